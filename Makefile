@@ -1,0 +1,52 @@
+# make help lists the targets.
+
+GO      ?= go
+BIN     := bin/tollgate
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GOFILES := $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
+
+.PHONY: help build run demo test check format vet staticcheck arrows tidy bench generate clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/tollgate
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/tollgate
+
+run: build ## three nodes and a demo domain on loopback, until Ctrl-C
+	$(GO) run ./scripts/demo -tollgate $(BIN)
+
+demo: build ## the same, checked and over: exactly the quota is admitted
+	$(GO) run ./scripts/demo -tollgate $(BIN) -check
+
+test: ## all tests, with the race detector
+	$(GO) test -race -timeout 10m ./...
+
+check: format vet staticcheck arrows tidy test ## what CI runs
+
+format: ## fails on files that gofmt would change
+	@test -z "$$(gofmt -l $(GOFILES))" || { echo 'not formatted (gofmt -w):'; gofmt -l $(GOFILES); exit 1; }
+
+vet: ## go vet
+	$(GO) vet ./...
+
+staticcheck: ## staticcheck, pinned in go.mod
+	$(GO) tool staticcheck ./...
+
+arrows: ## packages import only what the house allows
+	$(GO) run ./scripts/arrows
+
+tidy: ## fails if go mod tidy would change anything
+	$(GO) mod tidy -diff
+
+bench: ## the benchmarks beside the code
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+generate: ## the code made from .proto files; needs protoc
+	mkdir -p bin
+	$(GO) build -o bin/ google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
+	PATH="$(CURDIR)/bin:$$PATH" protoc --go_out=. --go_opt=paths=source_relative \
+		--go-grpc_out=. --go-grpc_opt=paths=source_relative cluster/clusterpb/cluster.proto
+
+clean: ## remove what was built
+	rm -rf bin

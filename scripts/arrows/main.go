@@ -1,0 +1,103 @@
+// Command arrows fails if a package imports another that the layout does not
+// allow: cmd → node → {cluster, proxy} → store, and nothing sideways.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+const module = "github.com/tollgate/tollgate/"
+
+// allowed lists which rooms a room may import from, beside itself.
+var allowed = map[string][]string{
+	"cmd":     {"node", "cluster", "proxy", "store", "bench"},
+	"node":    {"cluster", "proxy", "store"},
+	"cluster": {"store"},
+	"proxy":   {"store"},
+	"store":   {},
+	"bench":   {"node", "cluster", "proxy", "store"},
+	"scripts": {},
+}
+
+// pure are packages that import nothing of ours, and nothing of Raft.
+var pure = []string{"store/quota"}
+
+// goPackage is what go list tells of a package.
+type goPackage struct {
+	ImportPath           string
+	Imports, TestImports []string
+	XTestImports         []string
+}
+
+func main() {
+	packages, err := list()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "arrows:", err)
+		os.Exit(1)
+	}
+	bad := check(packages)
+	for _, line := range bad {
+		fmt.Fprintln(os.Stderr, line)
+	}
+	if len(bad) > 0 {
+		os.Exit(1)
+	}
+}
+
+// list asks go for all packages of the module.
+func list() ([]goPackage, error) {
+	out, err := exec.Command("go", "list", "-json", "./...").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	var packages []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return packages, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("go list: %w", err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+// check returns a line for each arrow that is not allowed. Tests may import
+// node, as nothing else but cmd may; they may look at anything below them.
+func check(packages []goPackage) (bad []string) {
+	for _, p := range packages {
+		from := strings.TrimPrefix(p.ImportPath, module)
+		for _, imp := range p.Imports {
+			to, ours := strings.CutPrefix(imp, module)
+			switch {
+			case slices.Contains(pure, from) && (ours || strings.Contains(imp, "hashicorp/raft")):
+				bad = append(bad, fmt.Sprintf("%s imports %s: it is pure and imports nothing of ours, nor Raft", from, imp))
+			case ours && !may(from, to):
+				bad = append(bad, fmt.Sprintf("%s imports %s: allowed for %s are %v", from, to, room(from), allowed[room(from)]))
+			}
+		}
+		for _, imp := range append(p.TestImports, p.XTestImports...) {
+			if to, ours := strings.CutPrefix(imp, module); ours && room(from) != "node" && room(to) != "node" && !may(from, to) {
+				bad = append(bad, fmt.Sprintf("a test of %s imports %s: allowed for %s are %v and node", from, to, room(from), allowed[room(from)]))
+			}
+		}
+	}
+	return bad
+}
+
+func may(from, to string) bool {
+	return room(from) == room(to) || slices.Contains(allowed[room(from)], room(to))
+}
+
+// room is the top-level directory of a package.
+func room(pkg string) string {
+	top, _, _ := strings.Cut(pkg, "/")
+	return top
+}

@@ -1,0 +1,33 @@
+package main
+
+import "testing"
+
+func TestForbiddenArrowsAreFound(t *testing.T) {
+	for _, c := range []struct {
+		from, to string
+		test     bool
+		bad      bool
+	}{
+		{"node", "proxy", false, false},
+		{"node/admin", "store/catalog", false, false},
+		{"cluster", "store", false, false},
+		{"cluster", "proxy", false, true},
+		{"proxy/gate", "cluster", false, true},
+		{"store", "node", false, true},
+		{"proxy", "node", false, true},
+		{"store", "store/quota", false, false},
+		{"store/quota", "store/catalog", false, true},
+		{"cluster", "node/nodetest", true, false},
+		{"cluster", "proxy", true, true},
+	} {
+		p := goPackage{ImportPath: module + c.from}
+		if c.test {
+			p.XTestImports = []string{module + c.to}
+		} else {
+			p.Imports = []string{module + c.to}
+		}
+		if got := len(check([]goPackage{p})) > 0; got != c.bad {
+			t.Errorf("%s imports %s (test %v): found %v, want %v", c.from, c.to, c.test, got, c.bad)
+		}
+	}
+}
