@@ -1,0 +1,133 @@
+package catalog
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Op is what a Command does.
+type Op byte
+
+// The commands. Their numbers are in the Raft log: they are never reused.
+const (
+	// OpPut saves a draft, and deploys it if Deploy is set.
+	OpPut Op = 1
+	// OpDeploy makes the draft of a domain live.
+	OpDeploy Op = 2
+	// OpDelete removes a domain.
+	OpDelete Op = 3
+)
+
+// The flags of OpPut.
+const (
+	flagDeploy    = 1 << 0
+	flagMustBeNew = 1 << 1
+)
+
+// Command is one change of the catalogue.
+type Command struct {
+	Op Op
+	// Draft is what OpPut saves; unused otherwise.
+	Draft Draft
+	// Deploy makes OpPut deploy what it saves; unused otherwise.
+	Deploy bool
+	// MustBeNew has OpPut fail with ErrExists if there is a domain of that
+	// key; unused otherwise.
+	MustBeNew bool
+	// Key is the domain of OpDeploy and OpDelete; unused otherwise.
+	Key string
+}
+
+// Put is the command that saves d and, with deploy, makes it live.
+func Put(d Draft, deploy bool) Command { return Command{Op: OpPut, Draft: d, Deploy: deploy} }
+
+// Deploy is the command that makes the draft of key live.
+func Deploy(key string) Command { return Command{Op: OpDeploy, Key: key} }
+
+// Delete is the command that removes the domain key.
+func Delete(key string) Command { return Command{Op: OpDelete, Key: key} }
+
+// Check tells whether the command is within the bounds of its encoding. What
+// Append makes of a command that passed is decoded to the same command; of one
+// that did not pass it may be undecodable. Whoever proposes a command calls it
+// first; a Draft of a Document always passes.
+func (c *Command) Check() error {
+	unused := func() error {
+		d := &c.Draft
+		if c.Deploy || c.MustBeNew || d.Key != "" || d.Name != "" || d.Endpoints != 0 || d.Document != nil || d.Conditions != nil {
+			return errUnused
+		}
+		return nil
+	}
+	switch c.Op {
+	case OpPut:
+		if c.Key != "" {
+			return errUnused
+		}
+		return c.Draft.check()
+	case OpDeploy, OpDelete:
+		if err := unused(); err != nil {
+			return err
+		}
+		return checkLength("key", len(c.Key), 1, MaxKeyBytes)
+	}
+	return fmt.Errorf("unknown operation %d", c.Op)
+}
+
+// Append appends the command's encoding to b. Its version is the caller's
+// business, who puts it in front.
+//
+//	put     01 | flags byte (1: deploy, 2: must be new) | draft
+//	deploy  02 | key string
+//	delete  03 | key string
+//
+//	draft   key string | name string | endpoints uint | document string |
+//	        conditions
+//
+// uint, string and conditions are described in wire.go.
+func (c *Command) Append(b []byte) []byte {
+	b = append(b, byte(c.Op))
+	if c.Op != OpPut {
+		return appendString(b, c.Key)
+	}
+	var flags byte
+	if c.Deploy {
+		flags |= flagDeploy
+	}
+	if c.MustBeNew {
+		flags |= flagMustBeNew
+	}
+	b = appendString(append(b, flags), c.Draft.Key)
+	b = appendString(b, c.Draft.Name)
+	b = binary.AppendUvarint(b, uint64(c.Draft.Endpoints))
+	b = appendString(b, c.Draft.Document)
+	return appendConditions(b, c.Draft.Conditions)
+}
+
+// DecodeCommand reads what Append wrote, and nothing else. It keeps no part
+// of b.
+func DecodeCommand(b []byte) (Command, error) {
+	d := decoder{b: b}
+	c := Command{Op: Op(d.byte())}
+	switch c.Op {
+	case OpPut:
+		flags := d.byte()
+		if flags&^(flagDeploy|flagMustBeNew) != 0 {
+			d.fail("flags are %#x, only %#x are known", flags, flagDeploy|flagMustBeNew)
+		}
+		c.Deploy, c.MustBeNew = flags&flagDeploy != 0, flags&flagMustBeNew != 0
+		c.Draft.Key = d.string("key", 1, MaxKeyBytes)
+		c.Draft.Name = d.string("name", 0, maxNameBytes)
+		c.Draft.Endpoints = int(d.uint("endpoints", 0, MaxEndpoints))
+		c.Draft.Document = d.document()
+		c.Draft.Conditions = d.conditions()
+	case OpDeploy, OpDelete:
+		c.Key = d.string("key", 1, MaxKeyBytes)
+	default:
+		d.fail("unknown operation %d", c.Op)
+	}
+	if err := d.end(); err != nil {
+		return Command{}, fmt.Errorf("catalog command: %w", err)
+	}
+	return c, nil
+}

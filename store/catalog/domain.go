@@ -1,0 +1,192 @@
+package catalog
+
+import (
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// Domain is one published API as a Swagger document configures it, checked
+// and typed. It is read-only once Parse has returned it.
+type Domain struct {
+	// Key is the first path segment of the domain's URL on every node.
+	Key string
+	// Name is for people; it decides nothing.
+	Name string
+	// Scheme is "http" or "https": what clients use to reach the domain.
+	Scheme string
+	// Plugins act on every endpoint of the domain.
+	Plugins DomainPlugins
+	// Endpoints is sorted by pattern, then method.
+	Endpoints []Endpoint
+}
+
+// Endpoint is one HTTP method of one path pattern of a domain.
+type Endpoint struct {
+	// Method is one of GET POST PUT DELETE HEAD PATCH OPTIONS.
+	Method string
+	// Pattern is the AntPattern the path after /{domainKey} is matched against.
+	Pattern string
+	// Plugins act on this endpoint alone.
+	Plugins EndpointPlugins
+}
+
+// ID is the endpoint's name in quota conditions, read-outs and metrics,
+// such as "GET /x/**".
+func (e *Endpoint) ID() string { return e.Method + " " + e.Pattern }
+
+// DomainPlugins holds a domain's plugins; a nil one is not configured.
+type DomainPlugins struct {
+	HTTPProxy   *HTTPProxy
+	IPACL       *IPACL
+	Maintenance *Maintenance
+	HMAC        *HMAC
+	JWT         *JWT
+	UsageQuota  *UsageQuota
+	CORS        *CORS
+	URIRewrite  *URIRewrite
+}
+
+// EndpointPlugins holds an endpoint's plugins; a nil one is not configured.
+type EndpointPlugins struct {
+	UsageQuota *UsageQuota // ENDPOINT_USAGE_QUOTA
+	PreAPI     *PreAPI
+	URIRewrite *URIRewrite
+	Header     *Header
+	Mock       *Mock
+}
+
+// HTTPProxy says where a domain's requests go (plugin HTTP_PROXY, required).
+type HTTPProxy struct {
+	// URL is the endpoint server: http or https, host, optional port and
+	// path. The path is put before the request's.
+	URL string `json:"url"`
+}
+
+// IPACL admits or refuses clients by address (plugin IPACL).
+type IPACL struct {
+	// IsPermit true admits only the listed addresses, false all but them.
+	IsPermit bool   `json:"isPermit"`
+	IPList   []IPIn `json:"ipList"`
+}
+
+// IPIn is one address ("192.0.2.1") or subnet ("192.0.2.0/24"), IPv4 or IPv6.
+type IPIn struct {
+	IP string `json:"ip"`
+}
+
+// Maintenance answers every call of the domain by itself (plugin MAINTENANCE).
+type Maintenance struct {
+	// IsUse false keeps the setting without acting on it.
+	IsUse bool `json:"isUse"`
+	Response
+}
+
+// Response is an answer the gateway gives by itself.
+type Response struct {
+	// StatusCode is 200 to 599.
+	StatusCode int               `json:"statusCode"`
+	Headers    map[string]string `json:"headers"`
+	Body       string            `json:"body"`
+}
+
+// HMAC checks signed requests (plugin HMAC, spec section 6).
+type HMAC struct {
+	SecretKey string `json:"secretKey"`
+	// ClockSkew in seconds, 0 to 86400; 0 switches the time check off.
+	ClockSkew int64 `json:"clockSkew"`
+}
+
+// JWT checks HS256 tokens (plugin JWT, spec section 7).
+type JWT struct {
+	SecretKey string `json:"secretKey"`
+	// ClockSkew in seconds, 0 to 86400: leeway for exp and nbf.
+	ClockSkew int64 `json:"clockSkew"`
+	// Issuer that the iss claim must equal; empty accepts any.
+	Issuer string `json:"issuer"`
+}
+
+// UsageQuota limits calls (plugins USAGE_QUOTA and ENDPOINT_USAGE_QUOTA).
+type UsageQuota struct {
+	Beans []UsageQuotaBean `json:"usageQuotaBeans"`
+	// OnUnavailable is what happens to a call that cannot be decided in
+	// time: "reject" or "admit". Empty means reject; at an endpoint it means
+	// what the domain says. Ours, not the original's.
+	OnUnavailable string `json:"onUnavailable,omitempty"`
+}
+
+// UsageQuotaBean is one condition of a quota.
+type UsageQuotaBean struct {
+	// MaxUsageQuota is calls per window, 1 to 10^12.
+	MaxUsageQuota uint64 `json:"maxUsageQuota"`
+	// ResetTimeSeconds is the window's length, 1 to 31,536,000 s. No two
+	// conditions of one quota have the same.
+	ResetTimeSeconds uint32 `json:"resetTimeSeconds"`
+}
+
+// CORS answers preflights and marks responses (plugin CORS).
+type CORS struct {
+	AllowedOrigins []string `json:"allowedOrigins"`
+	AllowedMethods []string `json:"allowedMethods"`
+	AllowedHeaders []string `json:"allowedHeaders"`
+	ExposedHeaders []string `json:"exposedHeaders"`
+	// MaxCredentialsAge in seconds, 0 to 86400: Access-Control-Max-Age.
+	MaxCredentialsAge int64 `json:"maxCredentialsAge"`
+	AllowCredentials  bool  `json:"allowCredentials"`
+}
+
+// PreAPI is asked before the endpoint server (plugin PRE_API, spec section 8).
+type PreAPI struct {
+	Method string `json:"method"`
+	URL    string `json:"url"`
+	// TimeoutMillis bounds the call; 0 means DefaultPreAPITimeout. Ours.
+	TimeoutMillis int64 `json:"timeoutMillis,omitempty"`
+}
+
+// URIRewrite changes the path sent to the endpoint server (plugin
+// URI_REWRITE, spec section 9). Its syntax is checked when called: the seed
+// promises 20005 and 20006 from a deployed domain.
+type URIRewrite struct {
+	URIPattern string `json:"uriPattern"`
+	RewriteURI string `json:"rewriteUri"`
+}
+
+// Header sets headers, overwriting what is there (plugin HEADER).
+type Header struct {
+	RequestHeaders  map[string]string `json:"requestHeaders"`
+	ResponseHeaders map[string]string `json:"responseHeaders"`
+}
+
+// Mock answers an endpoint's calls by itself (plugin MOCK).
+type Mock struct {
+	Response
+}
+
+// Conditions lists the domain's quota conditions, its own first, then its
+// endpoints' in order: what a deploy hands to the quota state machine.
+func (d *Domain) Conditions() []quota.Condition {
+	var list []quota.Condition
+	add := func(endpoint string, q *UsageQuota) {
+		if q == nil {
+			return
+		}
+		for _, b := range q.Beans {
+			list = append(list, quota.Condition{Endpoint: endpoint, Max: b.MaxUsageQuota, ResetSeconds: b.ResetTimeSeconds})
+		}
+	}
+	add("", d.Plugins.UsageQuota)
+	for i := range d.Endpoints {
+		add(d.Endpoints[i].ID(), d.Endpoints[i].Plugins.UsageQuota)
+	}
+	return list
+}
+
+// AdmitsUndecided tells whether a call of the endpoint passes when its quotas
+// cannot be decided in time: as the endpoint's quota says, else as the
+// domain's, else no.
+func (d *Domain) AdmitsUndecided(e *Endpoint) bool {
+	for _, q := range []*UsageQuota{e.Plugins.UsageQuota, d.Plugins.UsageQuota} {
+		if q != nil && q.OnUnavailable != "" {
+			return q.OnUnavailable == "admit"
+		}
+	}
+	return false
+}

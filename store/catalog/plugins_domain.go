@@ -1,0 +1,181 @@
+package catalog
+
+import (
+	"net/netip"
+	"strings"
+)
+
+const (
+	maxClockSkew = 86_400 // seconds
+	maxCORSAge   = 86_400 // seconds
+	maxIPs       = 10_000
+)
+
+func readHTTPProxy(o *object) *HTTPProxy { return &HTTPProxy{URL: o.url("url", false)} }
+
+func readIPACL(o *object) *IPACL {
+	const want = `a list of at least one {"ip":"192.0.2.0/24"}`
+	acl := &IPACL{IsPermit: o.boolean("isPermit", true, "true (only the listed addresses may call) or false (all but them)")}
+	items := o.array("ipList", true, want)
+	if len(items) > maxIPs {
+		o.p.fail(items[maxIPs], "there are %d entries, at most %d are allowed", len(items), maxIPs)
+		return acl
+	}
+	for _, item := range items {
+		entry, ok := o.p.object(item, `an object such as {"ip":"192.0.2.0/24"}`)
+		if !ok {
+			continue
+		}
+		acl.IPList = append(acl.IPList, IPIn{IP: entry.ip("ip")})
+		entry.done("an entry of ipList")
+	}
+	return acl
+}
+
+// ip reads an address or a subnet. IPv4 inside IPv6 has two spellings, of
+// which one would slip through a list of the other: it is refused.
+func (o *object) ip(name string) string {
+	const want = `an IPv4 or IPv6 address or subnet, such as "192.0.2.1" or "2001:db8::/32"`
+	v, ok := o.need(name, want)
+	if !ok {
+		return ""
+	}
+	s, ok := o.p.text(v, want)
+	if !ok {
+		return ""
+	}
+	addr, err := netip.ParseAddr(s)
+	var subnet netip.Prefix
+	if err != nil {
+		subnet, err = netip.ParsePrefix(s)
+		addr = subnet.Addr()
+	}
+	switch {
+	case err != nil || addr.Zone() != "":
+		o.p.wrong(v, want)
+	case addr.Is4In6() && subnet.Bits() >= 96:
+		o.p.fail(v, "%s is IPv4 written as IPv6: write %s/%d", show(v), addr.Unmap(), subnet.Bits()-96)
+	case addr.Is4In6():
+		o.p.fail(v, "%s is IPv4 written as IPv6: write %s", show(v), addr.Unmap())
+	}
+	return s
+}
+
+func readMaintenance(o *object) *Maintenance {
+	return &Maintenance{
+		IsUse:    o.boolean("isUse", true, "true (answer every call so) or false (keep the setting without acting on it)"),
+		Response: readResponse(o),
+	}
+}
+
+func readHMAC(o *object) *HMAC {
+	// No default: 0 switches the time check off, which nobody should get by
+	// forgetting a field.
+	return &HMAC{SecretKey: o.secret("secretKey"), ClockSkew: o.integer("clockSkew", 0, maxClockSkew)}
+}
+
+func readJWT(o *object) *JWT {
+	return &JWT{
+		SecretKey: o.secret("secretKey"),
+		ClockSkew: o.integerOrZero("clockSkew", maxClockSkew),
+		Issuer:    o.text("issuer", false, "a string"),
+	}
+}
+
+// maxSecretBytes bounds a secret key.
+const maxSecretBytes = 4096
+
+// secret reads a secret, which no message ever repeats.
+func (o *object) secret(name string) string {
+	const want = "the secret, a string of at least one character"
+	v, ok := o.need(name, want)
+	if !ok {
+		return ""
+	}
+	if v.kind() != kindString {
+		o.p.fail(v, "must be %s, not %s", want, v.kind())
+		return ""
+	}
+	s, ok := o.p.text(v, want)
+	switch {
+	case ok && s == "":
+		o.p.fail(v, "is empty: must be %s", want)
+	case s == SecretPlaceholder:
+		o.p.fail(v, "stands for a secret that was left out on export: export with secrets, or put the secret here")
+	case len(s) > maxSecretBytes:
+		o.p.fail(v, "has %d bytes, at most %d are allowed", len(s), maxSecretBytes)
+	}
+	return s
+}
+
+func readUsageQuota(o *object) *UsageQuota {
+	const want = `a list of at least one {"maxUsageQuota":1000,"resetTimeSeconds":60}`
+	q := &UsageQuota{}
+	items := o.array("usageQuotaBeans", true, want)
+	if len(items) > MaxQuotaConditions {
+		o.p.fail(items[MaxQuotaConditions], "there are %d conditions, one quota has at most %d", len(items), MaxQuotaConditions)
+	}
+	windows := map[uint32]bool{}
+	for _, item := range items {
+		bean, ok := o.p.object(item, `an object such as {"maxUsageQuota":1000,"resetTimeSeconds":60}`)
+		if !ok {
+			continue
+		}
+		b := UsageQuotaBean{
+			MaxUsageQuota:    uint64(bean.integer("maxUsageQuota", 1, MaxQuota)),
+			ResetTimeSeconds: uint32(bean.integer("resetTimeSeconds", 1, MaxResetSeconds)),
+		}
+		bean.done("a condition")
+		if windows[b.ResetTimeSeconds] && b.ResetTimeSeconds != 0 {
+			v, _ := bean.take("resetTimeSeconds")
+			o.p.fail(v, "%d seconds are another condition's time already: keep the smaller maxUsageQuota of the two", b.ResetTimeSeconds)
+		}
+		windows[b.ResetTimeSeconds] = true
+		q.Beans = append(q.Beans, b)
+	}
+	q.OnUnavailable = o.oneOf("onUnavailable", "reject", "admit")
+	return q
+}
+
+func readCORS(o *object) *CORS {
+	c := &CORS{
+		AllowedOrigins:    o.strings("allowedOrigins", true, `a list of at least one origin, such as "https://example.com", or "*"`, originFault),
+		AllowedMethods:    o.strings("allowedMethods", false, `a list of methods, such as "GET", or "*"`, methodFault),
+		AllowedHeaders:    o.strings("allowedHeaders", false, `a list of header names, or "*"`, tokenFault),
+		ExposedHeaders:    o.strings("exposedHeaders", false, `a list of header names, or "*"`, tokenFault),
+		MaxCredentialsAge: o.integerOrZero("maxCredentialsAge", maxCORSAge),
+		AllowCredentials:  o.boolean("allowCredentials", false, "true or false"),
+	}
+	if !c.AllowCredentials {
+		return c
+	}
+	// With credentials browsers take "*" for a name like any other, so that
+	// it allows nothing in the other lists either (Fetch standard, 3.3.3).
+	for _, name := range []string{"allowedOrigins", "allowedMethods", "allowedHeaders", "exposedHeaders"} {
+		for _, list := range find([]value{o.in}, []string{name}) {
+			if list.kind() != kindArray {
+				continue
+			}
+			for _, item := range list.items() {
+				if item.kind() == kindString && item.text() == "*" {
+					o.p.fail(item, `"*" does not go with allowCredentials true: list what is allowed, or set allowCredentials to false`)
+				}
+			}
+		}
+	}
+	return c
+}
+
+func methodFault(s string) string {
+	if upper := strings.ToUpper(s); s != upper && isMethod(upper) {
+		return "is not " + quote(upper) + ": methods are in upper case"
+	}
+	return tokenFault(s)
+}
+
+func tokenFault(s string) string {
+	if !isToken(s) {
+		return "must be letters, digits and !#$%&'*+-.^_`|~ only"
+	}
+	return ""
+}

@@ -1,0 +1,142 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+var (
+	// ErrNotFound is the answer to a command on a domain that does not exist.
+	ErrNotFound = errors.New("no such domain")
+	// ErrExists is the answer to a Put of a domain that must be new and is not.
+	ErrExists = errors.New("there is a domain of that key already")
+)
+
+// State is the catalogue: every domain with its draft and what is deployed of
+// it. The same commands in the same order make equal states anywhere.
+//
+// A State is not safe for use by several goroutines at once. What it hands
+// out may be kept and shared: entries are replaced, never changed.
+type State struct {
+	serial  uint64 // of the newest revision
+	domains map[string]Entry
+}
+
+// NewState is an empty catalogue.
+func NewState() *State { return &State{domains: map[string]Entry{}} }
+
+// Clone is a copy that later commands to s do not change. It shares the
+// documents and costs a map: take it under the lock, encode it outside.
+func (s *State) Clone() *State {
+	return &State{serial: s.serial, domains: maps.Clone(s.domains)}
+}
+
+// Result is what a command did.
+type Result struct {
+	Key string
+	// Revision is the number, and Serial the serial, of the revision that
+	// was saved or deployed; both are 0 after a delete.
+	Revision, Serial uint64
+	// Deployed is true when the command made a revision live. Conditions are
+	// then the quota conditions now in force, replacing all the domain had.
+	Deployed   bool
+	Conditions []quota.Condition
+	// Deleted is true when the domain is gone, and with it its conditions.
+	Deleted bool
+}
+
+// Apply makes one change. It takes over c.Draft, which is read-only from then
+// on. ErrNotFound and ErrExists are its only errors; the state is then as it
+// was.
+func (s *State) Apply(c Command) (Result, error) {
+	if c.Op == OpPut {
+		if _, taken := s.domains[c.Draft.Key]; taken && c.MustBeNew {
+			return Result{}, ErrExists
+		}
+		return s.put(c.Draft, c.Deploy), nil
+	}
+	e, ok := s.domains[c.Key]
+	if !ok {
+		return Result{}, ErrNotFound
+	}
+	switch c.Op {
+	case OpDeploy:
+		return s.deploy(e), nil
+	case OpDelete:
+		delete(s.domains, c.Key)
+		return Result{Key: c.Key, Deleted: true}, nil
+	}
+	// DecodeCommand lets no other through: a node that went on would differ
+	// from one that knows the operation.
+	panic(fmt.Sprintf("catalog: unknown operation %d", c.Op))
+}
+
+func (s *State) put(d Draft, deploy bool) Result {
+	s.serial++
+	e := s.domains[d.Key]
+	e.Key, e.Name, e.Endpoints = d.Key, d.Name, d.Endpoints
+	e.Draft = Revision{
+		Number:     e.Draft.Number + 1,
+		Serial:     s.serial,
+		Document:   d.Document,
+		Conditions: d.Conditions,
+	}
+	s.domains[d.Key] = e
+	if deploy {
+		return s.deploy(e)
+	}
+	return Result{Key: e.Key, Revision: e.Draft.Number, Serial: e.Draft.Serial}
+}
+
+// deploy makes the draft live; again, if it is already.
+func (s *State) deploy(e Entry) Result {
+	e.Deployed = e.Draft
+	s.domains[e.Key] = e
+	return Result{
+		Key:        e.Key,
+		Revision:   e.Deployed.Number,
+		Serial:     e.Deployed.Serial,
+		Deployed:   true,
+		Conditions: e.Deployed.Conditions,
+	}
+}
+
+// Entry is one domain.
+func (s *State) Entry(key string) (Entry, bool) {
+	e, ok := s.domains[key]
+	return e, ok
+}
+
+// Len is the number of domains.
+func (s *State) Len() int { return len(s.domains) }
+
+// Summaries lists all domains, sorted by key.
+func (s *State) Summaries() []Summary {
+	list := make([]Summary, 0, len(s.domains))
+	for _, e := range s.sorted() {
+		sum := Summary{Key: e.Key, Name: e.Name, DraftRevision: e.Draft.Number, Endpoints: e.Endpoints}
+		if e.Deployed.Number != 0 {
+			number := e.Deployed.Number // a pointer into e would keep its documents
+			sum.DeployedRevision = &number
+		}
+		list = append(list, sum)
+	}
+	return list
+}
+
+// Deployed lists the domains of which something is live, sorted by key.
+func (s *State) Deployed() []Entry {
+	return slices.DeleteFunc(s.sorted(), func(e Entry) bool { return e.Deployed.Number == 0 })
+}
+
+func (s *State) sorted() []Entry {
+	list := make([]Entry, 0, len(s.domains))
+	for _, key := range slices.Sorted(maps.Keys(s.domains)) {
+		list = append(list, s.domains[key])
+	}
+	return list
+}
