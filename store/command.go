@@ -1,0 +1,181 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// MaxCommandBytes bounds a command's encoding, in both directions: room for
+// the largest document and its quota conditions.
+const MaxCommandBytes = 24 << 20
+
+// commandVersion is the first byte of every command.
+const commandVersion = 1
+
+// Kind says what a command does.
+type Kind uint8
+
+// The kinds of command. Numbers are part of the log's format.
+const (
+	// KindInit names a new cluster; later ones change nothing.
+	KindInit Kind = iota + 1
+	// KindCatalog changes the domains.
+	KindCatalog
+	// KindFrames decides quota frames.
+	KindFrames
+	// KindMember records where a member's listeners are.
+	KindMember
+	// KindForget drops what is remembered of a member that left.
+	KindForget
+)
+
+// Command is one entry of the log. Which fields count depends on its Kind:
+//
+//	version:byte(1) kind:byte time:u payload
+//	KindInit     clusterID:s
+//	KindCatalog  catalog.Command
+//	KindFrames   count:u { frame:s }           (quota.Frame)
+//	KindMember   id:s admin:s proxy:s
+//	KindForget   id:s
+//
+// u is a uvarint, s a uvarint length and its bytes. The time is the cluster
+// time in milliseconds; the leader stamps it as it proposes.
+type Command struct {
+	Kind      Kind
+	Time      int64
+	ClusterID string
+	Catalog   *catalog.Command
+	// Frames are encoded quota frames.
+	Frames [][]byte
+	Member Member
+}
+
+// Member is where others reach a member's listeners for clients and admins.
+type Member struct {
+	ID, AdminAddress, ProxyAddress string
+}
+
+const maxAddressBytes = 255
+
+// Append appends the command's encoding.
+func (c *Command) Append(b []byte) []byte {
+	b = append(b, commandVersion, byte(c.Kind))
+	b = protowire.AppendVarint(b, uint64(c.Time))
+	switch c.Kind {
+	case KindInit:
+		b = protowire.AppendString(b, c.ClusterID)
+	case KindCatalog:
+		b = c.Catalog.Append(b)
+	case KindFrames:
+		b = protowire.AppendVarint(b, uint64(len(c.Frames)))
+		for _, f := range c.Frames {
+			b = protowire.AppendBytes(b, f)
+		}
+	case KindMember:
+		b = protowire.AppendString(b, c.Member.ID)
+		b = protowire.AppendString(b, c.Member.AdminAddress)
+		b = protowire.AppendString(b, c.Member.ProxyAddress)
+	case KindForget:
+		b = protowire.AppendString(b, c.Member.ID)
+	}
+	return b
+}
+
+// decoded is a command as it is applied: its frames are decoded too.
+type decoded struct {
+	Command
+	frames []*quota.Frame
+}
+
+// DecodeCommand is the inverse of Command.Append. It checks the whole command,
+// the frames in it included.
+func DecodeCommand(b []byte) (Command, error) {
+	d, err := decode(b)
+	return d.Command, err
+}
+
+func decode(b []byte) (decoded, error) {
+	switch {
+	case len(b) > MaxCommandBytes:
+		return decoded{}, fmt.Errorf("command of %d bytes: must be at most %d", len(b), MaxCommandBytes)
+	case len(b) < 2:
+		return decoded{}, errors.New("command: truncated")
+	case b[0] != commandVersion:
+		return decoded{}, fmt.Errorf("command version %d: this node knows version %d", b[0], commandVersion)
+	}
+	d := decoded{Command: Command{Kind: Kind(b[1])}}
+	time, n := protowire.ConsumeVarint(b[2:])
+	if n < 0 || time > math.MaxInt64 {
+		return decoded{}, errors.New("command time: truncated or out of range")
+	}
+	d.Time = int64(time)
+	if err := d.payload(b[2+n:]); err != nil {
+		return decoded{}, fmt.Errorf("command kind %d: %w", d.Kind, err)
+	}
+	return d, nil
+}
+
+func (d *decoded) payload(b []byte) (err error) {
+	switch d.Kind {
+	case KindInit:
+		return fields(b, maxAddressBytes, &d.ClusterID)
+	case KindCatalog:
+		cmd, err := catalog.DecodeCommand(b)
+		d.Catalog = &cmd
+		return err
+	case KindFrames:
+		return d.decodeFrames(b)
+	case KindMember:
+		return fields(b, maxAddressBytes, &d.Member.ID, &d.Member.AdminAddress, &d.Member.ProxyAddress)
+	case KindForget:
+		return fields(b, maxAddressBytes, &d.Member.ID)
+	}
+	return errors.New("unknown kind")
+}
+
+func (d *decoded) decodeFrames(b []byte) error {
+	count, n := protowire.ConsumeVarint(b)
+	if n < 0 {
+		return errors.New("frames: truncated")
+	}
+	for b = b[n:]; count > 0; count-- {
+		raw, n := protowire.ConsumeBytes(b)
+		if n < 0 {
+			return errors.New("frames: truncated")
+		}
+		f, err := quota.DecodeFrame(raw)
+		if err != nil {
+			return err
+		}
+		d.Frames, d.frames = append(d.Frames, raw), append(d.frames, f)
+		b = b[n:]
+	}
+	if len(b) > 0 {
+		return fmt.Errorf("frames: %d bytes too many", len(b))
+	}
+	return nil
+}
+
+// fields reads exactly the given strings.
+func fields(b []byte, limit int, dst ...*string) error {
+	for _, s := range dst {
+		v, n := protowire.ConsumeString(b)
+		if n < 0 {
+			return errors.New("truncated")
+		}
+		if len(v) > limit {
+			return fmt.Errorf("field of %d bytes: must be at most %d", len(v), limit)
+		}
+		*s, b = v, b[n:]
+	}
+	if len(b) > 0 {
+		return fmt.Errorf("%d bytes too many", len(b))
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// enqueueTimeout bounds how long a proposal waits to be taken up. A leader
+// whose disk stands still takes none up.
+const enqueueTimeout = time.Second
+
+// Leader is the ID and cluster address of the leader this node knows; empty if
+// it knows none.
+func (s *Store) Leader() (id, addr string) {
+	a, i := s.raft.LeaderWithID()
+	return string(i), string(a)
+}
+
+// IsLeader reports whether this node leads, as far as it knows.
+func (s *Store) IsLeader() bool { return s.raft.State() == raft.Leader }
+
+// Role is "leader", "follower", "candidate" or "nonvoter".
+func (s *Store) Role() string {
+	switch s.raft.State() {
+	case raft.Leader:
+		return "leader"
+	case raft.Candidate:
+		return "candidate"
+	default:
+		for _, srv := range s.Servers().List {
+			if srv.ID == s.cfg.ID && !srv.Voter {
+				return "nonvoter"
+			}
+		}
+		return "follower"
+	}
+}
+
+// Term is the current Raft term.
+func (s *Store) Term() uint64 { return s.raft.CurrentTerm() }
+
+// LeaderMoved has a value whenever the known leader may have changed since the
+// last one was received. It is for one receiver.
+func (s *Store) LeaderMoved() <-chan struct{} { return s.leaderMoved }
+
+// watchLeader turns raft's observations into LeaderMoved. An observer that is
+// never read would lose observations, not block raft.
+func (s *Store) watchLeader() {
+	for {
+		select {
+		case <-s.observed:
+			select {
+			case s.leaderMoved <- struct{}{}:
+			default: // one is pending already
+			}
+		case <-s.closed:
+			return
+		}
+	}
+}
+
+// Proposal is a command on its way into the log.
+type Proposal struct {
+	future raft.ApplyFuture
+	closed <-chan struct{}
+}
+
+// Propose stamps the command with the cluster time and hands it to the log. It
+// returns at once with a proposal to wait for; proposals of one leader are
+// applied in the order they were made in.
+func (s *Store) Propose(c Command) *Proposal {
+	c.Time = s.cfg.Clock().UnixMilli()
+	return &Proposal{s.raft.Apply(c.Append(nil), enqueueTimeout), s.closed}
+}
+
+// Wait returns the result of a committed and applied command. ErrNotLeader
+// means that nothing was proposed; ErrUnknownOutcome, and ctx's end, that the
+// command may or may not come to be applied.
+func (p *Proposal) Wait(ctx context.Context) (Result, error) {
+	done := make(chan error, 1)
+	go func() { done <- p.future.Error() }() // ends with raft's answer, at the latest at Shutdown
+	select {
+	case err := <-done:
+		if err != nil {
+			return Result{}, translate(err)
+		}
+		return p.future.Response().(Result), nil
+	case <-ctx.Done():
+		return Result{}, ErrUnknownOutcome
+	}
+}
+
+// Apply proposes a command and waits for its result.
+func (s *Store) Apply(ctx context.Context, c Command) (Result, error) {
+	return s.Propose(c).Wait(ctx)
+}
+
+// ReadIndex returns, on the leader, an index that a replica must have applied
+// to see all that was answered before the call, and the leader's cluster time.
+// A log entry of its own makes sure that this node does lead, and that it has
+// applied what earlier leaders committed.
+func (s *Store) ReadIndex(ctx context.Context) (index uint64, now int64, err error) {
+	done := make(chan error, 1)
+	barrier := s.raft.Barrier(enqueueTimeout)
+	go func() { done <- barrier.Error() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			if err = translate(err); err == ErrUnknownOutcome {
+				err = ErrNotLeader // a read has no outcome
+			}
+			return 0, 0, err
+		}
+		return s.Applied(), s.cfg.Clock().UnixMilli(), nil
+	case <-ctx.Done():
+		return 0, 0, ErrNoLeader
+	}
+}

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// changeTimeout bounds how long a configuration change waits to be taken up.
+const changeTimeout = 2 * time.Second
+
+// Server is one member of the cluster as Raft knows it.
+type Server struct {
+	ID, Address string
+	Voter       bool
+}
+
+// Servers is the newest configuration this node has in its log.
+type Servers struct {
+	List []Server
+	// Index names the configuration; a change is made against it.
+	Index uint64
+}
+
+// Find is the server of that ID, nil if there is none.
+func (s Servers) Find(id string) *Server {
+	for i := range s.List {
+		if s.List[i].ID == id {
+			return &s.List[i]
+		}
+	}
+	return nil
+}
+
+// Servers is the cluster's membership.
+func (s *Store) Servers() Servers {
+	f := s.raft.GetConfiguration()
+	if f.Error() != nil { // never: it reads memory
+		return Servers{}
+	}
+	list := Servers{Index: f.Index()}
+	for _, srv := range f.Configuration().Servers {
+		list.List = append(list.List, Server{
+			ID: string(srv.ID), Address: string(srv.Address), Voter: srv.Suffrage == raft.Voter,
+		})
+	}
+	return list
+}
+
+// Add makes the server a member, or changes what it is as one, if the
+// configuration is still the one named by prev. Raft lets a voter count from
+// this moment: reach it, and let it catch up as a non-voter, first.
+func (s *Store) Add(srv Server, prev uint64) error {
+	id, addr := raft.ServerID(srv.ID), raft.ServerAddress(srv.Address)
+	if srv.Voter {
+		return changed(s.raft.AddVoter(id, addr, prev, changeTimeout))
+	}
+	return changed(s.raft.AddNonvoter(id, addr, prev, changeTimeout))
+}
+
+// Remove ends a membership, if the configuration is still the one named by
+// prev. A leader hands leadership over before it is removed.
+func (s *Store) Remove(id string, prev uint64) error {
+	return changed(s.raft.RemoveServer(raft.ServerID(id), prev, changeTimeout))
+}
+
+func changed(f raft.IndexFuture) error {
+	err := f.Error()
+	if known := translate(err); errors.Is(known, ErrNotLeader) || errors.Is(known, ErrClosed) {
+		return known
+	}
+	if err != nil {
+		return fmt.Errorf("changing the membership: %w (%v)", ErrUnknownOutcome, err)
+	}
+	return nil
+}
+
+// Transfer hands leadership to the given server, or to the most advanced voter
+// if it is nil, and returns once this node does not lead.
+func (s *Store) Transfer(to *Server) error {
+	f := s.raft.LeadershipTransfer
+	if to != nil {
+		f = func() raft.Future {
+			return s.raft.LeadershipTransferToServer(raft.ServerID(to.ID), raft.ServerAddress(to.Address))
+		}
+	}
+	switch err := f().Error(); {
+	case err == nil:
+		return nil
+	case errors.Is(translate(err), ErrNotLeader):
+		return ErrNotLeader
+	default:
+		return fmt.Errorf("leadership transfer: %w", err)
+	}
+}

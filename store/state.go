@@ -1,0 +1,127 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// state is everything that is replicated.
+type state struct {
+	applied   uint64 // index of the newest command
+	clusterID string
+	members   map[string]Member
+	catalog   *catalog.State
+	quota     *quota.State
+}
+
+func newState() state {
+	return state{members: map[string]Member{}, catalog: catalog.NewState(), quota: quota.NewState()}
+}
+
+// apply is the transition. It reads nothing but its arguments.
+func (s *state) apply(index uint64, c *decoded) Result {
+	s.applied = index
+	s.quota.Advance(c.Time)
+	res := Result{Index: index}
+	switch c.Kind {
+	case KindInit:
+		if s.clusterID == "" {
+			s.clusterID = c.ClusterID
+		}
+	case KindCatalog:
+		res.Catalog, res.Err = s.catalog.Apply(*c.Catalog)
+		if res.Catalog.Deployed || res.Catalog.Deleted {
+			s.quota.SetConditions(res.Catalog.Key, res.Catalog.Conditions)
+		}
+	case KindFrames:
+		res.Frames = make([]quota.Result, len(c.frames))
+		for i, f := range c.frames {
+			res.Frames[i] = s.quota.Apply(f)
+		}
+	case KindMember:
+		s.members[c.Member.ID] = c.Member
+	case KindForget:
+		delete(s.members, c.Member.ID)
+		s.quota.Forget(c.Member.ID)
+	}
+	return res
+}
+
+// stateVersion is the first byte of a snapshot.
+const stateVersion = 1
+
+// append appends the canonical encoding of the state; equal states have equal
+// bytes.
+//
+//	version:byte(1) applied:u clusterID:s
+//	members:u { id:s admin:s proxy:s } catalog:s quota:s
+func (s *state) append(b []byte) []byte {
+	b = append(b, stateVersion)
+	b = protowire.AppendVarint(b, s.applied)
+	b = protowire.AppendString(b, s.clusterID)
+	b = protowire.AppendVarint(b, uint64(len(s.members)))
+	for _, id := range slices.Sorted(maps.Keys(s.members)) {
+		m := s.members[id]
+		b = protowire.AppendString(b, m.ID)
+		b = protowire.AppendString(b, m.AdminAddress)
+		b = protowire.AppendString(b, m.ProxyAddress)
+	}
+	b = protowire.AppendBytes(b, s.catalog.Append(nil))
+	return protowire.AppendBytes(b, s.quota.Append(nil))
+}
+
+// decodeState is the inverse of state.append.
+func decodeState(b []byte) (state, error) {
+	s := newState()
+	if len(b) == 0 || b[0] != stateVersion {
+		return state{}, fmt.Errorf("this node reads version %d only", stateVersion)
+	}
+	b = b[1:]
+	var truncated bool
+	number := func() uint64 {
+		v, n := protowire.ConsumeVarint(b)
+		if n < 0 {
+			truncated, b = true, nil
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	bytes := func() []byte {
+		v, n := protowire.ConsumeBytes(b)
+		if n < 0 {
+			truncated, b = true, nil
+			return nil
+		}
+		b = b[n:]
+		return v
+	}
+	s.applied = number()
+	s.clusterID = string(bytes())
+	for range number() {
+		if truncated {
+			break
+		}
+		m := Member{ID: string(bytes()), AdminAddress: string(bytes()), ProxyAddress: string(bytes())}
+		s.members[m.ID] = m
+	}
+	cat, quo := bytes(), bytes()
+	if truncated || len(b) > 0 {
+		return state{}, errors.New("truncated, or longer than it says")
+	}
+	var err error
+	if s.catalog, err = catalog.DecodeState(cat); err != nil {
+		return state{}, err
+	}
+	if s.quota, err = quota.DecodeState(quo); err != nil {
+		return state{}, err
+	}
+	return s, nil
+}
