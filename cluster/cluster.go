@@ -1,0 +1,168 @@
+// Package cluster is a node's side of living with the others: the port between
+// nodes, membership, what is forwarded to the leader, and the ledger that has
+// the quota of calls decided.
+//
+// See DESIGN.md.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
+	"github.com/tollgate/tollgate/cluster/clusterpb"
+	"github.com/tollgate/tollgate/store"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// protocol is the version of the calls between nodes.
+const protocol = 1
+
+// Member is a node as the cluster knows it: its name and where others reach
+// its cluster port, admin API and clients' port.
+type Member struct {
+	ID                                         string
+	ClusterAddress, AdminAddress, ProxyAddress string
+	Voter                                      bool
+}
+
+// Config is what a Cluster is opened with; all fields are required.
+type Config struct {
+	// ID is this node's.
+	ID string
+	// Store is this node's replica, opened on Transport.
+	Store *store.Store
+	// Transport is the node's cluster port; the Cluster serves on it and
+	// leaves closing it to its owner.
+	Transport *Transport
+	// QuotaWait is how long a call waits for its quota decision.
+	QuotaWait time.Duration
+	// Registerer receives the cluster's metrics.
+	Registerer prometheus.Registerer
+	Logger     *slog.Logger
+}
+
+// Cluster is this node among the others. All methods may be called at any time
+// from any goroutine.
+type Cluster struct {
+	cfg     Config
+	store   *store.Store
+	peers   *peers
+	server  *grpc.Server
+	merger  *merger
+	ledger  *Ledger
+	metrics *metrics
+
+	leaderMoved *signal
+	// changes has a value while a change of the membership is under way here.
+	changes chan struct{}
+
+	mu      sync.Mutex
+	removed bool
+
+	stop      context.CancelFunc
+	wg        sync.WaitGroup
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Open starts to answer the other nodes and to decide calls.
+func Open(cfg Config) *Cluster {
+	ctx, stop := context.WithCancel(context.Background())
+	m := newMetrics(cfg.Registerer)
+	c := &Cluster{
+		cfg: cfg, store: cfg.Store, peers: newPeers(cfg.Transport),
+		merger: newMerger(cfg.Store, m), metrics: m,
+		leaderMoved: newSignal(), changes: make(chan struct{}, 1), stop: stop,
+	}
+	c.ledger = newLedger(cfg.ID, cfg.Store.Incarnation(), cfg.QuotaWait, c, m)
+	c.server = grpc.NewServer(
+		grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes),
+		grpc.ConnectionTimeout(greetingTimeout), grpc.WaitForHandlers(true),
+	)
+	clusterpb.RegisterClusterServer(c.server, &service{c: c})
+	c.wg.Go(func() {
+		if err := c.server.Serve(cfg.Transport.rpc); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			cfg.Logger.Debug("cluster port: rpc server ended", "error", err)
+		}
+	})
+	c.wg.Go(func() { c.watchLeader(ctx) })
+	c.wg.Go(func() { c.watchMembership(ctx) })
+	return c
+}
+
+// Close ends what waits and stops answering other nodes. It is idempotent.
+func (c *Cluster) Close() error {
+	c.closeOnce.Do(func() {
+		c.ledger.close()
+		c.stop()
+		c.merger.close()
+		c.server.Stop()
+		c.closeErr = c.peers.close()
+		c.wg.Wait()
+	})
+	return c.closeErr
+}
+
+// Take decides one call; see Ledger.Take.
+func (c *Cluster) Take(domain, endpoint string) (quota.Verdict, error) {
+	return c.ledger.Take(domain, endpoint)
+}
+
+// watchLeader passes on that the leader moved, and does what a new leader of a
+// new cluster has to do.
+func (c *Cluster) watchLeader(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.store.LeaderMoved():
+		}
+		c.leaderMoved.notify()
+		id, _ := c.store.Leader()
+		c.cfg.Logger.Info("leader", "id", id, "term", c.store.Term())
+		for c.store.IsLeader() && c.store.ReplicatedClusterID() == "" && ctx.Err() == nil {
+			c.nameCluster(ctx)
+		}
+	}
+}
+
+// nameCluster writes the cluster's ID into the log, as its first command. Only
+// the founder can come to do it: nobody joins before.
+func (c *Cluster) nameCluster(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaderWait)
+	defer cancel()
+	// What earlier leaders did must show before it is judged.
+	if _, _, err := c.store.ReadIndex(ctx); err != nil || c.store.ReplicatedClusterID() != "" {
+		return
+	}
+	id := c.store.ClusterID()
+	if id == "" {
+		id = uuid.NewString()
+	}
+	if _, err := c.store.Apply(ctx, store.Command{Kind: store.KindInit, ClusterID: id}); err != nil {
+		c.cfg.Logger.Warn("could not name the cluster yet", "error", err)
+	}
+}
+
+// changing begins a change of the membership on the leader; the caller calls
+// done. Only a leader that can commit may begin one, once its replica shows
+// what earlier leaders did.
+func (c *Cluster) changing(ctx context.Context) (done func(), err error) {
+	select {
+	case c.changes <- struct{}{}:
+	case <-ctx.Done():
+		return nil, conflict("another change of the membership is under way: try again when it is done")
+	}
+	if _, _, err := c.store.ReadIndex(ctx); err != nil {
+		<-c.changes
+		return nil, err
+	}
+	return func() { <-c.changes }, nil
+}

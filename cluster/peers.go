@@ -1,0 +1,78 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/tollgate/tollgate/cluster/clusterpb"
+)
+
+// maxMessageBytes bounds a message between nodes; a domain's document is the
+// largest.
+const maxMessageBytes = 32 << 20
+
+// peers keeps one RPC connection to each address.
+type peers struct {
+	transport *Transport
+
+	mu     sync.Mutex
+	conns  map[string]*grpc.ClientConn
+	closed bool
+}
+
+func newPeers(t *Transport) *peers {
+	return &peers{transport: t, conns: map[string]*grpc.ClientConn{}}
+}
+
+// at is the node at an address.
+func (p *peers) at(addr string) (clusterpb.ClusterClient, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errUnreachable
+	}
+	conn := p.conns[addr]
+	if conn == nil {
+		var err error
+		conn, err = grpc.NewClient("passthrough:///"+addr,
+			// The transport encrypts, where there is a token.
+			grpc.WithTransportCredentials(insecure.NewCredentials()),
+			grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+				return p.transport.dial(ctx, addr, forRPC)
+			}),
+			grpc.WithConnectParams(grpc.ConnectParams{
+				Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 500 * time.Millisecond},
+				MinConnectTimeout: time.Second,
+			}),
+			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second}),
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageBytes), grpc.MaxCallSendMsgSize(maxMessageBytes)),
+			grpc.WithDisableServiceConfig(),
+			grpc.WithDisableRetry(), // nothing that counts is sent twice behind our back
+		)
+		if err != nil {
+			return nil, err
+		}
+		p.conns[addr] = conn
+	}
+	return clusterpb.NewClusterClient(conn), nil
+}
+
+func (p *peers) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	var errs []error
+	for _, conn := range p.conns {
+		errs = append(errs, conn.Close())
+	}
+	clear(p.conns)
+	return errors.Join(errs...)
+}

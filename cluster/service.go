@@ -1,0 +1,82 @@
+package cluster
+
+import (
+	"context"
+
+	"github.com/tollgate/tollgate/cluster/clusterpb"
+	"github.com/tollgate/tollgate/store"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// service answers other nodes. It never forwards: who asks finds the leader.
+type service struct {
+	clusterpb.UnimplementedClusterServer
+	c *Cluster
+}
+
+func (s *service) Identify(_ context.Context, r *clusterpb.IdentifyRequest) (*clusterpb.IdentifyResponse, error) {
+	return s.c.identity(r.GetAsker()), nil
+}
+
+func (s *service) SubmitFrame(ctx context.Context, r *clusterpb.SubmitFrameRequest) (*clusterpb.SubmitFrameResponse, error) {
+	f, err := quota.DecodeFrame(r.GetFrame())
+	if err != nil {
+		return nil, toWire(refuse("%v", err))
+	}
+	if !s.c.store.IsLeader() {
+		return nil, toWire(store.ErrNotLeader)
+	}
+	if s.c.store.Servers().Find(f.Node) == nil {
+		return nil, toWire(ErrNotMember)
+	}
+	res, err := s.c.merger.submit(ctx, r.GetFrame())
+	if err != nil {
+		return nil, toWire(err)
+	}
+	return &clusterpb.SubmitFrameResponse{Result: res.Append(nil)}, nil
+}
+
+func (s *service) Apply(ctx context.Context, r *clusterpb.ApplyRequest) (*clusterpb.ApplyResponse, error) {
+	cmd, err := store.DecodeCommand(r.GetCommand())
+	if err != nil {
+		return nil, toWire(refuse("%v", err))
+	}
+	done, err := s.c.applyHere(ctx, cmd)
+	if err != nil {
+		return nil, toWire(err)
+	}
+	return &clusterpb.ApplyResponse{Index: done.Index, Revision: done.Revision}, nil
+}
+
+func (s *service) ReadIndex(ctx context.Context, _ *clusterpb.ReadIndexRequest) (*clusterpb.ReadIndexResponse, error) {
+	index, now, err := s.c.store.ReadIndex(ctx)
+	if err != nil {
+		return nil, toWire(err)
+	}
+	return &clusterpb.ReadIndexResponse{Index: index, Now: now}, nil
+}
+
+func (s *service) Join(ctx context.Context, r *clusterpb.JoinRequest) (*clusterpb.JoinResponse, error) {
+	index, err := s.c.joinHere(ctx, Member{
+		ID: r.GetId(), ClusterAddress: r.GetClusterAddress(),
+		AdminAddress: r.GetAdminAddress(), ProxyAddress: r.GetProxyAddress(), Voter: r.GetVoter(),
+	}, r.GetAnnounce())
+	if err != nil {
+		return nil, toWire(err)
+	}
+	return &clusterpb.JoinResponse{Index: index}, nil
+}
+
+func (s *service) Leave(ctx context.Context, r *clusterpb.LeaveRequest) (*clusterpb.LeaveResponse, error) {
+	if err := s.c.leaveHere(ctx, r.GetId()); err != nil {
+		return nil, toWire(err)
+	}
+	return &clusterpb.LeaveResponse{}, nil
+}
+
+func (s *service) Transfer(_ context.Context, r *clusterpb.TransferRequest) (*clusterpb.TransferResponse, error) {
+	if err := s.c.transferHere(r.GetId()); err != nil {
+		return nil, toWire(err)
+	}
+	return &clusterpb.TransferResponse{}, nil
+}

@@ -1,0 +1,129 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tollgate/tollgate/cluster/clusterpb"
+	"github.com/tollgate/tollgate/store"
+)
+
+const (
+	// statusTimeout bounds the question how a member is.
+	statusTimeout = 500 * time.Millisecond
+	// membershipPoll is how often a node that follows no leader asks whether
+	// it was removed.
+	membershipPoll = time.Second
+)
+
+// Status is what this node knows of the cluster. It needs no quorum.
+type Status struct {
+	ClusterID string
+	Leader    string // empty while none is known
+	Term      uint64
+	Members   []MemberStatus
+}
+
+// MemberStatus is one member as this node sees it.
+type MemberStatus struct {
+	Member
+	// Role is "leader", "follower", "candidate", "nonvoter", or "unknown" of a
+	// member that cannot be reached.
+	Role         string
+	Reachable    bool
+	AppliedIndex uint64
+}
+
+// Status asks every member how it is.
+func (c *Cluster) Status(ctx context.Context) Status {
+	servers, known := c.store.Servers(), c.store.Members()
+	answers := c.identifyAll(ctx, servers)
+	leader, _ := c.store.Leader()
+	st := Status{ClusterID: c.store.ClusterID(), Leader: leader, Term: c.store.Term(), Members: []MemberStatus{}}
+	for i, s := range servers.List {
+		m := MemberStatus{
+			Member: Member{
+				ID: s.ID, Voter: s.Voter, ClusterAddress: s.Address,
+				AdminAddress: known[s.ID].AdminAddress, ProxyAddress: known[s.ID].ProxyAddress,
+			},
+			Role: "unknown",
+		}
+		if a := answers[i]; a != nil {
+			m.Role, m.Reachable, m.AppliedIndex = a.GetRole(), true, a.GetAppliedIndex()
+		}
+		st.Members = append(st.Members, m)
+	}
+	return st
+}
+
+// identifyAll asks all servers at once who they are. An entry is nil where
+// none of ours answers.
+func (c *Cluster) identifyAll(ctx context.Context, servers store.Servers) []*clusterpb.IdentifyResponse {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	answers := make([]*clusterpb.IdentifyResponse, len(servers.List))
+	var wg sync.WaitGroup
+	for i, s := range servers.List {
+		if s.ID == c.cfg.ID {
+			answers[i] = c.identity("")
+			continue
+		}
+		wg.Go(func() {
+			if who, err := c.identify(ctx, s.Address); err == nil && who.GetId() == s.ID {
+				answers[i] = who
+			}
+		})
+	}
+	wg.Wait()
+	return answers
+}
+
+// identity answers Identify.
+func (c *Cluster) identity(asker string) *clusterpb.IdentifyResponse {
+	leader, _ := c.store.Leader()
+	return &clusterpb.IdentifyResponse{
+		Id: c.cfg.ID, Protocol: protocol, ClusterId: c.store.ClusterID(),
+		Fresh: c.store.Fresh(), AppliedIndex: c.store.Applied(), Role: c.store.Role(),
+		AskerRemoved: asker != "" && leader != "" && c.store.Servers().Find(asker) == nil,
+	}
+}
+
+// Membership tells whether this node belongs to a cluster: member is false for
+// one that never joined, removed is true for one that has left.
+func (c *Cluster) Membership() (member, removed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.store.Servers().Find(c.cfg.ID) != nil && !c.removed, c.removed
+}
+
+// watchMembership finds out that this node was removed. Raft does not tell:
+// the others just stop talking to it.
+func (c *Cluster) watchMembership(ctx context.Context) {
+	tick := time.NewTicker(membershipPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		servers := c.store.Servers()
+		removed := len(servers.List) > 0 && servers.Find(c.cfg.ID) == nil
+		if leader, _ := c.store.Leader(); !removed && leader == "" {
+			for _, a := range c.identifyAll(ctx, servers) {
+				removed = removed || a.GetAskerRemoved()
+			}
+		}
+		c.setRemoved(removed)
+	}
+}
+
+func (c *Cluster) setRemoved(removed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if removed && !c.removed {
+		c.cfg.Logger.Warn("this node was removed from the cluster; it answers 50301 until it joins again")
+	}
+	c.removed = removed
+}
