@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -150,17 +149,8 @@ func (l *Ledger) run(ctx context.Context) {
 		}
 		for l.collect(&f) {
 			l.decide(ctx, &f)
-			gather()
+			gather() // the callers that were just answered call again
 		}
-	}
-}
-
-// gather lets whoever is about to call do so before the next frame is made.
-// Without it, the first of the callers that were just answered makes a frame
-// of its own, and the others wait for two rounds instead of one.
-func gather() {
-	for range 16 {
-		runtime.Gosched()
 	}
 }
 

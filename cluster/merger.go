@@ -8,21 +8,16 @@ import (
 	"github.com/tollgate/tollgate/store/quota"
 )
 
-const (
-	// entriesInFlight is how many entries of frames a leader has under way.
-	// While they are, arriving frames gather for the next.
-	entriesInFlight = 2
-	// maxEntryBytes bounds the frames of one entry.
-	maxEntryBytes = 1 << 20
-)
+// maxEntryBytes bounds the frames of one entry.
+const maxEntryBytes = 1 << 20
 
 // proposer is the part of the store that the merger needs.
 type proposer interface {
 	Propose(store.Command) *store.Proposal
 }
 
-// merger turns the frames that all nodes send to the leader into log entries:
-// one entry for all frames that arrived while the one before was under way.
+// merger turns the frames that all nodes send to the leader into log entries.
+// It has one entry under way; the frames that arrive meanwhile go into the next.
 type merger struct {
 	log     proposer
 	metrics *metrics
@@ -31,9 +26,8 @@ type merger struct {
 	waiting []*pendingFrame
 	wake    chan struct{}
 
-	slots chan struct{}
-	stop  context.CancelFunc
-	wg    sync.WaitGroup
+	stop context.CancelFunc
+	wg   sync.WaitGroup
 }
 
 // pendingFrame is a frame on its way into the log.
@@ -46,7 +40,7 @@ type pendingFrame struct {
 
 func newMerger(log proposer, m *metrics) *merger {
 	ctx, stop := context.WithCancel(context.Background())
-	g := &merger{log: log, metrics: m, wake: make(chan struct{}, 1), slots: make(chan struct{}, entriesInFlight), stop: stop}
+	g := &merger{log: log, metrics: m, wake: make(chan struct{}, 1), stop: stop}
 	g.wg.Go(func() { g.run(ctx) })
 	return g
 }
@@ -81,29 +75,20 @@ func (g *merger) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			g.finish(g.gather(), nil, store.ErrClosed)
+			finish(g.take(), nil, store.ErrClosed)
 			return
 		case <-g.wake:
 		}
-		for {
-			select {
-			case g.slots <- struct{}{}:
-			case <-ctx.Done():
-				g.finish(g.gather(), nil, store.ErrClosed)
-				return
-			}
-			entry := g.gather()
-			if len(entry) == 0 {
-				<-g.slots
-				break
-			}
+		gather() // the nodes that were just answered send their next frames
+		for entry := g.take(); len(entry) > 0; entry = g.take() {
 			g.propose(ctx, entry)
+			gather()
 		}
 	}
 }
 
-// gather takes the frames of the next entry.
-func (g *merger) gather() []*pendingFrame {
+// take takes the frames of the next entry.
+func (g *merger) take() []*pendingFrame {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n, size := 0, 0
@@ -117,7 +102,7 @@ func (g *merger) gather() []*pendingFrame {
 }
 
 // propose puts the frames into the log as one entry, in the order they came,
-// and answers them once it is applied. The caller holds a slot.
+// and answers them once it is applied.
 func (g *merger) propose(ctx context.Context, entry []*pendingFrame) {
 	frames := make([][]byte, len(entry))
 	for i, p := range entry {
@@ -125,15 +110,11 @@ func (g *merger) propose(ctx context.Context, entry []*pendingFrame) {
 	}
 	g.metrics.entries.Inc()
 	g.metrics.entryFrames.Observe(float64(len(entry)))
-	proposal := g.log.Propose(store.Command{Kind: store.KindFrames, Frames: frames})
-	g.wg.Go(func() {
-		res, err := proposal.Wait(ctx)
-		<-g.slots
-		g.finish(entry, res.Frames, err)
-	})
+	res, err := g.log.Propose(store.Command{Kind: store.KindFrames, Frames: frames}).Wait(ctx)
+	finish(entry, res.Frames, err)
 }
 
-func (g *merger) finish(entry []*pendingFrame, results []quota.Result, err error) {
+func finish(entry []*pendingFrame, results []quota.Result, err error) {
 	for i, p := range entry {
 		if p.err = err; err == nil {
 			p.result = results[i]
