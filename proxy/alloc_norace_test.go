@@ -1,0 +1,6 @@
+//go:build !race
+
+package proxy
+
+// allowedAllocations a request.
+const allowedAllocations = 0.1

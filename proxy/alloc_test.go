@@ -1,0 +1,175 @@
+package proxy
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// blunt is an endpoint server that allocates nothing: it answers 200 to
+// whatever it reads, which must come in one piece.
+func blunt(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	say := []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: 2\r\n\r\nok")
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				buf := make([]byte, 4<<10)
+				for {
+					if _, err := c.Read(buf); err != nil {
+						return
+					}
+					if _, err := c.Write(say); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return "http://" + ln.Addr().String()
+}
+
+// lean is a client that allocates nothing.
+type lean struct {
+	net.Conn
+	buf []byte
+}
+
+func newLean(t testing.TB, addr string) *lean {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &lean{c, make([]byte, 4<<10)}
+}
+
+// ask sends a request and reads an answer that ends with the given bytes.
+func (l *lean) ask(t testing.TB, request, end []byte) {
+	if _, err := l.Write(request); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; ; {
+		m, err := l.Read(l.buf[n:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n += m; bytes.HasSuffix(l.buf[:n], end) {
+			return
+		}
+	}
+}
+
+const usual = " HTTP/1.1\r\nHost: gateway.example.com\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\nAccept-Encoding: gzip\r\nCookie: a=1; b=2\r\nConnection: keep-alive\r\nX-Request-Id: 0123456789abcdef\r\n\r\n"
+
+// paths are the ways of a request that must not allocate.
+var paths = []struct{ name, request, end string }{
+	{"plain", "GET /plain/members/1?x=1" + usual, "\r\n\r\nok"},
+	{"quota", "GET /quota/members/1?x=1" + usual, "\r\n\r\nok"},
+	{"encoded", "GET /quota/members/%ea%b0%80" + usual, "\r\n\r\nok"},
+	{"mock", "GET /mock/members/1" + usual, "\r\n\r\nhello"},
+	{"exhausted", "GET /exhausted/members/1" + usual, `"isSuccessful":false}}`},
+	{"unknown domain", "GET /nope/members/1" + usual, `"isSuccessful":false}}`},
+	{"no endpoint", "GET /plain/nope" + usual, `"isSuccessful":false}}`},
+}
+
+func leanGateway(t testing.TB) *gateway {
+	url := blunt(t)
+	withQuota := func(key string) *catalog.Domain {
+		d := domainOf(key, url, "GET /members/{id}", "POST /members")
+		d.Plugins.UsageQuota = oneCondition("")
+		d.Endpoints[0].Plugins.UsageQuota = oneCondition("")
+		return d
+	}
+	mock := withQuota("mock")
+	mock.Endpoints[0].Plugins.Mock = mockOf(200, "hello")
+	mock.Endpoints[0].Plugins.Mock.Headers = map[string]string{"Content-Type": "text/plain", "X-A": "1"}
+	return startGateway(t, func(c *Config) {
+		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil)) // as in a node: at level info
+		c.Quota = quotaFunc(func(domain, _ string) (quota.Verdict, error) {
+			return quota.Verdict{Admitted: domain != "exhausted", RetryAfter: 90 * time.Second}, nil
+		})
+	}, domainOf("plain", url, "GET /members/{id}"), withQuota("quota"), mock, withQuota("exhausted"))
+}
+
+// TestAllocations: a request costs no allocation, from the client's socket to
+// the endpoint server's and back.
+func TestAllocations(t *testing.T) {
+	g := leanGateway(t)
+	for _, p := range paths {
+		c := newLean(t, g.addr)
+		request, end := []byte(p.request), []byte(p.end)
+		for range 100 { // buffers find their size
+			c.ask(t, request, end)
+		}
+		// testing.AllocsPerRun would round 0.9 down to 0.
+		const runs = 2000
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			c.ask(t, request, end)
+		}
+		runtime.ReadMemStats(&after)
+		// A little is for what goes on beside: the garbage collector empties
+		// pools, fasthttp's clock ticks.
+		if n := float64(after.Mallocs-before.Mallocs) / runs; n > allowedAllocations {
+			t.Errorf("%s: %.2f allocations a request", p.name, n)
+		}
+		_ = c.Close()
+	}
+}
+
+// BenchmarkProxy measures whole requests over real sockets: client, gateway
+// and endpoint server share the machine.
+func BenchmarkProxy(b *testing.B) {
+	for _, p := range paths {
+		b.Run(p.name, func(b *testing.B) {
+			g := leanGateway(b)
+			request, end := []byte(p.request), []byte(p.end)
+			b.ReportAllocs()
+			b.SetParallelism(8)
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				c := newLean(b, g.addr)
+				defer c.Close()
+				for pb.Next() {
+					c.ask(b, request, end)
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkDirect is the same client at the endpoint server itself: what is
+// left of BenchmarkProxy without the gateway.
+func BenchmarkDirect(b *testing.B) {
+	addr := blunt(b)[len("http://"):]
+	request, end := []byte("GET /members/1?x=1"+usual), []byte("\r\n\r\nok")
+	b.ReportAllocs()
+	b.SetParallelism(8)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		c := newLean(b, addr)
+		defer c.Close()
+		for pb.Next() {
+			c.ask(b, request, end)
+		}
+	})
+}

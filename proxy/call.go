@@ -1,0 +1,125 @@
+package proxy
+
+import (
+	"strconv"
+	"unsafe"
+
+	"github.com/tollgate/tollgate/proxy/envelope"
+	"github.com/tollgate/tollgate/proxy/gate"
+	"github.com/tollgate/tollgate/proxy/plugin"
+	"github.com/valyala/fasthttp"
+)
+
+// call is one request with the deployment that serves it. Calls are reused.
+type call struct {
+	plugin.Call
+	proxy *Proxy
+	conn  *clientConn
+	// domain is nil until it is known, and held from then on.
+	domain *domain
+	chain  *plugin.Chain
+	// endpoint is the ID for logs, empty until it is known.
+	endpoint string
+	answered bool
+}
+
+func (p *Proxy) begin(ctx *fasthttp.RequestCtx) *call {
+	c := p.calls.Get().(*call)
+	c.Ctx = ctx
+	c.conn = ctx.Conn().(*clientConn)
+	return c
+}
+
+func (p *Proxy) release(c *call) {
+	if c.domain != nil {
+		c.domain.release()
+	}
+	c.Call.Reset()
+	*c = call{Call: c.Call, proxy: p}
+	p.calls.Put(c)
+}
+
+// Close releases a call whose body never came.
+func (c *call) Close() error {
+	c.proxy.release(c)
+	return nil
+}
+
+// whole is the way of a call whose body is there.
+func (c *call) whole() error {
+	if err := c.admit(); err != nil || c.answered {
+		return err
+	}
+	return c.finish()
+}
+
+// admitSize is admit for a call whose body is still with the client.
+func (c *call) admitSize() error {
+	if c.Ctx.Request.Header.ContentLength() > c.proxy.cfg.MaxRequestBody {
+		return envelope.BodyTooLarge
+	}
+	return c.admit()
+}
+
+// admit decides a call as far as that is possible without its body.
+func (c *call) admit() (err error) {
+	if c.proxy.phase.Load() != open {
+		return envelope.NotReady
+	}
+	h := &c.Ctx.Request.Header
+	raw := gate.Raw{Method: h.Method(), Target: h.RequestURI(), Protocol: h.Protocol(), Header: h.RawHeaders()}
+	if err := c.Request.Read(raw, c.proxy.cfg.MaxHeaderFields); err != nil {
+		return err
+	}
+	d := c.proxy.table.Load().domains[string(c.Request.Key)]
+	if d == nil {
+		return envelope.UnknownDomain
+	}
+	c.domain = d
+	d.hold()
+	// The table keeps nothing of the path, so it may look like a string.
+	i, ok := d.routes.Find(c.Request.Method, unsafe.String(unsafe.SliceData(c.Request.Route), len(c.Request.Route)))
+	if !ok {
+		return envelope.NoEndpoint
+	}
+	c.chain, c.endpoint = d.chains[i], d.ids[i]
+	c.Upstream.Client, c.Upstream.Scheme = c.conn.address, c.conn.scheme
+	c.Prepare()
+	c.answered, err = c.chain.Admit(&c.Call)
+	return err
+}
+
+func (c *call) finish() error { return c.chain.Finish(&c.Call) }
+
+// refuse writes an envelope over whatever the answer has been so far: a failed
+// exchange leaves pieces of the endpoint server's (pitfalls 2(a) 36).
+func (c *call) refuse(e *envelope.Sealed) {
+	resp := &c.Ctx.Response
+	resp.Reset()
+	resp.SetStatusCode(e.Status)
+	resp.Header.SetContentType(envelope.ContentType)
+	resp.SetBodyRaw(e.Body)
+	if c.RetryAfter > 0 {
+		var digits [20]byte
+		resp.Header.SetBytesV("Retry-After", strconv.AppendInt(digits[:0], c.RetryAfter, 10))
+	}
+	if e.Closes {
+		resp.SetConnectionClose()
+		c.conn.lingerOnClose()
+	}
+}
+
+// key is the domain's for logs, empty until it is known.
+func (c *call) key() string {
+	if c.domain == nil {
+		return ""
+	}
+	return c.domain.key
+}
+
+func (c *call) metrics() *domainMetrics {
+	if c.domain == nil {
+		return c.proxy.metrics.unknown
+	}
+	return c.domain.metrics
+}

@@ -1,0 +1,174 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/tollgate/tollgate/proxy/plugin"
+	"github.com/tollgate/tollgate/proxy/route"
+	"github.com/tollgate/tollgate/proxy/upstream"
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+// Deployment is one deployed domain.
+type Deployment struct {
+	// Domain is read-only from here on.
+	Domain *catalog.Domain
+	// Serial tells two deployments of one key apart: where it is the same, so
+	// is the domain.
+	Serial uint64
+}
+
+// table is everything that is deployed. It is never changed, only replaced.
+type table struct {
+	domains map[string]*domain
+}
+
+// domain is a deployment in the form that serves.
+type domain struct {
+	key     string
+	serial  uint64
+	routes  *route.Table
+	chains  []*plugin.Chain // by route.Route.Index
+	ids     []string        // of the endpoints, by the same
+	server  *upstream.Server
+	metrics *domainMetrics
+
+	// inFlight counts the requests that hold the domain; retired is set when no
+	// new ones will.
+	inFlight atomic.Int64
+	retired  atomic.Bool
+}
+
+// hold keeps the domain's connections open until release.
+func (d *domain) hold() { d.inFlight.Add(1) }
+
+func (d *domain) release() {
+	if d.inFlight.Add(-1) == 0 && d.retired.Load() {
+		d.server.CloseIdle()
+	}
+}
+
+// retire lets the connections go when the last request is done. A request that
+// looked the domain up just before may still hold it afterwards: whoever
+// brings the count to zero closes, however often that happens.
+func (d *domain) retire() {
+	d.retired.Store(true)
+	if d.inFlight.Load() == 0 {
+		d.server.CloseIdle()
+	}
+}
+
+// Publish makes the given domains the ones that are served, all at once; what
+// is not among them is served no more. A request is served by one deployment
+// from its beginning to its end. A domain with the serial it had before keeps
+// its compiled form and its connections. One that cannot be compiled is in the
+// error, and what was served under its key, if anything, goes on.
+func (p *Proxy) Publish(domains []Deployment) error {
+	p.publishing.Lock()
+	defer p.publishing.Unlock()
+	old := p.table.Load().domains
+	next := make(map[string]*domain, len(domains))
+	var errs []error
+	for _, dep := range domains {
+		if dep.Domain == nil {
+			errs = append(errs, errors.New("a deployment without a domain"))
+			continue
+		}
+		key := dep.Domain.Key
+		if next[key] != nil {
+			errs = append(errs, fmt.Errorf("domain %s: deployed twice: the first is served", key))
+			continue
+		}
+		had := old[key]
+		if had != nil && had.serial == dep.Serial {
+			next[key] = had
+			continue
+		}
+		d, err := p.compile(dep)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("domain %s: %w", key, err))
+			if d = had; d == nil {
+				p.metrics.forget(key)
+				continue
+			}
+		}
+		next[key] = d
+	}
+	p.table.Store(&table{next})
+	for key, had := range old {
+		if next[key] != had {
+			had.retire()
+		}
+		if next[key] == nil {
+			p.metrics.forget(key)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// compile builds everything that the requests of a domain need.
+func (p *Proxy) compile(dep Deployment) (*domain, error) {
+	from := dep.Domain
+	if from.Plugins.HTTPProxy == nil {
+		return nil, errors.New("no HTTP_PROXY: the endpoint server is missing")
+	}
+	server, err := upstream.New(from.Plugins.HTTPProxy.URL, upstream.Config{
+		TLS:            p.cfg.TLS,
+		MaxConns:       p.cfg.UpstreamMaxConns,
+		ConnWait:       p.cfg.UpstreamConnWait,
+		ConnectTimeout: p.cfg.UpstreamConnectTimeout,
+		Timeout:        p.cfg.UpstreamTimeout,
+		IdleTimeout:    p.cfg.UpstreamIdleTimeout,
+		MaxHeader:      p.cfg.MaxHeader,
+		MaxBody:        p.cfg.MaxResponseBody,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d := &domain{key: from.Key, serial: dep.Serial, server: server, metrics: p.metrics.domain(from.Key)}
+	env := &plugin.Env{Quota: p.cfg.Quota, Server: server, Admitted: d.metrics.admitted, Upstream: d.metrics}
+	routes := make([]route.Route, len(from.Endpoints))
+	for i := range from.Endpoints {
+		e := &from.Endpoints[i]
+		routes[i] = route.Route{Method: e.Method, Pattern: decoded(e.Pattern), Index: i}
+		chain, err := plugin.Build(env, from, e)
+		if err != nil {
+			return nil, err
+		}
+		d.chains = append(d.chains, chain)
+		d.ids = append(d.ids, e.ID())
+	}
+	d.routes, err = route.NewTable(routes)
+	return d, err
+}
+
+// decoded spells a pattern as gate.Request.Route spells paths. What would then
+// mean something to a pattern stays encoded, as do regular expressions.
+func decoded(pattern string) string {
+	var b strings.Builder
+	braces := 0
+	for i := 0; i < len(pattern); i++ {
+		c := pattern[i]
+		switch {
+		case c == '{':
+			braces++
+		case c == '}':
+			braces--
+		case c == '%' && braces == 0 && i+2 < len(pattern):
+			var v byte
+			if n, _ := fmt.Sscanf(pattern[i+1:i+3], "%02x", &v); n == 1 && !strings.ContainsRune(`*?{}/\%`, rune(v)) {
+				c = v
+				i += 2
+			}
+		}
+		b.WriteByte(c)
+	}
+	if !utf8.ValidString(b.String()) {
+		return pattern
+	}
+	return b.String()
+}

@@ -1,0 +1,29 @@
+package envelope
+
+// The refusals of the client port, spec section 2. Those with five digits that
+// begin with the status are ours, the others the original's to the byte.
+// 40000 comes in several texts, one for each thing that can be malformed: see
+// Malformed.
+var (
+	QuotaExceeded = New(403, 20004, "Usage quota exceeded").Seal()
+
+	UnknownDomain  = New(404, 40400, "No domain has this key").Seal()
+	NoEndpoint     = New(404, 40401, "No endpoint matches").Seal()
+	BodyTooLarge   = New(413, 41300, "Request body too large").SealClosing()
+	HeaderTooLarge = New(431, 43100, "Request header too large").SealClosing()
+	Internal       = New(500, 50000, "Internal error").SealClosing()
+	Unreachable    = New(502, 50200, "Endpoint server unreachable or its answer broken").Seal()
+	QuotaUndecided = New(503, 50300, "Usage quota cannot be decided now").Seal()
+	NotReady       = New(503, 50301, "Node not ready or stopping").Seal()
+	// Full is what a connection gets that is one too many.
+	Full     = New(503, 50301, "Node has too many client connections").SealClosing()
+	TimedOut = New(504, 50400, "Endpoint server timed out").Seal()
+)
+
+// Malformed is a 40000 that says what is malformed.
+func Malformed(what string) *Sealed {
+	return New(400, 40000, "Malformed request ("+what+")").SealClosing()
+}
+
+// Codes are all the codes above, and 40000.
+var Codes = []int{20004, 40000, 40400, 40401, 41300, 43100, 50000, 50200, 50300, 50301, 50400}

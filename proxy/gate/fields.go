@@ -1,0 +1,183 @@
+package gate
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/tollgate/tollgate/proxy/envelope"
+	"github.com/tollgate/tollgate/proxy/header"
+)
+
+var (
+	bareLF        = malformed("header line without CR LF at its end")
+	folded        = malformed("folded header line")
+	badName       = malformed("header name is not a token, or has an underscore")
+	badValue      = malformed("control character in a header value")
+	duplicate     = malformed("header twice that must come once")
+	badFraming    = malformed("Content-Length and Transfer-Encoding contradict each other or are not understood")
+	badExpect     = malformed("Expect other than 100-continue")
+	badHost       = malformed("Host is not a host and port")
+	badConnection = malformed("Connection names a header that must reach the endpoint server")
+	tooManyField  = envelope.HeaderTooLarge
+)
+
+// readHeader takes the header block apart more strictly than fasthttp, which
+// joins folded lines, takes a bare LF for a line end and lets names have
+// spaces (pitfalls 2(a) 10 to 15).
+func (r *Request) readHeader(block []byte, maxFields int) error {
+	r.Fields = r.Fields[:0]
+	var seen header.Rules
+	for len(block) > 0 {
+		line, rest, err := cutLine(block)
+		if err != nil {
+			return err
+		}
+		block = rest
+		if len(line) == 0 {
+			break
+		}
+		if len(r.Fields) == maxFields {
+			return tooManyField
+		}
+		f, err := readField(line)
+		if err != nil {
+			return err
+		}
+		if seen&f.Rules&header.Single != 0 {
+			return duplicate
+		}
+		seen |= f.Rules
+		if err := r.note(f); err != nil {
+			return err
+		}
+		r.Fields = append(r.Fields, f)
+	}
+	if seen&header.ContentLength != 0 && seen&header.TransferEncoding != 0 {
+		return badFraming
+	}
+	if seen&header.Connection != 0 {
+		return r.readConnection()
+	}
+	return nil
+}
+
+func cutLine(block []byte) (line, rest []byte, err error) {
+	i := bytes.IndexByte(block, '\n')
+	if i < 1 || block[i-1] != '\r' {
+		return nil, nil, bareLF
+	}
+	return block[:i-1], block[i+1:], nil
+}
+
+func readField(line []byte) (header.Field, error) {
+	if line[0] == ' ' || line[0] == '\t' {
+		return header.Field{}, folded
+	}
+	name, value, ok := bytes.Cut(line, []byte{':'})
+	// An underscore would be a hyphen to CGI and WSGI programs, so that one
+	// could be sent past a check of the other (pitfalls 2(a) 14).
+	if !ok || !header.IsToken(name) || bytes.IndexByte(name, '_') >= 0 {
+		return header.Field{}, badName
+	}
+	value = header.Trim(value)
+	for _, c := range value {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return header.Field{}, badValue
+		}
+	}
+	return header.Field{Name: name, Value: value, Rules: header.Lookup(name)}, nil
+}
+
+// note checks the values of the fields that the gateway itself acts on.
+func (r *Request) note(f header.Field) error {
+	switch {
+	case f.Rules&header.Host != 0:
+		if !isHost(f.Value) {
+			return badHost
+		}
+		r.Host = f.Value
+	case f.Rules&header.ContentLength != 0:
+		if !all(f.Value, "0123456789") {
+			return badFraming
+		}
+		r.Framed = true
+	case f.Rules&header.TransferEncoding != 0:
+		if !is(f.Value, "chunked") {
+			return badFraming
+		}
+		r.Framed = true
+	case f.Rules&header.Expect != 0:
+		if !is(f.Value, "100-continue") {
+			return badExpect
+		}
+	}
+	return nil
+}
+
+// readConnection marks the fields that Connection lists as hop-by-hop.
+func (r *Request) readConnection() error {
+	for i := range r.Fields {
+		if r.Fields[i].Rules&header.Connection == 0 {
+			continue
+		}
+		token, rest, done := header.NextToken(r.Fields[i].Value)
+		for ; !done; token, rest, done = header.NextToken(rest) {
+			switch {
+			case len(token) == 0 || is(token, "keep-alive"):
+			case is(token, "close"):
+				r.Close = true
+			case header.Lookup(token)&header.Protected != 0:
+				return badConnection
+			default:
+				r.Fields.MarkHop(token)
+			}
+		}
+	}
+	return nil
+}
+
+func is(value []byte, what string) bool {
+	return len(value) == len(what) && bytes.EqualFold(value, []byte(what))
+}
+
+// isHost accepts a name or address with a port or without. Userinfo would turn
+// into an Authorization header when fasthttp sends it on (pitfalls 2(a) 5).
+func isHost(b []byte) bool {
+	if len(b) > 0 && b[0] == '[' {
+		address, rest, ok := bytes.Cut(b[1:], []byte{']'})
+		return ok && all(address, "0123456789abcdefABCDEF:.") && isPort(rest)
+	}
+	end := bytes.IndexByte(b, ':')
+	if end < 0 {
+		end = len(b)
+	}
+	return all(b[:end], hostChars) && isPort(b[end:])
+}
+
+const hostChars = "abcdefghijklmnopqrstuvwxyz0123456789.-ABCDEFGHIJKLMNOPQRSTUVWXYZ_~"
+
+// isPort accepts a colon and a number, or a colon, or nothing (RFC 3986 3.2.3).
+func isPort(b []byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	n := 0
+	for _, c := range b[1:] {
+		if c < '0' || c > '9' {
+			return false
+		}
+		if n = n*10 + int(c-'0'); n > 65535 {
+			return false
+		}
+	}
+	return b[0] == ':'
+}
+
+func all(b []byte, chars string) bool {
+	for _, c := range b {
+		if strings.IndexByte(chars, c) < 0 {
+			return false
+		}
+	}
+	return len(b) > 0
+}

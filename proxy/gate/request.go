@@ -1,0 +1,104 @@
+// Package gate checks what a client sent before anything is decided with it:
+// bytes from outside are checked once, at the door. What passes has one
+// meaning, the same for the route, the signature and the endpoint server
+// behind (pitfalls 2(a) and 4).
+//
+// It works on the bytes of the request line and header as they came, because
+// fasthttp's parsed forms already have decoded paths, merged headers and
+// trailers in them.
+package gate
+
+import (
+	"bytes"
+
+	"github.com/tollgate/tollgate/proxy/envelope"
+	"github.com/tollgate/tollgate/proxy/header"
+)
+
+// Raw is a request's head as it came.
+type Raw struct {
+	Method, Target, Protocol []byte
+	// Header is the header block without the request line, with the empty line
+	// at its end; it may be empty when there are no fields.
+	Header []byte
+}
+
+// Request is a request's head that passed. Its slices are cut from Raw's or
+// belong to the Request; they are good until the next Read.
+type Request struct {
+	// Method is one of GET POST PUT DELETE HEAD PATCH OPTIONS.
+	Method string
+	// Target is path and query exactly as on the request line: what is signed.
+	Target []byte
+	// Key is the first segment of the path: perhaps a domain's key, perhaps
+	// anything else, as spelled.
+	Key []byte
+	// Path is the path behind /{key} as spelled, what the endpoint server gets;
+	// "/" where there is none, so that /{key} is read as /{key}/.
+	Path []byte
+	// Route is Path with its percent-encoding decoded once: what patterns are
+	// matched against, so that no spelling of a path slips past its pattern.
+	Route []byte
+	// Query is the query with its question mark, or empty.
+	Query []byte
+	// Fields are the header fields, trailers not among them.
+	Fields header.List
+	// Host is the value of Host, empty where an HTTP/1.0 client sent none.
+	Host []byte
+	// Framed is true when the client declared a body, even an empty one.
+	Framed bool
+	// Close is true when the client asked for the connection to be closed.
+	Close bool
+
+	decoded []byte
+}
+
+// Read checks a request's head and fills r with it. Its error is the answer to
+// the client, always an *envelope.Sealed. maxFields bounds the header fields.
+func (r *Request) Read(raw Raw, maxFields int) error {
+	r.Method = method(raw.Method)
+	if r.Method == "" {
+		return badMethod
+	}
+	// fasthttp passes on whatever version it was given (pitfalls 2(a) 6).
+	if p := string(raw.Protocol); p != "HTTP/1.1" && p != "HTTP/1.0" {
+		return badVersion
+	}
+	if err := r.readTarget(raw.Target); err != nil {
+		return err
+	}
+	return r.readHeader(raw.Header, maxFields)
+}
+
+// Reset drops everything that refers to a request.
+func (r *Request) Reset() {
+	clear(r.Fields)
+	*r = Request{Fields: r.Fields[:0], decoded: r.decoded[:0]}
+}
+
+// method returns the constant for an allowed method, so that it can outlive
+// the request, or "". Methods are case-sensitive.
+func method(b []byte) string {
+	for _, m := range [...]string{"GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"} {
+		if string(b) == m {
+			return m
+		}
+	}
+	return ""
+}
+
+func malformed(what string) *envelope.Sealed { return envelope.Malformed(what) }
+
+var (
+	badMethod  = malformed("method not among GET POST PUT DELETE HEAD PATCH OPTIONS")
+	badVersion = malformed("HTTP version not 1.1 or 1.0")
+)
+
+// cut splits a path at the slash behind its first segment.
+func cut(path []byte) (key, rest []byte) {
+	path = path[1:]
+	if i := bytes.IndexByte(path, '/'); i >= 0 {
+		return path[:i], path[i:]
+	}
+	return path, nil
+}

@@ -1,0 +1,161 @@
+package proxy
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tollgate/tollgate/proxy/envelope"
+)
+
+// listener gives fasthttp connections only as it can serve them. fasthttp
+// itself stops serving for good when there are no file descriptors left
+// (pitfalls 2(a) 41), and turns connections away in plain text.
+type listener struct {
+	net.Listener
+	log         *slog.Logger
+	max         int
+	connections prometheus.Gauge
+	turnedAway  prometheus.Counter
+	pauses      prometheus.Counter
+
+	done chan struct{} // closed by Close
+
+	mu     sync.Mutex
+	conns  map[*clientConn]struct{}
+	closed bool
+	warned time.Time
+}
+
+func newListener(ln net.Listener, p *Proxy) *listener {
+	return &listener{
+		Listener: ln, log: p.log, max: p.cfg.MaxConns,
+		connections: p.metrics.connections, turnedAway: p.metrics.turnedAway, pauses: p.metrics.acceptPause,
+		done: make(chan struct{}), conns: make(map[*clientConn]struct{}),
+	}
+}
+
+// Pauses after which accepting is tried again.
+const (
+	firstPause = 5 * time.Millisecond
+	lastPause  = time.Second
+)
+
+// Accept waits for a connection. It returns an error only when the listener is
+// closed or broken for good.
+func (l *listener) Accept() (net.Conn, error) {
+	pause := firstPause
+	for {
+		c, err := l.Listener.Accept()
+		switch {
+		case err == nil:
+			if cc := l.admit(c); cc != nil {
+				return cc, nil
+			}
+			continue
+		case errors.Is(err, syscall.ECONNABORTED): // the client has left again
+			continue
+		case !isExhaustion(err):
+			return nil, err
+		}
+		l.pauses.Inc()
+		l.warn("accepting no clients for a moment; raise the limit of open files or lower MaxConns", keyError, err, keyMaxConns, l.max)
+		select {
+		case <-l.done:
+			return nil, net.ErrClosed
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+// isExhaustion reports whether an error will pass when something is released.
+func isExhaustion(err error) bool {
+	for _, e := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// admit counts a connection in, or turns it away and returns nil.
+func (l *listener) admit(c net.Conn) *clientConn {
+	cc := newClientConn(c, l)
+	l.mu.Lock()
+	fits := len(l.conns) < l.max && !l.closed
+	if fits {
+		l.conns[cc] = struct{}{}
+		l.connections.Inc()
+	}
+	l.mu.Unlock()
+	if fits {
+		return cc
+	}
+	l.turnedAway.Inc()
+	l.warn("turning clients away: MaxConns connections are open", keyMaxConns, l.max)
+	// A fresh socket takes so few bytes without waiting.
+	_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	_, _ = c.Write(fullAnswer)
+	_ = c.Close()
+	return nil
+}
+
+// warn logs at most once a minute: what it is about comes in floods.
+func (l *listener) warn(msg string, args ...any) {
+	l.mu.Lock()
+	quiet := time.Since(l.warned) < time.Minute
+	if !quiet {
+		l.warned = time.Now()
+	}
+	l.mu.Unlock()
+	if !quiet {
+		l.log.Warn(msg, args...)
+	}
+}
+
+func (l *listener) forget(c *clientConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.conns[c]; ok {
+		delete(l.conns, c)
+		l.connections.Dec()
+	}
+}
+
+// Close stops accepting.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	first := !l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if !first {
+		return nil
+	}
+	close(l.done)
+	if err := l.Listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// closeConns closes what is still connected, whatever it is doing.
+func (l *listener) closeConns() {
+	l.mu.Lock()
+	conns := make([]*clientConn, 0, len(l.conns))
+	for c := range l.conns {
+		conns = append(conns, c)
+	}
+	l.mu.Unlock()
+	for _, c := range conns {
+		_ = c.Conn.Close()
+		l.forget(c)
+	}
+}
+
+// fullAnswer is sent as it is: there is no request to answer yet.
+var fullAnswer = rawAnswer(envelope.Full)

@@ -1,0 +1,32 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+)
+
+// Keys of log lines.
+const (
+	keyCause    = "cause"
+	keyCode     = "code"
+	keyDomain   = "domain"
+	keyEndpoint = "endpoint"
+	keyError    = "error"
+	keyMaxConns = "maxConns"
+	keyMethod   = "method"
+	keyPanic    = "panic"
+	keyStack    = "stack"
+	keyStatus   = "status"
+	keyTook     = "took"
+)
+
+// debugLogger is fasthttp's logger: what it has to say concerns one client.
+type debugLogger struct{ log *slog.Logger }
+
+// Printf implements fasthttp.Logger.
+func (l debugLogger) Printf(format string, args ...any) {
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.log.Debug(fmt.Sprintf(format, args...))
+	}
+}

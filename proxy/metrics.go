@@ -1,0 +1,132 @@
+package proxy
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tollgate/tollgate/proxy/envelope"
+	"github.com/tollgate/tollgate/proxy/upstream"
+)
+
+// Labels have bounded values: keys of deployed domains, classes, codes, reasons.
+const (
+	labelDomain = "domain" // empty while no domain is known
+	labelClass  = "class"  // 2xx to 5xx
+	labelCode   = "code"   // five digits
+	labelReason = "reason" // of upstream.Reason
+)
+
+// metrics is every metric of the data plane.
+type metrics struct {
+	requests    *prometheus.CounterVec
+	refusals    *prometheus.CounterVec
+	seconds     *prometheus.HistogramVec
+	failures    *prometheus.CounterVec
+	retries     *prometheus.CounterVec
+	admitted    *prometheus.CounterVec
+	panics      prometheus.Counter
+	connections prometheus.Gauge
+	turnedAway  prometheus.Counter
+	acceptPause prometheus.Counter
+
+	// byCode are the handles of refusals; unknown counts what belongs to no
+	// domain.
+	byCode  map[int]prometheus.Counter
+	unknown *domainMetrics
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: name, Help: help}, labels)
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: counter("requests_total", "Requests answered, by domain and class of status.", labelDomain, labelClass),
+		refusals: counter("refusals_total", "Requests the gateway itself refused, by result code.", labelCode),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "tollgate", Subsystem: "proxy", Name: "upstream_seconds",
+			Help:    "Time until the endpoint server's whole answer had come.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{labelDomain}),
+		failures: counter("upstream_failures_total", "Calls of the endpoint server without an answer to pass on, by reason.", labelDomain, labelReason),
+		retries:  counter("upstream_retries_total", "GET and HEAD requests sent again because a kept connection was closed.", labelDomain),
+		admitted: counter("quota_unavailable_admitted_total", "Calls admitted by onUnavailable although their quota was undecided.", labelDomain),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "panics_total",
+			Help: "Requests answered 50000 because their handling panicked."}),
+		connections: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "connections",
+			Help: "Open client connections."}),
+		turnedAway: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "connections_refused_total",
+			Help: "Client connections beyond MaxConns, answered 50301 and closed."}),
+		acceptPause: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "accept_pauses_total",
+			Help: "Pauses in accepting connections, for want of file descriptors or memory."}),
+	}
+	m.unknown = m.domain("")
+	m.byCode = make(map[int]prometheus.Counter)
+	for _, code := range envelope.Codes {
+		m.byCode[code] = m.refusals.WithLabelValues(strconv.Itoa(code))
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.admitted, m.panics, m.connections, m.turnedAway, m.acceptPause} {
+		errs = append(errs, reg.Register(c))
+	}
+	return m, errors.Join(errs...)
+}
+
+// domainMetrics holds the handles of one domain, looked up once, not once a
+// request. It is the plugin.Observer of the domain's endpoint server.
+type domainMetrics struct {
+	classes  [6]prometheus.Counter // by status / 100
+	seconds  prometheus.Observer
+	failures [upstream.Reasons]prometheus.Counter
+	retries  prometheus.Counter
+	admitted prometheus.Counter
+}
+
+func (m *metrics) domain(key string) *domainMetrics {
+	d := &domainMetrics{
+		seconds:  m.seconds.WithLabelValues(key),
+		retries:  m.retries.WithLabelValues(key),
+		admitted: m.admitted.WithLabelValues(key),
+	}
+	for class := 2; class < len(d.classes); class++ {
+		d.classes[class] = m.requests.WithLabelValues(key, string(rune('0'+class))+"xx")
+	}
+	for r := range upstream.Reasons {
+		d.failures[r] = m.failures.WithLabelValues(key, r.String())
+	}
+	return d
+}
+
+// forget drops the series of a domain that is no longer deployed.
+func (m *metrics) forget(key string) {
+	of := prometheus.Labels{labelDomain: key}
+	m.requests.DeletePartialMatch(of)
+	m.seconds.DeletePartialMatch(of)
+	m.failures.DeletePartialMatch(of)
+	m.retries.DeletePartialMatch(of)
+	m.admitted.DeletePartialMatch(of)
+}
+
+// refused counts a refusal.
+func (m *metrics) refused(code int) {
+	if c, ok := m.byCode[code]; ok {
+		c.Inc()
+	}
+}
+
+func (d *domainMetrics) answered(status int) {
+	if class := status / 100; class >= 2 && class < len(d.classes) {
+		d.classes[class].Inc()
+	}
+}
+
+// Answered implements plugin.Observer.
+func (d *domainMetrics) Answered(took time.Duration) { d.seconds.Observe(took.Seconds()) }
+
+// Failed implements plugin.Observer.
+func (d *domainMetrics) Failed(r upstream.Reason) { d.failures[r].Inc() }
+
+// Retried implements plugin.Observer.
+func (d *domainMetrics) Retried() { d.retries.Inc() }

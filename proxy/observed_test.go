@@ -1,0 +1,120 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// TestObserved: what an operator sees of requests: one debug line each, and
+// counters by class and code.
+func TestObserved(t *testing.T) {
+	up := startRecorder(t, says(ok200))
+	free := startRecorder(t, says(ok200))
+	_ = free.Close()
+	d := domainOf("test", up.url(), "GET /a/{id}")
+	d.Plugins.UsageQuota = oneCondition("")
+	var logs syncBuffer
+	verdict := quota.Verdict{Admitted: true}
+	g := startGateway(t, func(c *Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		c.Quota = quotaFunc(func(string, string) (quota.Verdict, error) { return verdict, nil })
+	}, d, domainOf("gone", free.url(), "GET /**"))
+	g.get(t, "/test/a/1")
+	g.get(t, "/test/b")
+	g.get(t, "/nope/a")
+	g.get(t, "/gone/a")
+	g.get(t, "/test/%zz")
+	ask(t, g.addr, "nonsense\r\n\r\n")
+	verdict = quota.Verdict{}
+	g.get(t, "/test/a/2")
+	for _, want := range []string{
+		`method=GET domain=test endpoint="GET /a/{id}" status=200 code=0 took=`,
+		`method=GET domain=test endpoint="" status=404 code=40401`,
+		`method=GET domain="" endpoint="" status=404 code=40400`,
+		`method=GET domain=gone endpoint="GET /**" status=502 code=50200`,
+		`cause="connect: dial tcp`,
+		`status=400 code=40000`,
+		`status=403 code=20004`,
+	} {
+		if !strings.Contains(logs.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, logs.String())
+		}
+	}
+	if n := strings.Count(logs.String(), "msg=request"); n != 7 {
+		t.Errorf("%d lines for 7 requests", n)
+	}
+	if strings.Contains(logs.String(), "level=WARN") || strings.Contains(logs.String(), "level=ERROR") {
+		t.Errorf("more than debug:\n%s", logs.String())
+	}
+	for _, tc := range []struct {
+		name   string
+		labels []string
+		want   float64
+	}{
+		{"tollgate_proxy_requests_total", []string{"test", "2xx"}, 1},
+		{"tollgate_proxy_requests_total", []string{"test", "4xx"}, 2},
+		{"tollgate_proxy_requests_total", []string{"", "4xx"}, 3},
+		{"tollgate_proxy_requests_total", []string{"gone", "5xx"}, 1},
+		{"tollgate_proxy_refusals_total", []string{"40000"}, 2},
+		{"tollgate_proxy_refusals_total", []string{"20004"}, 1},
+		{"tollgate_proxy_upstream_seconds", []string{"test"}, 1},
+		{"tollgate_proxy_upstream_failures_total", []string{"gone", "connect"}, 1},
+	} {
+		if got := g.metric(t, tc.name, tc.labels...); got != tc.want {
+			t.Errorf("%s %q: %v, want %v", tc.name, tc.labels, got, tc.want)
+		}
+	}
+}
+
+// TestTLSClient: on a TLS listener the endpoint server hears "https".
+func TestTLSClient(t *testing.T) {
+	up := startRecorder(t, says(ok200))
+	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
+	cert := httptest.NewUnstartedServer(nil)
+	cert.StartTLS()
+	defer cert.Close()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- g.Serve(tls.NewListener(ln, cert.TLS)) }()
+	t.Cleanup(func() { // before the gateway's own, so that both are shut down by then
+		_ = ln.Close()
+		<-served
+	})
+	c, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("GET /test/a HTTP/1.1\r\nHost: h\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 1024)
+	if n, err := c.Read(buf); err != nil || !strings.HasPrefix(string(buf[:n]), "HTTP/1.1 200 ") {
+		t.Errorf("answered %q, %v", buf[:n], err)
+	}
+	if heard := strings.Join(up.requests(), ""); !strings.Contains(heard, "X-Forwarded-Proto: https\r\n") {
+		t.Errorf("went on as %q", heard)
+	}
+}
+
+// TestUpstreamIdle: a connection that was unused for too long is not used.
+func TestUpstreamIdle(t *testing.T) {
+	up := startRecorder(t, says(ok200))
+	g := startGateway(t, func(c *Config) { c.UpstreamIdleTimeout = 10 * time.Millisecond }, domainOf("test", up.url(), everything...))
+	g.get(t, "/test/a")
+	time.Sleep(20 * time.Millisecond) // being old is what is tested
+	g.get(t, "/test/a")
+	if n := up.accepted(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+}

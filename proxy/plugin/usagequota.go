@@ -1,0 +1,77 @@
+package plugin
+
+import (
+	"time"
+
+	"github.com/tollgate/tollgate/proxy/envelope"
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// Quota decides calls. Take may be called at the same time.
+type Quota interface {
+	// Take counts one call on the conditions of the domain and, when endpoint is
+	// not empty, of that endpoint, and decides it. It blocks until decided or
+	// until its configured wait budget is over; an error means: undecided,
+	// nothing may be assumed.
+	Take(domain, endpoint string) (quota.Verdict, error)
+}
+
+// usageQuota is USAGE_QUOTA and ENDPOINT_USAGE_QUOTA.
+type usageQuota struct {
+	quota Quota
+	// domain and endpoint name the counters; endpoint is empty where it has no
+	// quota of its own, so that the calls of such endpoints can be counted
+	// together.
+	domain, endpoint string
+	// admit lets undecided calls pass.
+	admit    bool
+	admitted Counter
+}
+
+func buildUsageQuota(env *Env, d *catalog.Domain, e *catalog.Endpoint) Step {
+	ofDomain, ofEndpoint := conditions(d.Plugins.UsageQuota), conditions(e.Plugins.UsageQuota)
+	if ofDomain == nil && ofEndpoint == nil {
+		return nil
+	}
+	q := &usageQuota{quota: env.Quota, domain: d.Key, admitted: env.Admitted, admit: true}
+	if ofEndpoint != nil {
+		q.endpoint = e.ID()
+	}
+	// Each quota speaks for itself: the call passes when all involved let it.
+	for _, of := range []*catalog.UsageQuota{ofDomain, ofEndpoint} {
+		if of != nil && of.OnUnavailable != "admit" {
+			q.admit = false
+		}
+	}
+	return q
+}
+
+// conditions returns nil for a quota without any.
+func conditions(q *catalog.UsageQuota) *catalog.UsageQuota {
+	if q == nil || len(q.Beans) == 0 {
+		return nil
+	}
+	return q
+}
+
+func (q *usageQuota) Serve(c *Call) (answered bool, err error) {
+	v, err := q.quota.Take(q.domain, q.endpoint)
+	switch {
+	case err != nil && q.admit:
+		q.admitted.Inc()
+		return false, nil
+	case err != nil:
+		c.Cause = err
+		return false, envelope.QuotaUndecided
+	case v.Admitted:
+		return false, nil
+	}
+	c.RetryAfter = wholeSeconds(v.RetryAfter)
+	return false, envelope.QuotaExceeded
+}
+
+// wholeSeconds rounds up, so that who waits that long finds a new window.
+func wholeSeconds(d time.Duration) int64 {
+	return max(1, int64((d+time.Second-1)/time.Second))
+}

@@ -1,0 +1,139 @@
+// Package proxy is the data plane: it serves the deployed domains to clients,
+// on fasthttp. A request passes the gate, finds its domain and endpoint, goes
+// through the endpoint's plugins and, if none of them answers it, to the
+// endpoint server.
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Proxy serves clients. Its methods may be called at the same time.
+type Proxy struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics
+	server  *fasthttp.Server
+	calls   sync.Pool // of *call
+
+	// table is what is deployed; publishing is held while it is replaced.
+	table      atomic.Pointer[table]
+	publishing sync.Mutex
+	phase      atomic.Int32
+
+	mu        sync.Mutex
+	listeners []*listener
+	closed    bool
+}
+
+// The phases of a Proxy: only in open are requests let in.
+const (
+	starting int32 = iota
+	open
+	stopping
+)
+
+// New makes a Proxy that serves no domain and is not open.
+func New(cfg Config) (*Proxy, error) {
+	if err := cfg.settle(); err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	m, err := newMetrics(cfg.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("proxy: metrics: %w", err)
+	}
+	p := &Proxy{cfg: cfg, log: cfg.Logger, metrics: m}
+	p.calls.New = func() any { return &call{proxy: p} }
+	p.table.Store(&table{})
+	// A connection keeps the buffer of its last body; large ones go back to the
+	// garbage collector. The setting is fasthttp's for the whole process.
+	fasthttp.SetBodySizePoolLimit(256<<10, 256<<10)
+	p.server = &fasthttp.Server{
+		Handler:        p.serve,
+		ExpectHandler:  p.expect,
+		ErrorHandler:   p.unreadable,
+		HeaderReceived: p.bodyDeadline,
+		Logger:         debugLogger{cfg.Logger},
+
+		ReadTimeout:  cfg.HeaderTimeout,
+		WriteTimeout: cfg.WriteTimeout,
+		IdleTimeout:  cfg.IdleTimeout,
+
+		ReadBufferSize:     cfg.MaxHeader,
+		MaxRequestBodySize: cfg.MaxRequestBody,
+		// The listener does the counting; fasthttp's own limit answers in
+		// plain text, so it must never be reached first.
+		Concurrency: 2*cfg.MaxConns + 1024,
+
+		// Bodies and headers go through as they are (pitfalls 2(a) 18, 30).
+		DisablePreParseMultipartForm: true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		NoDefaultDate:                true,
+		SecureErrorLogMessage:        true,
+		CloseOnShutdown:              true,
+	}
+	return p, nil
+}
+
+// Serve serves the connections of ln until Shutdown, which closes ln. It then
+// returns nil. It may be called for several listeners.
+func (p *Proxy) Serve(ln net.Listener) error {
+	l := newListener(ln, p)
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return ln.Close()
+	}
+	p.listeners = append(p.listeners, l)
+	p.mu.Unlock()
+	if err := p.server.Serve(l); err != nil {
+		return fmt.Errorf("proxy: accept on %v: %w", ln.Addr(), err)
+	}
+	return nil
+}
+
+// SetOpen lets requests in or answers them 50301. Closing what has been open
+// counts as stopping: the 50301 then also closes the client's connection, so
+// that clients go elsewhere. Requests that are in are finished in any case.
+func (p *Proxy) SetOpen(isOpen bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if isOpen && !p.closed {
+		p.phase.Store(open)
+	} else if !isOpen {
+		p.phase.CompareAndSwap(open, stopping)
+	}
+}
+
+// Shutdown closes the listeners, waits for the requests that are in, and closes
+// all connections. Requests that still come on open connections are answered
+// 50301. When ctx ends first, the connections are closed under the requests and
+// its error is returned. Calling it again does no harm.
+func (p *Proxy) Shutdown(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.phase.Store(stopping)
+	listeners := p.listeners
+	p.mu.Unlock()
+	err := p.server.ShutdownWithContext(ctx)
+	if err != nil {
+		// fasthttp would go on serving what is connected (pitfalls 2(a) 44).
+		for _, l := range listeners {
+			l.closeConns()
+		}
+	}
+	p.publishing.Lock()
+	defer p.publishing.Unlock()
+	for _, d := range p.table.Load().domains {
+		d.retire()
+	}
+	return err
+}

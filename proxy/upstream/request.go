@@ -1,0 +1,67 @@
+package upstream
+
+import (
+	"strconv"
+
+	"github.com/tollgate/tollgate/proxy/header"
+)
+
+// Request is what goes to an endpoint server. It is reused: its slices are only
+// good during Do.
+type Request struct {
+	Method string
+	// Path is what follows the server's own path; it begins with a slash.
+	// Query begins with its question mark or is empty.
+	Path, Query []byte
+	// Fields are the client's; hop-by-hop ones and those that are ours are left
+	// out when it is sent.
+	Fields header.List
+	// Client is the client's address, Scheme "http" or "https", and Host what
+	// the client said, for X-Forwarded-For, -Proto and -Host.
+	Client, Scheme string
+	Host           []byte
+	Body           []byte
+	// Framed sends a Content-Length for an empty body too.
+	Framed bool
+
+	head []byte
+}
+
+// Reset drops everything that refers to a request.
+func (r *Request) Reset() { *r = Request{head: r.head[:0]} }
+
+// idempotent reports whether a request that may have been processed may be
+// sent again. PUT and DELETE would be as well by RFC 9110, but few servers
+// think so.
+func (r *Request) idempotent() bool { return r.Method == "GET" || r.Method == "HEAD" }
+
+// appendHead appends the request line and header. What the client spelled goes
+// out as spelled; nothing is defaulted but Content-Length: 0 where servers
+// expect it.
+func (r *Request) appendHead(dst []byte, host, base string) []byte {
+	dst = append(dst, r.Method...)
+	dst = append(dst, ' ')
+	dst = append(dst, base...)
+	dst = append(dst, r.Path...)
+	dst = append(dst, r.Query...)
+	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	dst = append(dst, host...)
+	dst = append(dst, "\r\n"...)
+	dst = r.Fields.AppendEndToEnd(dst)
+	dst = append(dst, "X-Forwarded-For: "...)
+	dst = append(dst, r.Client...)
+	dst = append(dst, "\r\nX-Forwarded-Proto: "...)
+	dst = append(dst, r.Scheme...)
+	dst = append(dst, "\r\n"...)
+	if len(r.Host) > 0 {
+		dst = append(dst, "X-Forwarded-Host: "...)
+		dst = append(dst, r.Host...)
+		dst = append(dst, "\r\n"...)
+	}
+	if len(r.Body) > 0 || r.Framed || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, int64(len(r.Body)), 10)
+		dst = append(dst, "\r\n"...)
+	}
+	return append(dst, "\r\n"...)
+}
