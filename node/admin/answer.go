@@ -1,0 +1,159 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/tollgate/tollgate/proxy/envelope"
+	"github.com/tollgate/tollgate/store"
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+// Keys of log attributes.
+const (
+	keyMethod = "method"
+	keyPath   = "path"
+	keyRemote = "remote"
+	keyStatus = "status"
+	keyError  = "error"
+)
+
+// document is an answer that is JSON already and goes out as it is.
+type document []byte
+
+// answer writes a resource.
+func (s *server) answer(w http.ResponseWriter, r *http.Request, resource any) {
+	body, ok := resource.(document)
+	if !ok {
+		var buf bytes.Buffer
+		enc := json.NewEncoder(&buf)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(resource); err != nil {
+			s.refuse(w, r, fmt.Errorf("encode the answer: %w", err))
+			return
+		}
+		body = bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	}
+	s.audit(r, http.StatusOK, nil)
+	write(w, http.StatusOK, body)
+}
+
+// refuse writes an error as its envelope.
+func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e := refusalOf(r, err)
+	if e.Status == http.StatusInternalServerError {
+		s.Logger.Error("admin call failed", keyMethod, r.Method, keyPath, r.URL.Path, keyError, err)
+	}
+	switch e.Status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="tollgate admin"`)
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+	}
+	s.audit(r, e.Status, e)
+	write(w, e.Status, e.JSON())
+}
+
+// audit logs every call that could change something, and every caller that
+// was not let in.
+func (s *server) audit(r *http.Request, status int, err error) {
+	if safe(r.Method) && status != http.StatusUnauthorized && status != http.StatusForbidden {
+		return
+	}
+	attrs := []any{keyMethod, r.Method, keyPath, r.URL.Path, keyRemote, r.RemoteAddr, keyStatus, status}
+	if err != nil {
+		attrs = append(attrs, keyError, err)
+	}
+	s.Logger.Info("admin call", attrs...)
+}
+
+func write(w http.ResponseWriter, status int, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", envelope.ContentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that has gone is nobody's error
+}
+
+// safe tells whether a method only reads.
+func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+// refusalOf is the one table from what went wrong to what the client is told.
+func refusalOf(r *http.Request, err error) *envelope.Error {
+	var e *envelope.Error
+	var refused *Refusal
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.As(err, &refused) && refused.Conflict:
+		return refusal(http.StatusConflict, "%s", refused.Message)
+	case errors.As(err, &refused):
+		return refusal(http.StatusUnprocessableEntity, "%s", refused.Message)
+	case errors.Is(err, ErrNotFound):
+		return refusal(http.StatusNotFound, "%s", err.Error())
+	case errors.Is(err, ErrNoLeader), errors.Is(err, store.ErrNotLeader):
+		return refusal(http.StatusServiceUnavailable, "%s", ErrNoLeader.Error())
+	case errors.Is(err, ErrUnknownOutcome):
+		return unknownOutcome("leadership was lost with the change under way")
+	case errors.Is(err, store.ErrClosed) && safe(r.Method):
+		return refusal(http.StatusServiceUnavailable, "the node is stopping")
+	case errors.Is(err, store.ErrClosed):
+		return unknownOutcome("the node is stopping")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		if safe(r.Method) {
+			return refusal(http.StatusServiceUnavailable, "the cluster did not answer in time")
+		}
+		return unknownOutcome("the cluster did not answer in time")
+	}
+	return refusal(http.StatusInternalServerError, "internal error; the node's log says more")
+}
+
+func unknownOutcome(why string) *envelope.Error {
+	return refusal(http.StatusServiceUnavailable, "the outcome is unknown: %s; look, then repeat it if it is missing", why)
+}
+
+// refusal is an envelope whose code is the status and 00.
+func refusal(status int, format string, args ...any) *envelope.Error {
+	return envelope.New(status, status*100, fmt.Sprintf(format, args...))
+}
+
+// unauthorized tells a missing token (40100) from a wrong one (40101): both
+// are status 401, since another token would do.
+func unauthorized(code int, message string) *envelope.Error {
+	return envelope.New(http.StatusUnauthorized, code, message)
+}
+
+func notFound(format string, args ...any) *envelope.Error {
+	return refusal(http.StatusNotFound, format, args...)
+}
+
+// wrong is the refusal of what was readable, with each of its problems.
+func wrong(what string, problems []catalog.Problem) *envelope.Error {
+	count := fmt.Sprintf("%d problems", len(problems))
+	if len(problems) == 1 {
+		count = "1 problem"
+	}
+	e := refusal(http.StatusUnprocessableEntity, "%s is refused: %s", what, count)
+	e.Details = problems
+	return e
+}
+
+// printable is what a caller sent, fit for a line of text: short, and without
+// what moves a terminal's cursor.
+func printable(s string) string {
+	const most = 100
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	if strings.IndexFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) >= 0 {
+		return strconv.Quote(s)
+	}
+	return s
+}

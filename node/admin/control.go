@@ -1,0 +1,107 @@
+package admin
+
+import (
+	"context"
+
+	"github.com/tollgate/tollgate/cluster"
+	"github.com/tollgate/tollgate/store"
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// Errors a Control answers with, beside *Refusal. They may be wrapped. They are
+// those of the rooms below, so that a node passes on what it is told.
+var (
+	// ErrNotFound: no such domain, revision or member. 404.
+	ErrNotFound = catalog.ErrNotFound
+	// ErrNoLeader: nothing was changed, there is no leader now. 503.
+	ErrNoLeader = store.ErrNoLeader
+	// ErrUnknownOutcome: the change may or may not have happened. 503.
+	ErrUnknownOutcome = store.ErrUnknownOutcome
+)
+
+// Refusal is a request that was understood and refused; nothing was changed.
+// It is 409 for a conflict with what is, else 422.
+type Refusal = cluster.Refusal
+
+// Control is what the admin API needs of its node. Methods may be called at
+// the same time from many goroutines; each returns by ctx's deadline. Reads of
+// domains and quotas see every write that was answered, on any node, before
+// the read began.
+type Control interface {
+	// Cluster tells what this node knows; it needs no quorum.
+	Cluster(ctx context.Context) ClusterStatus
+	// Join adds a member: reachability, non-voter, caught up, then voter. It
+	// is nil too when m was a member in this form before. m has no Problems.
+	Join(ctx context.Context, m NewMember) error
+	// Leave removes a member, the leader and this node included.
+	Leave(ctx context.Context, id string) error
+	// Transfer hands leadership to the member id, or to any voter if empty.
+	Transfer(ctx context.Context, id string) error
+
+	// Domains lists all domains, sorted by key.
+	Domains(ctx context.Context) ([]catalog.Summary, error)
+	// Domain is one domain's draft and deployed revision.
+	Domain(ctx context.Context, key string) (catalog.Entry, error)
+	// PutDomain stores a checked document as the draft of its key. What else
+	// it does is said by opts.
+	PutDomain(ctx context.Context, doc *catalog.Document, opts PutOptions) (revision uint64, err error)
+	// DeployDomain makes the draft live and returns once this node serves it.
+	DeployDomain(ctx context.Context, key string) (revision uint64, err error)
+	// DeleteDomain removes a domain with its quota.
+	DeleteDomain(ctx context.Context, key string) error
+	// Quota reads the conditions of a deployed domain.
+	Quota(ctx context.Context, key string) ([]quota.Reading, error)
+
+	// Ready returns a line for each check of readiness, failed ones with a
+	// reason, and whether all passed.
+	Ready() (checks []Check, ready bool)
+}
+
+// PutOptions changes what PutDomain does.
+type PutOptions struct {
+	// Deploy makes the draft live in the same command; PutDomain returns
+	// once this node serves it.
+	Deploy bool
+	// MustBeNew refuses a key that is taken, with a Refusal that is a
+	// conflict, in the same command as well: two clones to one key must not
+	// both succeed.
+	MustBeNew bool
+}
+
+// Check is one line of /readyz.
+type Check struct {
+	Name string
+	// Problem is empty when the check passes.
+	Problem string
+}
+
+// NewMember is the body of a join.
+type NewMember struct {
+	ID             string `json:"id"`
+	ClusterAddress string `json:"clusterAddress"`
+	AdminAddress   string `json:"adminAddress"`
+	ProxyAddress   string `json:"proxyAddress"`
+	Voter          bool   `json:"voter"`
+}
+
+// ClusterStatus is the answer of GET /v1/cluster.
+type ClusterStatus struct {
+	ClusterID string         `json:"clusterId"`
+	Leader    string         `json:"leader"` // empty while none is known
+	Term      uint64         `json:"term"`
+	Members   []MemberStatus `json:"members"`
+}
+
+// MemberStatus is one member as seen from the answering node.
+type MemberStatus struct {
+	ID    string `json:"id"`
+	Voter bool   `json:"voter"`
+	// Role is "leader", "follower", "candidate", "nonvoter" or "unknown".
+	Role           string `json:"role"`
+	ClusterAddress string `json:"clusterAddress"`
+	AdminAddress   string `json:"adminAddress"`
+	ProxyAddress   string `json:"proxyAddress"`
+	Reachable      bool   `json:"reachable"`
+	AppliedIndex   uint64 `json:"appliedIndex"`
+}

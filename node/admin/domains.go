@@ -1,0 +1,255 @@
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+// saved is the answer to what changed a domain.
+type saved struct {
+	Key string `json:"key"`
+	// Revision is 0 after a dry run: nothing was saved.
+	Revision uint64 `json:"revision"`
+	// Deployed tells whether this revision is live now.
+	Deployed bool              `json:"deployed"`
+	Warnings []catalog.Problem `json:"warnings"`
+}
+
+func newSaved(key string, revision uint64, deployed bool, warnings []catalog.Problem) saved {
+	if warnings == nil {
+		warnings = []catalog.Problem{}
+	}
+	return saved{key, revision, deployed, warnings}
+}
+
+func (s *server) listDomains(r *request) (any, error) {
+	list, err := s.Control.Domains(r.Context())
+	if list == nil {
+		list = []catalog.Summary{}
+	}
+	return list, err
+}
+
+func (s *server) postDomain(r *request) (any, error) {
+	doc, err := s.document(r)
+	if err != nil {
+		return nil, err
+	}
+	return s.save(r, doc)
+}
+
+func (s *server) putDomain(r *request) (any, error) {
+	key, err := r.domainKey()
+	if err != nil {
+		return nil, err
+	}
+	doc, err := s.document(r)
+	if err != nil {
+		return nil, err
+	}
+	if doc.Domain.Key != key {
+		return nil, wrong("the document", []catalog.Problem{{
+			Path:    "$.basePath",
+			Message: "must be \"/" + key + "\", as the URL says, is \"/" + doc.Domain.Key + "\"",
+		}})
+	}
+	return s.save(r, doc)
+}
+
+// document reads and checks the body of a POST or PUT.
+func (s *server) document(r *request) (*catalog.Document, error) {
+	raw, err := r.read(catalog.MaxDocumentBytes)
+	if err != nil {
+		return nil, err
+	}
+	opts := s.Parse
+	opts.EndpointServer = r.query["endpointServer"]
+	doc, err := catalog.Parse(raw, opts)
+	problems, err := addProblems(nil, err)
+	switch {
+	case err != nil:
+		return nil, err
+	case problems == nil:
+		return doc, nil
+	case !json.Valid(bytes.TrimPrefix(raw, []byte("\ufeff"))):
+		return nil, refusal(http.StatusBadRequest, "%s", problems[0].Message)
+	}
+	return nil, wrong("the document", problems)
+}
+
+func (s *server) save(r *request, doc *catalog.Document) (any, error) {
+	key := doc.Domain.Key
+	if r.query.is("dryRun") {
+		return newSaved(key, 0, false, doc.Warnings), nil
+	}
+	deploy := r.query.is("deploy")
+	revision, err := s.Control.PutDomain(r.Context(), doc, PutOptions{Deploy: deploy})
+	if err != nil {
+		return nil, err
+	}
+	return newSaved(key, revision, deploy, doc.Warnings), nil
+}
+
+func (s *server) getDomain(r *request) (any, error) {
+	entry, err := s.entry(r)
+	if err != nil {
+		return nil, err
+	}
+	rev := entry.Draft
+	if r.query.is("deployed") {
+		if rev = entry.Deployed; rev.Number == 0 {
+			return nil, notFound("the domain %q is not deployed", entry.Key)
+		}
+	}
+	out := catalog.Export(rev.Document, r.query.is("secrets"))
+	if out == nil {
+		return nil, fmt.Errorf("domain %q, revision %d: the stored document is not readable", entry.Key, rev.Number)
+	}
+	return document(out), nil
+}
+
+// deleteDomain asks for the key twice: a domain takes its quotas with it.
+func (s *server) deleteDomain(r *request) (any, error) {
+	key, err := r.domainKey()
+	if err != nil {
+		return nil, err
+	}
+	if got := r.query["confirm"]; got != key {
+		message := "must repeat the key: ?confirm=" + key
+		if got != "" {
+			message += ", is " + strconv.Quote(printable(got))
+		}
+		return nil, wrong("the deletion", []catalog.Problem{{Path: "?confirm", Message: message}})
+	}
+	if err := s.Control.DeleteDomain(r.Context(), key); err != nil {
+		return nil, noDomain(key, err)
+	}
+	return struct {
+		Key     string `json:"key"`
+		Deleted bool   `json:"deleted"`
+	}{key, true}, nil
+}
+
+func (s *server) deployDomain(r *request) (any, error) {
+	key, err := r.domainKey()
+	if err != nil {
+		return nil, err
+	}
+	problems, err := r.command()
+	if err != nil {
+		return nil, err
+	}
+	if problems != nil {
+		return nil, wrong("the deploy", problems)
+	}
+	revision, err := s.Control.DeployDomain(r.Context(), key)
+	if err != nil {
+		return nil, noDomain(key, err)
+	}
+	return newSaved(key, revision, true, s.deployWarnings(r, key, revision)), nil
+}
+
+// deployWarnings repeats what saving the revision warned of, since now it is
+// live. The deploy is done: what fails here is no failure of it.
+func (s *server) deployWarnings(r *request, key string, revision uint64) []catalog.Problem {
+	entry, err := s.Control.Domain(r.Context(), key)
+	if err != nil || entry.Deployed.Number != revision {
+		return nil
+	}
+	doc, err := catalog.Parse(entry.Deployed.Document, s.Parse)
+	if err != nil {
+		return nil
+	}
+	return doc.Warnings
+}
+
+// cloneDomain copies the draft, its secrets included.
+func (s *server) cloneDomain(r *request) (any, error) {
+	if _, err := r.domainKey(); err != nil {
+		return nil, err
+	}
+	var key, name *string
+	problems, err := r.command(field{"key", &key}, field{"name", &name})
+	if err != nil {
+		return nil, err
+	}
+	entry, err := s.entry(r)
+	if err != nil {
+		return nil, err
+	}
+	if key == nil {
+		key = new(string)
+		problems = merge(problems, []catalog.Problem{{Path: "$.key", Message: "is missing: must be the new domain's key, " + keyForm}})
+	}
+	if name == nil {
+		name = &entry.Name
+	}
+	renamed, err := catalog.Rename(entry.Draft.Document, *key, *name)
+	problems, err = addProblems(problems, err)
+	if err != nil {
+		return nil, err
+	}
+	if problems != nil {
+		return nil, wrong("the clone", problems)
+	}
+	doc, err := catalog.Parse(renamed, s.Parse)
+	if problems, err = addProblems(nil, err); err != nil {
+		return nil, err
+	}
+	if problems != nil {
+		return nil, wrong("the document to be cloned", problems)
+	}
+	revision, err := s.Control.PutDomain(r.Context(), doc, PutOptions{MustBeNew: true})
+	if err != nil {
+		return nil, err
+	}
+	return newSaved(*key, revision, false, doc.Warnings), nil
+}
+
+// addProblems merges the problems that err consists of; another err is
+// returned as it is.
+func addProblems(problems []catalog.Problem, err error) ([]catalog.Problem, error) {
+	var more catalog.Problems
+	if errors.As(err, &more) {
+		return merge(problems, more), nil
+	}
+	return problems, err
+}
+
+// entry is the domain that the path names.
+func (s *server) entry(r *request) (catalog.Entry, error) {
+	key, err := r.domainKey()
+	if err != nil {
+		return catalog.Entry{}, err
+	}
+	entry, err := s.Control.Domain(r.Context(), key)
+	return entry, noDomain(key, err)
+}
+
+// keyPattern and keyForm are what a key of the catalogue can be.
+var keyPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
+
+const keyForm = "1 to 64 of A-Z a-z 0-9 . _ ~ -"
+
+// domainKey is the key of the path, if it can be one.
+func (r *request) domainKey() (string, error) {
+	key := r.PathValue("key")
+	if !keyPattern.MatchString(key) || key == "." || key == ".." {
+		return "", refusal(http.StatusUnprocessableEntity, "no domain can have the key %q: a key is %s", printable(key), keyForm)
+	}
+	return key, nil
+}
+
+func noDomain(key string, err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return notFound("no domain has the key %q", key)
+	}
+	return err
+}

@@ -1,0 +1,123 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// fakeControl is a Control over a map. err, if set, is what everything that
+// can fail fails with; calls notes what was asked of it.
+type fakeControl struct {
+	mu       sync.Mutex
+	err      error
+	calls    []string
+	domains  map[string]catalog.Entry
+	readings []quota.Reading
+	status   ClusterStatus
+	checks   []Check
+	block    bool // wait for the end of ctx, then fail with its error
+}
+
+func (f *fakeControl) note(ctx context.Context, format string, args ...any) error {
+	f.mu.Lock()
+	f.calls = append(f.calls, fmt.Sprintf(format, args...))
+	block := f.block
+	f.mu.Unlock()
+	if block {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return f.err
+}
+
+func (f *fakeControl) Cluster(context.Context) ClusterStatus { return f.status }
+
+func (f *fakeControl) Join(ctx context.Context, m NewMember) error {
+	return f.note(ctx, "join %+v", m)
+}
+
+func (f *fakeControl) Leave(ctx context.Context, id string) error {
+	return f.note(ctx, "leave %s", id)
+}
+
+func (f *fakeControl) Transfer(ctx context.Context, id string) error {
+	return f.note(ctx, "transfer %q", id)
+}
+
+func (f *fakeControl) Domains(ctx context.Context) ([]catalog.Summary, error) {
+	var list []catalog.Summary
+	for _, key := range slices.Sorted(maps.Keys(f.domains)) {
+		e := f.domains[key]
+		s := catalog.Summary{Key: e.Key, Name: e.Name, DraftRevision: e.Draft.Number, Endpoints: e.Endpoints}
+		if e.Deployed.Number > 0 {
+			s.DeployedRevision = &e.Deployed.Number
+		}
+		list = append(list, s)
+	}
+	return list, f.note(ctx, "domains")
+}
+
+func (f *fakeControl) Domain(ctx context.Context, key string) (catalog.Entry, error) {
+	if err := f.note(ctx, "domain %s", key); err != nil {
+		return catalog.Entry{}, err
+	}
+	e, ok := f.domains[key]
+	if !ok {
+		return e, ErrNotFound
+	}
+	return e, nil
+}
+
+func (f *fakeControl) PutDomain(ctx context.Context, doc *catalog.Document, opts PutOptions) (uint64, error) {
+	if err := f.note(ctx, "put %s %+v %s", doc.Domain.Key, opts, doc.JSON); err != nil {
+		return 0, err
+	}
+	if _, taken := f.domains[doc.Domain.Key]; taken && opts.MustBeNew {
+		return 0, &Refusal{Conflict: true, Message: fmt.Sprintf("there is a domain %q already", doc.Domain.Key)}
+	}
+	return f.domains[doc.Domain.Key].Draft.Number + 1, nil
+}
+
+func (f *fakeControl) DeployDomain(ctx context.Context, key string) (uint64, error) {
+	if err := f.note(ctx, "deploy %s", key); err != nil {
+		return 0, err
+	}
+	e, ok := f.domains[key]
+	if !ok {
+		return 0, ErrNotFound
+	}
+	e.Deployed = e.Draft
+	f.domains[key] = e
+	return e.Draft.Number, nil
+}
+
+func (f *fakeControl) DeleteDomain(ctx context.Context, key string) error {
+	if err := f.note(ctx, "delete %s", key); err != nil {
+		return err
+	}
+	if _, ok := f.domains[key]; !ok {
+		return fmt.Errorf("delete: %w", ErrNotFound)
+	}
+	return nil
+}
+
+func (f *fakeControl) Quota(ctx context.Context, key string) ([]quota.Reading, error) {
+	if err := f.note(ctx, "quota %s", key); err != nil {
+		return nil, err
+	}
+	if _, ok := f.domains[key]; !ok {
+		return nil, ErrNotFound
+	}
+	return f.readings, nil
+}
+
+func (f *fakeControl) Ready() ([]Check, bool) {
+	failed := func(c Check) bool { return c.Problem != "" }
+	return f.checks, !slices.ContainsFunc(f.checks, failed)
+}

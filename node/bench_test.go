@@ -1,0 +1,69 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tollgate/tollgate/node/nodetest"
+	"github.com/tollgate/tollgate/store"
+)
+
+// BenchmarkRaftCommit is one raw commit after the other on three nodes: what
+// a strict decision cannot be faster than.
+func BenchmarkRaftCommit(b *testing.B) {
+	leader := nodetest.Start(b, 3).Leader().Store()
+	var took []time.Duration
+	for b.Loop() {
+		begin := time.Now()
+		if _, err := leader.Apply(context.Background(), store.Command{Kind: store.KindFrames}); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(begin))
+	}
+	reportPercentiles(b, took)
+}
+
+// BenchmarkStrict is a decision of the cluster on three nodes, no HTTP, each
+// taking its unit in the log, by the number of callers.
+func BenchmarkStrict(b *testing.B) {
+	for _, callers := range []int{1, 16, 64, 256} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			c := nodetest.Start(b, 3)
+			c.Deploy(document([][2]int{{1_000_000_000, 3600}}, [][2]int{{1_000_000_000, 3600}}))
+			each := make([][]time.Duration, callers)
+			next := make(chan struct{}, callers)
+			var wg sync.WaitGroup
+			for i := range callers {
+				cl := c.Nodes[i%3].Cluster()
+				wg.Go(func() {
+					for range next {
+						begin := time.Now()
+						if v, err := cl.Take("d", endpoint); err != nil || !v.Admitted {
+							b.Errorf("%+v, %v", v, err)
+						}
+						each[i] = append(each[i], time.Since(begin))
+					}
+				})
+			}
+			b.ResetTimer()
+			for range b.N {
+				next <- struct{}{}
+			}
+			close(next)
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
+			reportPercentiles(b, slices.Concat(each...))
+		})
+	}
+}
+
+func reportPercentiles(b *testing.B, took []time.Duration) {
+	slices.Sort(took)
+	at := func(p float64) float64 { return took[int(p*float64(len(took)-1))].Seconds() * 1000 }
+	b.ReportMetric(at(0.5), "p50-ms")
+	b.ReportMetric(at(0.99), "p99-ms")
+}

@@ -1,0 +1,170 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/tollgate/tollgate/cluster"
+)
+
+// Bounds and defaults of Config.
+const (
+	DefaultQuotaWait    = 2 * time.Second
+	MaxQuotaWait        = time.Minute
+	DefaultDrainTimeout = 10 * time.Second
+	MaxDrainTimeout     = 10 * time.Minute
+	// MinTokenLength is what keeps a shared secret from being guessed offline.
+	MinTokenLength = 32
+)
+
+// Config says what a node is. The zero value of every optional field has a
+// meaning, given with it.
+type Config struct {
+	// ID is the node's name in the cluster for ever: 1-64 of A-Z a-z 0-9 . _ -.
+	ID string
+	// DataDir holds everything the node must not lose. It is made if missing.
+	DataDir string
+	// Listen is the host:port for clients, Admin for the admin API, Cluster
+	// for Raft and node-to-node calls. Port 0 picks a free one.
+	Listen, Admin, Cluster string
+	// AdvertiseListen, AdvertiseAdmin and AdvertiseCluster are the addresses
+	// where others reach the three, when that is elsewhere; empty means the
+	// address listened on.
+	AdvertiseListen, AdvertiseAdmin, AdvertiseCluster string
+	// Bootstrap founds a new cluster, unless DataDir has state.
+	Bootstrap bool
+	// Join are admin URLs of members to join through, tried in turn until one
+	// answers; not needed by a node that has state.
+	Join []string
+	// Nonvoter joins without a vote.
+	Nonvoter bool
+	// Token is the cluster's shared secret: the bearer token of the admin API
+	// and the key of the cluster port. Empty, admin and cluster stay on
+	// loopback.
+	Token string
+	// QuotaWait is how long a call waits for its quota decision before it is
+	// answered 50300; 0 means DefaultQuotaWait, at most MaxQuotaWait.
+	QuotaWait time.Duration
+	// DrainTimeout is how long a stop waits for calls in flight; 0 means
+	// DefaultDrainTimeout, at most MaxDrainTimeout.
+	DrainTimeout time.Duration
+	// Logger receives what operators read; nil discards it.
+	Logger *slog.Logger
+	// Network is how the node reaches the others; nil is TCP. Tests cut nodes
+	// off with it.
+	Network cluster.Network
+}
+
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// Validate fills the defaults in and reports everything that is wrong at once,
+// each with the flag it is set by.
+func (c *Config) Validate() error {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Network == nil {
+		c.Network = cluster.TCP{}
+	}
+	if c.QuotaWait == 0 {
+		c.QuotaWait = DefaultQuotaWait
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = DefaultDrainTimeout
+	}
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if !idPattern.MatchString(c.ID) {
+		bad("--id %q: must be 1 to 64 of A-Z a-z 0-9 . _ -", c.ID)
+	}
+	if c.DataDir == "" {
+		bad("--data-dir: must name a directory for this node's state")
+	}
+	if c.Bootstrap && len(c.Join) > 0 {
+		bad("--bootstrap and --join: a node founds a cluster or joins one; give only one of them")
+	}
+	if c.Bootstrap && c.Nonvoter {
+		bad("--bootstrap and --nonvoter: the founder of a cluster must vote")
+	}
+	for _, u := range c.Join {
+		if p, err := url.Parse(u); err != nil || (p.Scheme != "http" && p.Scheme != "https") || p.Host == "" {
+			bad("--join %q: must be an admin URL of a member, such as http://127.0.0.1:9001", u)
+		}
+	}
+	if c.Token != "" && len(c.Token) < MinTokenLength {
+		bad("--token-file: the token has %d characters, must have at least %d; make one with `openssl rand -hex 32`", len(c.Token), MinTokenLength)
+	}
+	if c.QuotaWait < 0 || c.QuotaWait > MaxQuotaWait {
+		bad("--quota-wait %v: must be more than 0 and at most %v", c.QuotaWait, MaxQuotaWait)
+	}
+	if c.DrainTimeout < 0 || c.DrainTimeout > MaxDrainTimeout {
+		bad("--drain-timeout %v: must be more than 0 and at most %v", c.DrainTimeout, MaxDrainTimeout)
+	}
+	for _, a := range []struct {
+		flag, listen, advertise string
+		closed                  bool
+	}{
+		{"listen", c.Listen, c.AdvertiseListen, false},
+		{"admin", c.Admin, c.AdvertiseAdmin, true},
+		{"cluster", c.Cluster, c.AdvertiseCluster, true},
+	} {
+		if err := checkAddress(a.listen, true); err != nil {
+			bad("--%s %q: %w", a.flag, a.listen, err)
+			continue
+		}
+		if a.closed && c.Token == "" && !loopback(a.listen) {
+			bad("--%s %s can be reached by others: give --token-file, or listen on 127.0.0.1", a.flag, a.listen)
+		}
+		if a.advertise != "" {
+			if err := checkAddress(a.advertise, false); err != nil {
+				bad("--advertise-%s %q: %w", a.flag, a.advertise, err)
+			}
+		} else if unspecified(a.listen) {
+			bad("--%s %s names no address that others could reach: give --advertise-%s HOST:PORT too", a.flag, a.listen, a.flag)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkAddress accepts host:port; port 0 and an empty or wildcard host only
+// where the address is listened on.
+func checkAddress(addr string, listen bool) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return errors.New("must be HOST:PORT")
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return errors.New("the port must be a number up to 65535")
+	}
+	if !listen && (n == 0 || host == "" || unspecified(addr)) {
+		return errors.New("must be a HOST:PORT that others can connect to")
+	}
+	return nil
+}
+
+func unspecified(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.IsUnspecified()
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}

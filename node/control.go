@@ -1,0 +1,129 @@
+package node
+
+import (
+	"context"
+
+	"github.com/tollgate/tollgate/cluster"
+	"github.com/tollgate/tollgate/node/admin"
+	"github.com/tollgate/tollgate/store"
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// control is what the admin API sees of the node. It implements admin.Control.
+type control struct{ n *Node }
+
+// Cluster implements admin.Control.
+func (c control) Cluster(ctx context.Context) admin.ClusterStatus {
+	st := c.n.cluster.Status(ctx)
+	out := admin.ClusterStatus{ClusterID: st.ClusterID, Leader: st.Leader, Term: st.Term, Members: []admin.MemberStatus{}}
+	for _, m := range st.Members {
+		out.Members = append(out.Members, admin.MemberStatus{
+			ID: m.ID, Voter: m.Voter, Role: m.Role,
+			ClusterAddress: m.ClusterAddress, AdminAddress: m.AdminAddress, ProxyAddress: m.ProxyAddress,
+			Reachable: m.Reachable, AppliedIndex: m.AppliedIndex,
+		})
+	}
+	return out
+}
+
+// Join implements admin.Control.
+func (c control) Join(ctx context.Context, m admin.NewMember) error {
+	return c.n.cluster.Join(ctx, cluster.Member{
+		ID: m.ID, Voter: m.Voter,
+		ClusterAddress: m.ClusterAddress, AdminAddress: m.AdminAddress, ProxyAddress: m.ProxyAddress,
+	})
+}
+
+// Leave implements admin.Control.
+func (c control) Leave(ctx context.Context, id string) error { return c.n.cluster.Leave(ctx, id) }
+
+// Transfer implements admin.Control.
+func (c control) Transfer(ctx context.Context, id string) error {
+	return c.n.cluster.Transfer(ctx, id)
+}
+
+// Domains implements admin.Control.
+func (c control) Domains(ctx context.Context) ([]catalog.Summary, error) {
+	if _, err := c.n.cluster.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	return c.n.store.Domains(), nil
+}
+
+// Domain implements admin.Control.
+func (c control) Domain(ctx context.Context, key string) (catalog.Entry, error) {
+	if _, err := c.n.cluster.Refresh(ctx); err != nil {
+		return catalog.Entry{}, err
+	}
+	e, ok := c.n.store.Domain(key)
+	if !ok {
+		return catalog.Entry{}, catalog.ErrNotFound
+	}
+	return e, nil
+}
+
+// PutDomain implements admin.Control.
+func (c control) PutDomain(ctx context.Context, doc *catalog.Document, opts admin.PutOptions) (uint64, error) {
+	put := catalog.Put(doc.Draft(), opts.Deploy)
+	put.MustBeNew = opts.MustBeNew
+	return c.change(ctx, put, opts.Deploy)
+}
+
+// DeployDomain implements admin.Control.
+func (c control) DeployDomain(ctx context.Context, key string) (uint64, error) {
+	return c.change(ctx, catalog.Deploy(key), true)
+}
+
+// DeleteDomain implements admin.Control.
+func (c control) DeleteDomain(ctx context.Context, key string) error {
+	_, err := c.change(ctx, catalog.Delete(key), true)
+	return err
+}
+
+// change has the cluster make a change of the domains and, if it changes what
+// is live, returns once this node serves it so.
+func (c control) change(ctx context.Context, cmd catalog.Command, live bool) (revision uint64, err error) {
+	done, err := c.n.cluster.Apply(ctx, store.Command{Kind: store.KindCatalog, Catalog: &cmd})
+	if err == nil && live {
+		err = c.n.domains.await(ctx, done.Index)
+	}
+	return done.Revision, err
+}
+
+// Quota implements admin.Control.
+func (c control) Quota(ctx context.Context, key string) ([]quota.Reading, error) {
+	now, err := c.n.cluster.Refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := c.n.store.Domain(key); !ok {
+		return nil, catalog.ErrNotFound
+	}
+	return c.n.store.Readings(key, now), nil
+}
+
+// Ready implements admin.Control.
+func (c control) Ready() ([]admin.Check, bool) {
+	n := c.n
+	checks := []admin.Check{{Name: "member"}, {Name: "leader"}, {Name: "serving"}}
+	if member, removed := n.cluster.Membership(); removed {
+		checks[0].Problem = "this node was removed from the cluster; restart it with --join to return"
+	} else if !member {
+		checks[0].Problem = "this node belongs to no cluster yet: join it at a member with POST /v1/cluster/join"
+	}
+	if leader, _ := n.store.Leader(); leader == "" {
+		checks[1].Problem = "no leader is known now"
+	}
+	switch n.currentPhase() {
+	case starting:
+		checks[2].Problem = "catching up with the cluster"
+	case stopping:
+		checks[2].Problem = "stopping"
+	}
+	ready := true
+	for _, check := range checks {
+		ready = ready && check.Problem == ""
+	}
+	return checks, ready
+}

@@ -1,0 +1,264 @@
+// Package node puts one node of a cluster together: what it is made of, the
+// one list of the order it starts and stops in, and the admin API in front.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/tollgate/tollgate/cluster"
+	"github.com/tollgate/tollgate/proxy"
+	"github.com/tollgate/tollgate/store"
+)
+
+// Node is a running node.
+type Node struct {
+	cfg      Config
+	registry *prometheus.Registry
+
+	proxyListener, adminListener net.Listener
+	transport                    *cluster.Transport
+	store                        *store.Store
+	cluster                      *cluster.Cluster
+	proxy                        *proxy.Proxy
+	admin                        *http.Server
+	domains                      *domains
+
+	mu      sync.Mutex
+	phase   phase
+	stopped []func(context.Context) error // of the steps that started, in order
+
+	// ended is closed when a part of the node has failed for good.
+	ended     chan struct{}
+	endOnce   sync.Once
+	endErr    error
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// phase is where a node's life stands.
+type phase int
+
+const (
+	starting phase = iota
+	serving        // the client port answers calls
+	stopping
+)
+
+// step is a part of a node's start. Its stop undoes it.
+type step struct {
+	name  string
+	start func() (stop func(context.Context) error, err error)
+}
+
+// steps is the order a node starts in; it stops in the reverse order.
+func (n *Node) steps() []step {
+	return []step{
+		// First, so that a port that is taken is found before anything runs.
+		{"listeners", n.openListeners},
+		// Everything else reads or changes it.
+		{"store", n.openStore},
+		// Decides calls and finds the other nodes; hands leadership over last
+		// of all, once no call of this node can want it any more.
+		{"cluster", n.openCluster},
+		// What the admin API and the client port act on.
+		{"data plane", n.makeProxy},
+		// Answers /healthz and /readyz while the rest starts and stops.
+		{"admin", n.openAdmin},
+		// Answers 50301 until the node is ready; finishes its calls first of
+		// all when the node stops.
+		{"clients", n.openClients},
+		// Brings the live domains into the proxy.
+		{"domains", n.openDomains},
+		// Joins, and opens the proxy when the node is ready.
+		{"membership", n.openMembership},
+	}
+}
+
+// Open starts a node. It returns once the node's ports answer; joining and
+// catching up go on, which /readyz and Ready tell of. ctx bounds the start.
+func Open(ctx context.Context, cfg Config) (*Node, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, registry: prometheus.NewRegistry(), ended: make(chan struct{})}
+	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, s := range n.steps() {
+		stop, err := s.start()
+		if err == nil {
+			err = ctx.Err()
+		}
+		if stop != nil {
+			n.stopped = append(n.stopped, stop)
+		}
+		if err != nil {
+			return nil, errors.Join(err, n.Close(context.WithoutCancel(ctx)))
+		}
+	}
+	return n, nil
+}
+
+// Close stops the node: not ready, calls in flight finished, leadership handed
+// over. Past ctx's deadline, or the drain timeout if that is sooner, it stops
+// without waiting. It is idempotent.
+func (n *Node) Close(ctx context.Context) error {
+	n.closeOnce.Do(func() {
+		ctx, cancel := context.WithTimeout(ctx, n.cfg.DrainTimeout)
+		defer cancel()
+		n.setPhase(stopping)
+		var errs []error
+		for i := len(n.stopped) - 1; i >= 0; i-- {
+			errs = append(errs, n.stopped[i](ctx))
+		}
+		n.closeErr = errors.Join(errs...)
+	})
+	return n.closeErr
+}
+
+// Done is closed when a part of the node has failed for good; Err tells why.
+// The node should then be closed.
+func (n *Node) Done() <-chan struct{} { return n.ended }
+
+// Err is why the node has ended; nil while Done is open.
+func (n *Node) Err() error {
+	select {
+	case <-n.ended:
+		return n.endErr
+	default:
+		return nil
+	}
+}
+
+func (n *Node) fail(err error) {
+	n.endOnce.Do(func() {
+		n.endErr = err
+		close(n.ended)
+	})
+}
+
+// ProxyAddr is the address the client port really has.
+func (n *Node) ProxyAddr() string { return n.proxyListener.Addr().String() }
+
+// AdminAddr is the address the admin API really has.
+func (n *Node) AdminAddr() string { return n.adminListener.Addr().String() }
+
+// ClusterAddr is the address the cluster port really has.
+func (n *Node) ClusterAddr() string { return n.transport.Addr() }
+
+// Cluster is the node among the others, for tests and benchmarks of it.
+func (n *Node) Cluster() *cluster.Cluster { return n.cluster }
+
+// Store is the node's replica, for tests and benchmarks of it.
+func (n *Node) Store() *store.Store { return n.store }
+
+// Ready reports whether all of the node's readiness checks pass.
+func (n *Node) Ready() bool {
+	_, ready := control{n}.Ready()
+	return ready
+}
+
+// AwaitServed returns once the node serves what was deployed up to index.
+func (n *Node) AwaitServed(ctx context.Context, index uint64) error {
+	if err := n.store.WaitApplied(ctx, index); err != nil {
+		return err
+	}
+	return n.domains.await(ctx, index)
+}
+
+func (n *Node) setPhase(p phase) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.phase != stopping {
+		n.phase = p
+	}
+}
+
+func (n *Node) currentPhase() phase {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.phase
+}
+
+// advertise is the address that others use: the given one, or the one
+// listened on.
+func advertise(given, listening string) string {
+	if given != "" {
+		return given
+	}
+	return listening
+}
+
+// Self is this node as the cluster should know it.
+func (n *Node) Self() cluster.Member {
+	return cluster.Member{
+		ID:             n.cfg.ID,
+		ClusterAddress: advertise(n.cfg.AdvertiseCluster, n.ClusterAddr()),
+		AdminAddress:   advertise(n.cfg.AdvertiseAdmin, n.AdminAddr()),
+		ProxyAddress:   advertise(n.cfg.AdvertiseListen, n.ProxyAddr()),
+		Voter:          !n.cfg.Nonvoter,
+	}
+}
+
+func (n *Node) openListeners() (func(context.Context) error, error) {
+	network := n.cfg.Network
+	var err error
+	if n.proxyListener, err = network.Listen(n.cfg.Listen); err != nil {
+		return nil, listenError("listen", n.cfg.Listen, err)
+	}
+	if n.adminListener, err = network.Listen(n.cfg.Admin); err != nil {
+		return n.closeListeners, listenError("admin", n.cfg.Admin, err)
+	}
+	if n.transport, err = cluster.Listen(network, n.cfg.Cluster, n.cfg.Token, n.cfg.Logger); err != nil {
+		return n.closeListeners, listenError("cluster", n.cfg.Cluster, err)
+	}
+	return n.closeListeners, nil
+}
+
+// closeListeners closes what its users have not closed already.
+func (n *Node) closeListeners(context.Context) error {
+	n.proxyListener.Close()
+	if n.adminListener != nil {
+		n.adminListener.Close()
+	}
+	if n.transport != nil {
+		return n.transport.Close()
+	}
+	return nil
+}
+
+func listenError(flag, addr string, err error) error {
+	return fmt.Errorf("--%s %s: cannot listen there: %w", flag, addr, err)
+}
+
+func (n *Node) openStore() (func(context.Context) error, error) {
+	var err error
+	n.store, err = store.Open(store.Config{
+		ID: n.cfg.ID, Dir: n.cfg.DataDir,
+		Network: n.transport.Raft(), Address: n.Self().ClusterAddress,
+		Logger: n.cfg.Logger, Clock: time.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--data-dir %s: %w", n.cfg.DataDir, err)
+	}
+	n.transport.Serve(n.store.ClusterID)
+	return func(context.Context) error { return n.store.Close() }, nil
+}
+
+func (n *Node) openCluster() (func(context.Context) error, error) {
+	n.cluster = cluster.Open(cluster.Config{
+		ID: n.cfg.ID, Store: n.store, Transport: n.transport,
+		QuotaWait: n.cfg.QuotaWait, Registerer: n.registry, Logger: n.cfg.Logger,
+	})
+	return func(context.Context) error {
+		n.cluster.StepDown()
+		return n.cluster.Close()
+	}, nil
+}

@@ -1,0 +1,240 @@
+// Package nodetest runs whole clusters inside a test process: the nodes of the
+// binary, wired as the binary wires them, on loopback, with a network that
+// tests can cut.
+package nodetest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tollgate/tollgate/node"
+	"github.com/tollgate/tollgate/store"
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+// Patience is how long a test waits for a state before it fails. It is no
+// bound that anything is held to.
+const Patience = 30 * time.Second
+
+// Cluster is some nodes of one cluster.
+type Cluster struct {
+	t     testing.TB
+	net   *network
+	Nodes []*Node
+}
+
+// Node is one node of a test cluster. Node.Node is nil while it is down.
+type Node struct {
+	*node.Node
+	ID string
+
+	c   *Cluster
+	cfg Config
+}
+
+// Config is what a node is started with.
+type Config = node.Config
+
+// Option changes the configuration of every node.
+type Option func(*Config)
+
+// Start runs a cluster of n nodes, all ready. It is stopped when the test
+// ends, and then every node must have shut down without an error.
+func Start(t testing.TB, n int, opts ...Option) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t, net: newNetwork()}
+	t.Cleanup(c.stop)
+	for i := range n {
+		nd := c.Add(opts...)
+		nd.cfg.Bootstrap = i == 0
+		if i > 0 {
+			nd.cfg.Join = []string{"http://" + c.Nodes[0].AdminAddr()}
+		}
+		nd.Start()
+		nd.WaitReady()
+	}
+	return c
+}
+
+// Add puts one more node beside the others, fresh and not started.
+func (c *Cluster) Add(opts ...Option) *Node {
+	id := fmt.Sprintf("n%d", len(c.Nodes)+1)
+	logger := slog.New(slog.DiscardHandler)
+	if os.Getenv("NODETEST_LOG") != "" {
+		logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", id)
+	}
+	nd := &Node{ID: id, c: c, cfg: Config{
+		ID: id, DataDir: filepath.Join(c.t.TempDir(), id),
+		Listen: freeAddr(c.t), Admin: freeAddr(c.t), Cluster: freeAddr(c.t),
+		Logger: logger, Network: port{c.net, id},
+	}}
+	for _, o := range opts {
+		o(&nd.cfg)
+	}
+	c.Nodes = append(c.Nodes, nd)
+	return nd
+}
+
+// freeAddr is a loopback address that stays free while a node restarts: below
+// the range from which the kernel takes ports for outgoing connections.
+func freeAddr(t testing.TB) string {
+	for range 1000 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		if ln, err := net.Listen("tcp", addr); err == nil {
+			ln.Close()
+			return addr
+		}
+	}
+	t.Fatal("found no free port between 10000 and 30000")
+	return ""
+}
+
+func (c *Cluster) stop() {
+	for _, nd := range c.Nodes {
+		if nd.Node != nil {
+			if err := nd.Close(context.Background()); err != nil {
+				c.t.Errorf("%s: closing: %v", nd.ID, err)
+			}
+		}
+	}
+}
+
+// Start starts a node that is down.
+func (n *Node) Start() {
+	n.c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	var err error
+	if n.Node, err = node.Open(ctx, n.cfg); err != nil {
+		n.c.t.Fatalf("%s: starting: %v", n.ID, err)
+	}
+}
+
+// Stop stops a node as SIGTERM does.
+func (n *Node) Stop() {
+	n.c.t.Helper()
+	if err := n.Close(context.Background()); err != nil {
+		n.c.t.Errorf("%s: stopping: %v", n.ID, err)
+	}
+	n.Node = nil
+}
+
+// Kill stops a node as kill -9 does, for the others and for its disk: it is
+// cut off first, so that nothing it does while it closes reaches anybody.
+func (n *Node) Kill() {
+	n.Isolate()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = n.Close(ctx) // it cannot hand over what it holds
+	n.Node = nil
+	n.Rejoin()
+}
+
+// Isolate cuts the node off from all others.
+func (n *Node) Isolate() {
+	for _, other := range n.c.Nodes {
+		if other != n {
+			n.c.net.sever(n.ID, other.ID)
+		}
+	}
+}
+
+// Rejoin undoes Isolate.
+func (n *Node) Rejoin() {
+	for _, other := range n.c.Nodes {
+		n.c.net.mend(n.ID, other.ID)
+	}
+}
+
+// WaitReady waits until the node's /readyz would say 200.
+func (n *Node) WaitReady() {
+	n.c.t.Helper()
+	Eventually(n.c.t, n.ID+" is ready", n.Ready)
+}
+
+// Eventually waits until ok holds.
+func Eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(Patience); !ok(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v, and still not: %s", Patience, what)
+		}
+		time.Sleep(2 * time.Millisecond) // between two looks, not for a state
+	}
+}
+
+// Up lists the nodes that run.
+func (c *Cluster) Up() []*Node {
+	return slices.DeleteFunc(slices.Clone(c.Nodes), func(n *Node) bool { return n.Node == nil })
+}
+
+// Leader waits until all running nodes know the same running leader.
+func (c *Cluster) Leader() *Node {
+	c.t.Helper()
+	var leader *Node
+	Eventually(c.t, "one leader that all know", func() bool {
+		leader = nil
+		for _, n := range c.Up() {
+			if n.Store().IsLeader() {
+				leader = n
+			}
+		}
+		return leader != nil && !slices.ContainsFunc(c.Up(), func(n *Node) bool {
+			id, _ := n.Store().Leader()
+			return id != leader.ID
+		})
+	})
+	return leader
+}
+
+// Deploy imports a Swagger document and deploys it, at the first running node;
+// it returns once all running nodes serve it.
+func (c *Cluster) Deploy(document string) {
+	c.t.Helper()
+	doc, err := catalog.Parse([]byte(document), node.ParseOptions())
+	if err != nil {
+		c.t.Fatalf("document: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	cmd := catalog.Put(doc.Draft(), true)
+	done, err := c.Up()[0].Cluster().Apply(ctx, store.Command{Kind: store.KindCatalog, Catalog: &cmd})
+	if err != nil {
+		c.t.Fatalf("deploying: %v", err)
+	}
+	for _, n := range c.Up() {
+		if err := n.AwaitServed(ctx, done.Index); err != nil {
+			c.t.Fatalf("%s does not serve the domain: %v", n.ID, err)
+		}
+	}
+}
+
+// Digest waits until all running nodes have applied the same, and returns the
+// digest of it; the digests must be equal.
+func (c *Cluster) Digest() [32]byte {
+	c.t.Helper()
+	var sum [32]byte
+	Eventually(c.t, "all replicas at one index", func() bool {
+		first, s := c.Up()[0].Store().Digest()
+		sum = s
+		for _, n := range c.Up()[1:] {
+			index, s := n.Store().Digest()
+			if index != first {
+				return false
+			}
+			if s != sum {
+				c.t.Fatalf("at index %d the state of %s has digest %x, that of %s %x", index, n.ID, s, c.Up()[0].ID, sum)
+			}
+		}
+		return true
+	})
+	return sum
+}

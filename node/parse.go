@@ -1,0 +1,21 @@
+package node
+
+import (
+	"slices"
+
+	"github.com/tollgate/tollgate/proxy/plugin"
+	"github.com/tollgate/tollgate/proxy/route"
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+// ParseOptions is how a document is checked before it is stored: as the data
+// plane of this version will read it.
+func ParseOptions() catalog.ParseOptions {
+	return catalog.ParseOptions{
+		Built: func(name string) bool { return slices.Contains(plugin.Built, name) },
+		Pattern: func(pattern string) error {
+			_, err := route.Compile(pattern)
+			return err
+		},
+	}
+}

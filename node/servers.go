@@ -1,0 +1,84 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/tollgate/tollgate/cluster"
+	"github.com/tollgate/tollgate/node/admin"
+	"github.com/tollgate/tollgate/proxy"
+)
+
+// Bounds of a connection to the admin listener. A join, the longest call, has
+// admin.DefaultJoinTimeout.
+const (
+	adminHeaderTimeout = 10 * time.Second
+	adminReadTimeout   = 30 * time.Second
+	adminIdleTimeout   = 2 * time.Minute
+	adminMaxHeader     = 16 << 10
+)
+
+// openAdmin serves the admin API.
+func (n *Node) openAdmin() (func(context.Context) error, error) {
+	n.admin = &http.Server{
+		Handler: admin.New(admin.Config{
+			Control: control{n}, Token: n.cfg.Token, Gatherer: n.registry,
+			Logger: n.cfg.Logger, Parse: ParseOptions(),
+		}),
+		ReadHeaderTimeout: adminHeaderTimeout, ReadTimeout: adminReadTimeout,
+		IdleTimeout: adminIdleTimeout, MaxHeaderBytes: adminMaxHeader,
+		ErrorLog: slog.NewLogLogger(n.cfg.Logger.Handler(), slog.LevelDebug),
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := n.admin.Serve(n.adminListener); !errors.Is(err, http.ErrServerClosed) {
+			n.fail(fmt.Errorf("admin listener %s: %w", n.AdminAddr(), err))
+		}
+	})
+	return func(ctx context.Context) error {
+		err := n.admin.Shutdown(ctx)
+		if err != nil {
+			err = n.admin.Close() // past the deadline: without waiting
+		}
+		wg.Wait()
+		return err
+	}, nil
+}
+
+// makeProxy makes the data plane, which serves nobody yet.
+func (n *Node) makeProxy() (func(context.Context) error, error) {
+	var err error
+	n.proxy, err = proxy.New(proxy.Config{Quota: n.cluster, Logger: n.cfg.Logger, Registerer: n.registry})
+	n.domains = newDomains(n.store, n.proxy, n.cfg.Logger)
+	return nil, err
+}
+
+// openClients serves clients, with 50301 until the node is ready.
+func (n *Node) openClients() (func(context.Context) error, error) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := n.proxy.Serve(n.proxyListener); err != nil {
+			n.fail(fmt.Errorf("client listener %s: %w", n.ProxyAddr(), err))
+		}
+	})
+	return func(ctx context.Context) error {
+		err := n.proxy.Shutdown(ctx)
+		wg.Wait()
+		if errors.Is(err, context.DeadlineExceeded) {
+			n.cfg.Logger.Warn("calls in flight were cut off at the drain timeout", "timeout", n.cfg.DrainTimeout)
+			return nil
+		}
+		return err
+	}, nil
+}
+
+// dialHTTP dials for an HTTP client over the node's network.
+func dialHTTP(network cluster.Network) func(ctx context.Context, _, addr string) (net.Conn, error) {
+	return func(ctx context.Context, _, addr string) (net.Conn, error) { return network.Dial(ctx, addr) }
+}
