@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// cluster is what a node answers to GET /v1/cluster.
+const cluster = `{"clusterId":"c-1","leader":"n1","term":7,"members":[` +
+	`{"id":"n1","voter":true,"role":"leader","clusterAddress":"10.0.0.1:7001","adminAddress":"10.0.0.1:9001","proxyAddress":"10.0.0.1:8001","reachable":true,"appliedIndex":1042},` +
+	`{"id":"node-two","voter":false,"role":"nonvoter","clusterAddress":"10.0.0.2:7001","adminAddress":"10.0.0.2:9001","proxyAddress":"10.0.0.2:8001","reachable":false,"appliedIndex":9}]}`
+
+// recorder is a node that notes what it is asked and gives one answer.
+type recorder struct {
+	status int
+	answer string
+	asked  string
+}
+
+func (rec *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	rec.asked = strings.TrimSpace(fmt.Sprintf("%s %s %s", r.Method, r.RequestURI, body))
+	if auth := r.Header.Get("Authorization"); auth != "" {
+		rec.asked += " with " + auth
+	}
+	if len(body) > 0 && r.Header.Get("Content-Type") != "application/json" {
+		rec.asked += " as " + r.Header.Get("Content-Type")
+	}
+	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	w.WriteHeader(rec.status)
+	_, _ = io.WriteString(w, rec.answer)
+}
+
+const saved3 = `{"key":"shop","revision":3,"deployed":false,"warnings":[{"path":"$.paths['/x'].get","message":"rewrite: open\u001b[2J group"}]}`
+
+func TestCommands(t *testing.T) {
+	file := writeFile(t, "shop.json", document)
+	secret := writeFile(t, "token", "s3cret\n")
+	for _, c := range []struct {
+		args   string
+		env    string
+		stdin  string
+		status int // of the node's answer; 0 is 200
+		answer string
+
+		asked string
+		want  outcome
+	}{
+		{args: "import " + file, answer: saved3, asked: "POST /v1/domains " + document,
+			want: outcome{0, "shop: saved as revision 3, not live yet; `tollgate deploy shop` makes it so\n", "warning: $.paths['/x'].get: rewrite: open\\x1b[2J group\n"}},
+		{args: "import - --deploy --endpoint-server http://e:1", stdin: "{}", answer: `{"key":"shop","revision":4,"deployed":true,"warnings":[]}`,
+			asked: "POST /v1/domains?deploy=true&endpointServer=http%3A%2F%2Fe%3A1 {}",
+			want:  outcome{0, "shop: revision 4 is live\n", ""}},
+		{args: "import - --dry-run", stdin: "{}", answer: `{"key":"shop","revision":0,"deployed":false,"warnings":[]}`,
+			asked: "POST /v1/domains?dryRun=true {}",
+			want:  outcome{0, "shop: the document is valid; nothing was saved\n", ""}},
+		{args: "import - --json", stdin: "{}", answer: saved3, asked: "POST /v1/domains {}",
+			want: outcome{0, saved3 + "\n", ""}},
+		{args: "import -", stdin: "{}", status: 422, asked: "POST /v1/domains {}",
+			answer: `{"header":{"resultCode":42200,"resultMessage":"42200 the document is refused: 2 problems","isSuccessful":false},"errors":[{"path":"$.basePath","message":"is missing"},{"path":"$.info","message":"is missing"}]}`,
+			want:   outcome{1, "", "tollgate import: the document is refused: 2 problems (42200)\n  $.basePath: is missing\n  $.info: is missing\n"}},
+		{args: "export shop --deployed --secrets", answer: "{\n  \"swagger\": \"2.0\"\n}\n", asked: "GET /v1/domains/shop?deployed=true&secrets=true",
+			want: outcome{0, "{\n  \"swagger\": \"2.0\"\n}\n", ""}},
+		{args: "export a/b", status: 422, answer: `{"header":{"resultCode":42200,"resultMessage":"42200 no domain can have the key","isSuccessful":false}}`, asked: "GET /v1/domains/a%2Fb",
+			want: outcome{1, "", "tollgate export: no domain can have the key (42200)\n"}},
+		{args: "deploy shop", answer: `{"key":"shop","revision":4,"deployed":true,"warnings":[]}`, asked: "POST /v1/domains/shop/deploy",
+			want: outcome{0, "shop: revision 4 is live\n", ""}},
+		{args: "deploy shop --json", status: 503, answer: `{"header":{"resultCode":50300,"resultMessage":"50300 the cluster has no leader now","isSuccessful":false}}`, asked: "POST /v1/domains/shop/deploy",
+			want: outcome{1, `{"header":{"resultCode":50300,"resultMessage":"50300 the cluster has no leader now","isSuccessful":false}}` + "\n", "tollgate deploy: the cluster has no leader now (50300)\n"}},
+		{args: "domains", answer: `[{"key":"a","name":"한글\tX","draftRevision":12,"deployedRevision":null,"endpoints":0},{"key":"shop","name":"Shop","draftRevision":3,"deployedRevision":2,"endpoints":140}]`, asked: "GET /v1/domains",
+			want: outcome{0, "" +
+				"KEY   NAME   DRAFT  DEPLOYED  ENDPOINTS\n" +
+				"a     한글\\tX  12     -         0\n" +
+				"shop  Shop   3      2         140\n", ""}},
+		{args: "domains", answer: `[]`, asked: "GET /v1/domains",
+			want: outcome{0, "There are no domains yet; `tollgate import FILE` makes one.\n", ""}},
+		{args: "domains --json", answer: `[]`, asked: "GET /v1/domains", want: outcome{0, "[]\n", ""}},
+		{args: "clone shop shop2", answer: `{"key":"shop2","revision":1,"deployed":false,"warnings":[]}`, asked: `POST /v1/domains/shop/clone {"key":"shop2"}`,
+			want: outcome{0, "shop2: saved as revision 1, not live yet; `tollgate deploy shop2` makes it so\n", ""}},
+		{args: "clone shop shop2 --name Second", answer: `{"key":"shop2","revision":1,"deployed":false,"warnings":[]}`, asked: `POST /v1/domains/shop/clone {"key":"shop2","name":"Second"}`,
+			want: outcome{0, "shop2: saved as revision 1, not live yet; `tollgate deploy shop2` makes it so\n", ""}},
+		{args: "delete shop --confirm shop", answer: `{"key":"shop","deleted":true}`, asked: "DELETE /v1/domains/shop?confirm=shop",
+			want: outcome{0, "shop: deleted\n", ""}},
+		{args: "quota shop", answer: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000000000000,"resetTimeSeconds":3600,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z"},{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null}]}`, asked: "GET /v1/domains/shop/quota",
+			want: outcome{0, "" +
+				"ENDPOINT        USED  MAX            PER    WINDOW ENDS\n" +
+				"(whole domain)  12    1000000000000  3600s  2019-03-20T03:00:00.005Z\n" +
+				"GET /x/**       0     5              1s     -\n", ""}},
+		{args: "quota shop", answer: `{"conditions":[]}`, asked: "GET /v1/domains/shop/quota",
+			want: outcome{0, "shop: no quota is in force\n", ""}},
+		{args: "members", answer: cluster, asked: "GET /v1/cluster",
+			want: outcome{0, "" +
+				"Cluster c-1, leader n1, term 7\n" +
+				"ID        ROLE      VOTER  REACHABLE  APPLIED  PROXY          ADMIN          CLUSTER\n" +
+				"n1        leader    yes    yes        1042     10.0.0.1:8001  10.0.0.1:9001  10.0.0.1:7001\n" +
+				"node-two  nonvoter  no     no         9        10.0.0.2:8001  10.0.0.2:9001  10.0.0.2:7001\n", ""}},
+		{args: "members", answer: `{"clusterId":"","leader":"","term":0,"members":[]}`, asked: "GET /v1/cluster",
+			want: outcome{0, "Cluster -, no leader is known, term 0\nID  ROLE  VOTER  REACHABLE  APPLIED  PROXY  ADMIN  CLUSTER\n", ""}},
+		{args: "join n4 --cluster-address h:1 --admin-address h:2 --proxy-address h:3", answer: cluster,
+			asked: `POST /v1/cluster/join {"id":"n4","clusterAddress":"h:1","adminAddress":"h:2","proxyAddress":"h:3","voter":true}`,
+			want:  outcome{0, "n4 is a member of the cluster\n", ""}},
+		{args: "join n4 --nonvoter --cluster-address h:1 --admin-address h:2 --proxy-address h:3 --json", answer: cluster,
+			asked: `POST /v1/cluster/join {"id":"n4","clusterAddress":"h:1","adminAddress":"h:2","proxyAddress":"h:3","voter":false}`,
+			want:  outcome{0, cluster + "\n", ""}},
+		{args: "leave n4", answer: cluster, asked: `POST /v1/cluster/leave {"id":"n4"}`, want: outcome{0, "n4 has left the cluster\n", ""}},
+		{args: "transfer", answer: cluster, asked: `POST /v1/cluster/transfer {}`, want: outcome{0, "the leader is n1\n", ""}},
+		{args: "transfer n1", answer: `{"leader":""}`, asked: `POST /v1/cluster/transfer {"id":"n1"}`,
+			want: outcome{0, "leadership was handed over; the new leader is not known yet\n", ""}},
+		{args: "domains --token s3cret", answer: `[]`, env: "TOLLGATE_TOKEN=other", asked: "GET /v1/domains with Bearer s3cret",
+			want: outcome{0, "There are no domains yet; `tollgate import FILE` makes one.\n", ""}},
+		{args: "domains --json", answer: `[]`, env: "TOLLGATE_TOKEN_FILE=" + secret, asked: "GET /v1/domains with Bearer s3cret", want: outcome{0, "[]\n", ""}},
+		{args: "domains --json --token-file " + secret, env: "TOLLGATE_TOKEN=other", answer: `[]`, asked: "GET /v1/domains with Bearer s3cret", want: outcome{0, "[]\n", ""}},
+		{args: "domains", status: 401, answer: `{"header":{"resultCode":40100,"resultMessage":"40100 this needs the cluster's token","isSuccessful":false}}`, asked: "GET /v1/domains",
+			want: outcome{1, "", "tollgate domains: this needs the cluster's token (40100); --token-file or TOLLGATE_TOKEN gives it\n"}},
+		{args: "domains", answer: `{"key":1}`, asked: "GET /v1/domains",
+			want: outcome{1, "", "tollgate domains: the node's answer is not what this version of tollgate expects: json: cannot unmarshal object into Go value of type []catalog.Summary\n"}},
+	} {
+		rec := &recorder{status: max(c.status, 200), answer: c.answer}
+		if c.status == 0 {
+			rec.status = 200
+		}
+		server := httptest.NewServer(rec)
+		got := command{args: words(c.args), stdin: c.stdin, env: []string{"TOLLGATE_ADMIN_URL=" + server.URL + "/", c.env}}.run(t.Context())
+		server.Close()
+		if got != c.want {
+			t.Errorf("tollgate %s\n got %+v\nwant %+v", c.args, got, c.want)
+		}
+		if rec.asked != c.asked {
+			t.Errorf("tollgate %s asked\n got %s\nwant %s", c.args, rec.asked, c.asked)
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+// savedDomain is the answer to what changes a domain.
+type savedDomain struct {
+	Key      string            `json:"key"`
+	Revision uint64            `json:"revision"`
+	Deployed bool              `json:"deployed"`
+	Warnings []catalog.Problem `json:"warnings"`
+}
+
+func domainPath(key string) string { return "/v1/domains/" + url.PathEscape(key) }
+
+func (a *app) importCommand() *cobra.Command {
+	var f clientFlags
+	var deploy, dryRun bool
+	var endpointServer string
+	cmd := &cobra.Command{
+		Use:   "import FILE|-",
+		Short: "Save a Swagger document as the draft of its domain",
+		Long: "Save a Swagger 2.0 document (JSON) as the draft of the domain that its basePath names;\n" +
+			"the domain is made if there is none. - reads standard input.",
+		Args: takes("FILE|-"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			document, err := a.readDocument(args[0])
+			if err != nil {
+				return err
+			}
+			query := url.Values{}
+			if deploy {
+				query.Set("deploy", "true")
+			}
+			if dryRun {
+				query.Set("dryRun", "true")
+			}
+			if endpointServer != "" {
+				query.Set("endpointServer", endpointServer)
+			}
+			return a.call(cmd, &f, request{http.MethodPost, "/v1/domains", query, document}, func(answer []byte, out *bytes.Buffer) error {
+				return a.showSaved(answer, out, dryRun)
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&deploy, "deploy", false, "make it live at once")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check the document and save nothing")
+	addEndpointServer(cmd, &endpointServer)
+	return cmd
+}
+
+func addEndpointServer(cmd *cobra.Command, into *string) {
+	cmd.Flags().StringVar(into, "endpoint-server", "", "`URL` of the endpoint server, for a document without the plugin HTTP_PROXY")
+}
+
+// showSaved says what became of a document, warnings first.
+func (a *app) showSaved(answer []byte, out *bytes.Buffer, dryRun bool) error {
+	var s savedDomain
+	if err := read(answer, &s); err != nil {
+		return err
+	}
+	a.warn(s.Warnings)
+	key := cell(s.Key)
+	switch {
+	case dryRun:
+		fmt.Fprintf(out, "%s: the document is valid; nothing was saved\n", key)
+	case s.Deployed:
+		fmt.Fprintf(out, "%s: revision %d is live\n", key, s.Revision)
+	default:
+		fmt.Fprintf(out, "%s: saved as revision %d, not live yet; `tollgate deploy %s` makes it so\n", key, s.Revision, key)
+	}
+	return nil
+}
+
+func (a *app) exportCommand() *cobra.Command {
+	var f clientFlags
+	var deployed, secrets bool
+	cmd := &cobra.Command{
+		Use:   "export KEY",
+		Short: "Print a domain as a Swagger document",
+		Args:  takes("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			query := url.Values{}
+			if deployed {
+				query.Set("deployed", "true")
+			}
+			if secrets {
+				query.Set("secrets", "true")
+			}
+			return a.call(cmd, &f, request{http.MethodGet, domainPath(args[0]), query, nil}, func(answer []byte, out *bytes.Buffer) error {
+				_, err := out.Write(line(answer)) // the node indents it
+				return err
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&deployed, "deployed", false, "what is live, not the draft")
+	cmd.Flags().BoolVar(&secrets, "secrets", false, "with the secret keys of HMAC and JWT")
+	return cmd
+}
+
+func (a *app) deployCommand() *cobra.Command {
+	var f clientFlags
+	cmd := &cobra.Command{
+		Use:   "deploy KEY",
+		Short: "Make a domain's draft live on all nodes",
+		Args:  takes("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.call(cmd, &f, request{http.MethodPost, domainPath(args[0]) + "/deploy", nil, nil}, func(answer []byte, out *bytes.Buffer) error {
+				return a.showSaved(answer, out, false)
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (a *app) domainsCommand() *cobra.Command {
+	var f clientFlags
+	cmd := &cobra.Command{
+		Use:   "domains",
+		Short: "List the domains",
+		Args:  takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.call(cmd, &f, request{http.MethodGet, "/v1/domains", nil, nil}, showDomains)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func showDomains(answer []byte, out *bytes.Buffer) error {
+	var list []catalog.Summary
+	if err := read(answer, &list); err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		out.WriteString("There are no domains yet; `tollgate import FILE` makes one.\n")
+		return nil
+	}
+	rows := make([][]string, len(list))
+	for i, d := range list {
+		deployed := ""
+		if d.DeployedRevision != nil {
+			deployed = strconv.FormatUint(*d.DeployedRevision, 10)
+		}
+		rows[i] = []string{d.Key, d.Name, strconv.FormatUint(d.DraftRevision, 10), deployed, strconv.Itoa(d.Endpoints)}
+	}
+	return table(out, "KEY|NAME|DRAFT|DEPLOYED|ENDPOINTS", rows)
+}
+
+func (a *app) cloneCommand() *cobra.Command {
+	var f clientFlags
+	var name string
+	cmd := &cobra.Command{
+		Use:   "clone KEY NEWKEY",
+		Short: "Copy a domain's draft to a new domain",
+		Args:  takes("KEY", "NEWKEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			fields := map[string]string{"key": args[1]}
+			if cmd.Flags().Changed("name") {
+				fields["name"] = name
+			}
+			body, err := json.Marshal(fields)
+			if err != nil {
+				return err
+			}
+			return a.call(cmd, &f, request{http.MethodPost, domainPath(args[0]) + "/clone", nil, body}, func(answer []byte, out *bytes.Buffer) error {
+				return a.showSaved(answer, out, false)
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&name, "name", "", "`NAME` of the new domain (default: the same)")
+	return cmd
+}
+
+func (a *app) deleteCommand() *cobra.Command {
+	var f clientFlags
+	var confirm string
+	cmd := &cobra.Command{
+		Use:   "delete KEY --confirm KEY",
+		Short: "Delete a domain and its quota",
+		Args:  takes("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key := args[0]
+			if confirm != key {
+				return usagef("deleting a domain cannot be undone: repeat its key with --confirm %s", cell(key))
+			}
+			return a.call(cmd, &f, request{http.MethodDelete, domainPath(key), url.Values{"confirm": {key}}, nil}, func(_ []byte, out *bytes.Buffer) error {
+				fmt.Fprintf(out, "%s: deleted\n", cell(key))
+				return nil
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&confirm, "confirm", "", "the domain's `KEY` again")
+	return cmd
+}

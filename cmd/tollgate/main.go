@@ -1,0 +1,31 @@
+// Command tollgate is the gateway: `tollgate node` runs a node of a cluster,
+// the other commands talk to the admin API of one.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	os.Exit(supervise(openNode))
+}
+
+// supervise runs the process under signals: the first SIGINT or SIGTERM ends
+// what is under way in good order, a second one ends the process.
+func supervise(open openFunc) int {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // lives as long as the process
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(exitFailed)
+	}()
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: environment(os.Environ()), open: open}
+	return a.run(ctx, os.Args[1:])
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tollgate/tollgate/node"
+)
+
+// fakeNode is a runningNode that does nothing.
+type fakeNode struct {
+	done     chan struct{}
+	err      error
+	closed   int
+	budget   time.Duration // until the deadline of Close
+	closeErr error
+	hang     bool // in Close, for ever
+}
+
+func (*fakeNode) ProxyAddr() string       { return "127.0.0.1:1" }
+func (*fakeNode) AdminAddr() string       { return "127.0.0.1:2" }
+func (*fakeNode) ClusterAddr() string     { return "127.0.0.1:3" }
+func (n *fakeNode) Done() <-chan struct{} { return n.done }
+func (n *fakeNode) Err() error            { return n.err }
+
+func (n *fakeNode) Close(ctx context.Context) error {
+	n.closed++
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil {
+		n.budget = time.Until(deadline)
+	}
+	if n.hang {
+		select {}
+	}
+	return n.closeErr
+}
+
+func opens(n *fakeNode) openFunc {
+	return func(context.Context, node.Config) (runningNode, error) { return n, nil }
+}
+
+var nodeArgs = words("node --id n1 --data-dir /d --drain-timeout 5s --log-level error")
+
+func TestNodeStops(t *testing.T) {
+	for name, c := range map[string]struct {
+		node *fakeNode
+		want outcome
+	}{
+		"in good order": {&fakeNode{}, outcome{exitDone, "", ""}},
+		"too late": {&fakeNode{closeErr: context.DeadlineExceeded},
+			outcome{exitFailed, "", "tollgate node: the node did not stop in good order within --drain-timeout 5s: context deadline exceeded\n"}},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		got := command{args: nodeArgs, open: opens(c.node)}.run(ctx)
+		if got != c.want || c.node.closed != 1 {
+			t.Errorf("%s: %+v, closed %d times", name, got, c.node.closed)
+		}
+		if c.node.budget <= 4*time.Second || c.node.budget > 5*time.Second {
+			t.Errorf("%s: %v to close in, want 5s", name, c.node.budget)
+		}
+	}
+}
+
+func TestNodeEndsByItself(t *testing.T) {
+	n := &fakeNode{done: make(chan struct{}), err: errors.New("the disk hangs")}
+	close(n.done)
+	got := command{args: nodeArgs, open: opens(n)}.run(t.Context())
+	if want := (outcome{exitFailed, "", "tollgate node: the node ended by itself: the disk hangs\n"}); got != want || n.closed != 1 {
+		t.Errorf("%+v, closed %d times", got, n.closed)
+	}
+}
+
+// TestNodeStoppedWhileStarting: being told to stop is no failure.
+func TestNodeStoppedWhileStarting(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := command{args: nodeArgs, open: func(ctx context.Context, _ node.Config) (runningNode, error) { return nil, ctx.Err() }}.run(ctx)
+	if got != (outcome{exitDone, "", ""}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestPortTaken runs a real node where it cannot listen.
+func TestPortTaken(t *testing.T) {
+	taken := listenSomewhere(t)
+	var out, errs strings.Builder
+	args := []string{"node", "--id", "n1", "--data-dir", t.TempDir(), "--listen", "127.0.0.1:0", "--cluster", "127.0.0.1:0", "--admin", taken, "--bootstrap", "--log-level", "error"}
+	status := run(t.Context(), args, strings.NewReader(""), &out, &errs, nil)
+	if status != exitFailed || !strings.Contains(errs.String(), "--admin "+taken) || !strings.Contains(errs.String(), "address already in use") {
+		t.Errorf("%d %s", status, errs.String())
+	}
+}
+
+// envChild makes the test binary be the program, with a fake node of the kind
+// it names.
+const envChild = "TOLLGATE_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(envChild) {
+	case "":
+		os.Exit(m.Run())
+	case "stops":
+		os.Exit(supervise(opens(&fakeNode{})))
+	case "hangs":
+		os.Exit(supervise(opens(&fakeNode{hang: true})))
+	}
+	os.Exit(99)
+}
+
+// child is the program as a process of its own.
+type child struct {
+	cmd   *exec.Cmd
+	lines *bufio.Reader
+}
+
+func startChild(t *testing.T, kind string) *child {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, os.Args[0], "node", "--id", "n1", "--data-dir", "/d")
+	cmd.Env = append(os.Environ(), envChild+"="+kind)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return &child{cmd, bufio.NewReader(stderr)}
+}
+
+// signalAfter sends a signal once the child has logged a line with text.
+func (c *child) signalAfter(t *testing.T, text string, sig syscall.Signal) {
+	t.Helper()
+	for {
+		line, err := c.lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("no line with %q: %v", text, err)
+		}
+		if strings.Contains(line, text) {
+			break
+		}
+	}
+	if err := c.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *child) exit(t *testing.T) int {
+	t.Helper()
+	_, _ = io.Copy(io.Discard, c.lines)
+	_ = c.cmd.Wait()
+	return c.cmd.ProcessState.ExitCode()
+}
+
+func TestSignals(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		c := startChild(t, "stops")
+		c.signalAfter(t, "node runs", sig)
+		if got := c.exit(t); got != exitDone {
+			t.Errorf("%v: exit status %d", sig, got)
+		}
+	}
+	c := startChild(t, "hangs")
+	c.signalAfter(t, "node runs", syscall.SIGTERM)
+	c.signalAfter(t, "node stops", syscall.SIGTERM)
+	if got := c.exit(t); got != exitFailed {
+		t.Errorf("second signal: exit status %d", got)
+	}
+}

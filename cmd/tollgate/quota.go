@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) quotaCommand() *cobra.Command {
+	var f clientFlags
+	cmd := &cobra.Command{
+		Use:   "quota KEY",
+		Short: "Show how much of a domain's quotas is used",
+		Args:  takes("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.call(cmd, &f, request{http.MethodGet, domainPath(args[0]) + "/quota", nil, nil}, func(answer []byte, out *bytes.Buffer) error {
+				return showQuota(args[0], answer, out)
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func showQuota(key string, answer []byte, out *bytes.Buffer) error {
+	var quota struct {
+		Conditions []struct {
+			Endpoint         *string `json:"endpoint"`
+			MaxUsageQuota    uint64  `json:"maxUsageQuota"`
+			ResetTimeSeconds uint32  `json:"resetTimeSeconds"`
+			Used             uint64  `json:"used"`
+			WindowEndsAt     *string `json:"windowEndsAt"`
+		} `json:"conditions"`
+	}
+	if err := read(answer, &quota); err != nil {
+		return err
+	}
+	if len(quota.Conditions) == 0 {
+		fmt.Fprintf(out, "%s: no quota is in force\n", cell(key))
+		return nil
+	}
+	rows := make([][]string, len(quota.Conditions))
+	for i, c := range quota.Conditions {
+		endpoint, ends := "(whole domain)", ""
+		if c.Endpoint != nil {
+			endpoint = *c.Endpoint
+		}
+		if c.WindowEndsAt != nil {
+			ends = *c.WindowEndsAt
+		}
+		rows[i] = []string{endpoint, strconv.FormatUint(c.Used, 10), strconv.FormatUint(c.MaxUsageQuota, 10), fmt.Sprintf("%ds", c.ResetTimeSeconds), ends}
+	}
+	return table(out, "ENDPOINT|USED|MAX|PER|WINDOW ENDS", rows)
+}

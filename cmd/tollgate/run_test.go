@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tollgate/tollgate/node"
+)
+
+// outcome is what a run leaves behind.
+type outcome struct {
+	status   int
+	out, err string
+}
+
+// command is one run of the program without a real node.
+type command struct {
+	args  []string
+	stdin string
+	env   []string
+	open  openFunc
+}
+
+func (c command) run(ctx context.Context) outcome {
+	var out, errs bytes.Buffer
+	open := c.open
+	if open == nil {
+		open = func(context.Context, node.Config) (runningNode, error) { panic("a node is opened") }
+	}
+	a := &app{stdin: strings.NewReader(c.stdin), stdout: &out, stderr: &errs, env: environment(c.env), open: open}
+	status := a.run(ctx, c.args)
+	return outcome{status, out.String(), errs.String()}
+}
+
+// words makes arguments of a line.
+func words(line string) []string { return strings.Fields(line) }
+
+// writeFile makes a file for a test and returns its path.
+func writeFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestWrongUsage(t *testing.T) {
+	empty := writeFile(t, "empty", "\n")
+	spaced := writeFile(t, "spaced", "a b\n")
+	for _, c := range []struct {
+		args string
+		want string // of stderr
+		env  []string
+	}{
+		{"", "tollgate: a command is missing; `tollgate help` lists them\nSee: tollgate --help\n", nil},
+		{"exprot shop", "tollgate: there is no command \"exprot\"; did you mean export?\nSee: tollgate --help\n", nil},
+		{"--verbose", "tollgate: unknown flag: --verbose\nSee: tollgate --help\n", nil},
+		{"import", "tollgate import: FILE|- is missing\nSee: tollgate import --help\n", nil},
+		{"deploy a b", "tollgate deploy: unexpected argument \"b\"; it takes KEY\nSee: tollgate deploy --help\n", nil},
+		{"domains x", "tollgate domains: unexpected argument \"x\"; it takes no arguments\nSee: tollgate domains --help\n", nil},
+		{"clone a", "tollgate clone: NEWKEY is missing\nSee: tollgate clone --help\n", nil},
+		{"delete shop", "tollgate delete: deleting a domain cannot be undone: repeat its key with --confirm shop\nSee: tollgate delete --help\n", nil},
+		{"delete shop --confirm sohp", "tollgate delete: deleting a domain cannot be undone: repeat its key with --confirm shop\nSee: tollgate delete --help\n", nil},
+		{"join n4 --admin-address 10.0.0.4:9001", "tollgate join: --cluster-address, --proxy-address must be given: the addresses where the other nodes and clients reach n4\nSee: tollgate join --help\n", nil},
+		{"domains --timeout soon", "tollgate domains: invalid argument \"soon\" for \"--timeout\" flag: time: invalid duration \"soon\"\nSee: tollgate domains --help\n", nil},
+		{"domains --timeout 0s", "tollgate domains: --timeout 0s: must be more than 0\nSee: tollgate domains --help\n", nil},
+		{"domains --admin-url 127.0.0.1:9001", "tollgate domains: --admin-url: \"127.0.0.1:9001\" must be an http or https URL such as http://127.0.0.1:9001\nSee: tollgate domains --help\n", nil},
+		{"domains", "tollgate domains: TOLLGATE_ADMIN_URL: \"\" must be an http or https URL such as http://127.0.0.1:9001\nSee: tollgate domains --help\n", []string{"TOLLGATE_ADMIN_URL=http://a:1,"}},
+		{"domains --token x --token-file y", "tollgate domains: --token and --token-file: give only one of them\nSee: tollgate domains --help\n", nil},
+		{"domains", "tollgate domains: TOLLGATE_TOKEN and TOLLGATE_TOKEN_FILE: set only one of them\nSee: tollgate domains --help\n", []string{"TOLLGATE_TOKEN=x", "TOLLGATE_TOKEN_FILE=y"}},
+		{"domains --token-file /nowhere", "tollgate domains: --token-file: open /nowhere: no such file or directory\nSee: tollgate domains --help\n", nil},
+		{"domains --token-file " + empty, "tollgate domains: --token-file " + empty + ": is empty\nSee: tollgate domains --help\n", nil},
+		{"domains --token-file " + spaced, "tollgate domains: --token-file " + spaced + ": a token is one line of ASCII letters, digits and signs, without spaces\nSee: tollgate domains --help\n", nil},
+	} {
+		got := command{args: words(c.args), env: c.env}.run(t.Context())
+		if want := (outcome{exitUsage, "", c.want}); got != want {
+			t.Errorf("tollgate %s\n got %+v\nwant %+v", c.args, got, want)
+		}
+	}
+}
+
+func TestEmptyArgument(t *testing.T) {
+	got := command{args: []string{"export", ""}}.run(t.Context())
+	if want := (outcome{exitUsage, "", "tollgate export: KEY is empty\nSee: tollgate export --help\n"}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	got := command{args: words("--help")}.run(t.Context())
+	if got.status != exitDone || got.err != "" {
+		t.Errorf("%+v", got)
+	}
+	for _, name := range words("node import validate export deploy domains clone delete quota members join leave transfer version") {
+		if !strings.Contains(got.out, "\n  "+name+" ") {
+			t.Errorf("help does not list %s:\n%s", name, got.out)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	version, commit = "v1.2.3", "abc"
+	t.Cleanup(func() { version, commit = "", "" })
+	v := readVersion()
+	human := "tollgate v1.2.3 (commit abc, " + v.Go + ", " + v.Platform + ")\n"
+	for args, want := range map[string]string{
+		"version":        human,
+		"--version":      human,
+		"version --json": `{"version":"v1.2.3","commit":"abc","go":"` + v.Go + `","platform":"` + v.Platform + "\"}\n",
+	} {
+		if got := (command{args: words(args)}).run(t.Context()); got != (outcome{exitDone, want, ""}) {
+			t.Errorf("tollgate %s: %+v", args, got)
+		}
+	}
+	version, commit = "", ""
+	if v := readVersion(); v.Version == "" {
+		t.Errorf("an unreleased build has no version: %+v", v)
+	}
+}
+
+const document = `{"swagger":"2.0","info":{"title":"Shop"},"basePath":"/shop","schemes":["http"],"paths":{"/x":{"get":{}}},` +
+	`"x-toastcloud-apigw":{"plugins":{"HTTP_PROXY":{"url":"http://127.0.0.1:8080"},"USAGE_QUOTA":{"usageQuotaBeans":[{"maxUsageQuota":5,"resetTimeSeconds":60}]}}}}`
+
+func TestValidate(t *testing.T) {
+	good := writeFile(t, "good.json", document)
+	bad := writeFile(t, "bad.json", strings.Replace(document, `"/shop"`, `"shop"`, 1))
+	if got, want := (command{args: []string{"validate", good}}).run(t.Context()), (outcome{exitDone, good + " is valid: domain shop (Shop) with 1 endpoint and 1 quota condition\n", ""}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got, want := (command{args: words("validate - --json"), stdin: document}).run(t.Context()), (outcome{exitDone, `{"valid":true,"key":"shop","name":"Shop","errors":[],"warnings":[]}` + "\n", ""}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	got := command{args: []string{"validate", bad}}.run(t.Context())
+	if got.status != exitFailed || got.out != "" || !strings.HasPrefix(got.err, "tollgate validate: "+bad+" is not valid: 1 problem\n  $.basePath: ") {
+		t.Errorf("bad: %+v", got)
+	}
+	got = command{args: []string{"validate", bad, "--json"}}.run(t.Context())
+	if got.status != exitFailed || !strings.HasPrefix(got.out, `{"valid":false,"key":"","name":"","errors":[{"path":"$.basePath","message":`) {
+		t.Errorf("bad with --json: %+v", got)
+	}
+	got = command{args: words("validate -"), stdin: "swagger: 2"}.run(t.Context())
+	if got.status != exitFailed || !strings.HasPrefix(got.err, "tollgate validate: the document is not valid: 1 problem\n  $: not JSON at line 1, column 1") {
+		t.Errorf("YAML: %+v", got)
+	}
+	got = command{args: words("validate /nowhere.json")}.run(t.Context())
+	if want := (outcome{exitFailed, "", "tollgate validate: open /nowhere.json: no such file or directory\n"}); got != want {
+		t.Errorf("no file: %+v", got)
+	}
+	plain := `{"swagger":"2.0","info":{"title":"Shop"},"basePath":"/shop","schemes":["http"],"paths":{"/x":{"get":{}}}}`
+	got = command{args: words("validate - --endpoint-server http://127.0.0.1:8080"), stdin: plain}.run(t.Context())
+	if want := (outcome{exitDone, "the document is valid: domain shop (Shop) with 1 endpoint and 0 quota conditions\n", ""}); got != want {
+		t.Errorf("plain: %+v", got)
+	}
+}
+
+// brokenWriter is a full disk.
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, os.ErrInvalid }
+
+func TestOutputThatFails(t *testing.T) {
+	var errs bytes.Buffer
+	status := run(t.Context(), []string{"version"}, strings.NewReader(""), brokenWriter{}, &errs, nil)
+	if want := "tollgate version: write the answer: invalid argument\n"; status != exitFailed || errs.String() != want {
+		t.Errorf("%d %q", status, errs.String())
+	}
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// kind is what a setting holds, and the word for it in the help.
+type kind string
+
+const (
+	kindText     kind = "string"
+	kindAddress  kind = "HOST:PORT" // checked by node.Config
+	kindFile     kind = "PATH"
+	kindList     kind = "URL,..."
+	kindToggle   kind = "bool"
+	kindDuration kind = "duration"
+)
+
+// setting is one value that a node is configured with: the flag --name, an
+// environment variable, and a key of the configuration file.
+type setting struct {
+	name string
+	kind kind
+	def  any // nil: empty
+	help string
+	// oneOf lists the allowed texts, if they are few.
+	oneOf []string
+}
+
+// Names of the settings that code asks for one by one.
+const (
+	setID, setDataDir         = "id", "data-dir"
+	setListen, setAdmin       = "listen", "admin"
+	setCluster                = "cluster"
+	setAdvertiseListen        = "advertise-listen"
+	setAdvertiseAdmin         = "advertise-admin"
+	setAdvertiseCluster       = "advertise-cluster"
+	setBootstrap, setJoin     = "bootstrap", "join"
+	setNonvoter               = "nonvoter"
+	setToken, setTokenFile    = "token", "token-file"
+	setQuotaWait, setDrain    = "quota-wait", "drain-timeout"
+	setLogLevel, setLogFormat = "log-level", "log-format"
+	defaultQuotaWait          = 2 * time.Second
+	defaultDrainTimeout       = 10 * time.Second
+	levelInfo, formatText     = "info", "text"
+	envPrefix                 = "TOLLGATE_"
+)
+
+// nodeSettings is every setting of `tollgate node`.
+var nodeSettings = []setting{
+	{name: setID, kind: kindText, help: "name of this node in the cluster, for good: 1 to 64 of A-Z a-z 0-9 . _ -"},
+	{name: setDataDir, kind: kindFile, help: "directory for this node's state; made if missing"},
+	{name: setListen, kind: kindAddress, def: "127.0.0.1:8001", help: "address for clients"},
+	{name: setAdmin, kind: kindAddress, def: "127.0.0.1:9001", help: "address of the admin API"},
+	{name: setCluster, kind: kindAddress, def: "127.0.0.1:7001", help: "address for Raft and node-to-node calls"},
+	{name: setAdvertiseListen, kind: kindAddress, help: "where others reach --listen, if elsewhere"},
+	{name: setAdvertiseAdmin, kind: kindAddress, help: "where others reach --admin, if elsewhere"},
+	{name: setAdvertiseCluster, kind: kindAddress, help: "where others reach --cluster, if elsewhere"},
+	{name: setBootstrap, kind: kindToggle, def: false, help: "found a new cluster, unless the data directory has state"},
+	{name: setJoin, kind: kindList, help: "join the cluster through these admin URLs of members, unless the data directory has state"},
+	{name: setNonvoter, kind: kindToggle, def: false, help: "join without a vote"},
+	{name: setToken, kind: kindText, help: "the cluster's shared secret; others on this machine can see it, --token-file is safer"},
+	{name: setTokenFile, kind: kindFile, help: "file that holds the cluster's shared secret: admin bearer token and key of the cluster port"},
+	{name: setQuotaWait, kind: kindDuration, def: defaultQuotaWait, help: "how long a call waits for its quota decision"},
+	{name: setDrain, kind: kindDuration, def: defaultDrainTimeout, help: "how long a stop waits for calls in flight"},
+	{name: setLogLevel, kind: kindText, def: levelInfo, help: "least severe lines to log", oneOf: []string{"debug", levelInfo, "warn", "error"}},
+	{name: setLogFormat, kind: kindText, def: formatText, help: "form of the log on standard error", oneOf: []string{formatText, "json"}},
+}
+
+// settingNamed finds a setting.
+func settingNamed(name string) (setting, bool) {
+	i := slices.IndexFunc(nodeSettings, func(s setting) bool { return s.name == name })
+	if i < 0 {
+		return setting{}, false
+	}
+	return nodeSettings[i], true
+}
+
+// env is the setting's environment variable.
+func (s setting) env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
+}
+
+// parse reads the setting from text, as flag and environment give it.
+func (s setting) parse(text string) (any, error) {
+	switch s.kind {
+	case kindToggle:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return nil, fmt.Errorf("must be true or false, is %q", text)
+		}
+		return b, nil
+	case kindDuration:
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 {
+			return nil, fmt.Errorf("must be a duration above 0, such as 500ms or 2s, is %q", text)
+		}
+		return d, nil
+	case kindList:
+		return splitList(text)
+	}
+	if s.oneOf != nil && !slices.Contains(s.oneOf, text) {
+		return nil, fmt.Errorf("must be one of %s, is %q", strings.Join(s.oneOf, ", "), text)
+	}
+	return text, nil
+}
+
+func splitList(text string) ([]string, error) {
+	var list []string
+	for item := range strings.SplitSeq(text, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			return nil, errors.New("has an empty item; put one comma between items")
+		}
+		list = append(list, item)
+	}
+	return list, nil
+}
+
+// flagValue lets a flag be read by its setting (pflag.Value). value is nil
+// until the flag is given.
+type flagValue struct {
+	setting
+	value any
+}
+
+// Set reads one use of the flag; a list may be given in several.
+func (f *flagValue) Set(text string) error {
+	v, err := f.parse(text)
+	if err != nil {
+		return err
+	}
+	if more, ok := v.([]string); ok && f.value != nil {
+		v = append(f.value.([]string), more...)
+	}
+	f.value = v
+	return nil
+}
+
+// Type is the word for the value in the help.
+func (f *flagValue) Type() string {
+	if f.oneOf != nil {
+		return strings.Join(f.oneOf, "|")
+	}
+	return string(f.kind)
+}
+
+// String is the value, or the default as the help shows it.
+func (f *flagValue) String() string {
+	v := f.value
+	if v == nil {
+		v = f.def
+	}
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(v)
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollgate/tollgate/node"
+)
+
+var errNotOpened = errors.New("not opened here")
+
+// configOf is the configuration that a command line makes, and what the
+// command says if it makes none.
+func configOf(t *testing.T, env []string, args ...string) (*node.Config, outcome) {
+	t.Helper()
+	var got *node.Config
+	o := command{args: append([]string{"node"}, args...), env: env, open: func(_ context.Context, cfg node.Config) (runningNode, error) {
+		got = &cfg
+		return nil, errNotOpened
+	}}.run(t.Context())
+	return got, o
+}
+
+const secret32 = "0123456789abcdef0123456789abcdef"
+
+func TestDefaults(t *testing.T) {
+	got, o := configOf(t, nil, "--id", "n1", "--data-dir", "/d")
+	if got == nil {
+		t.Fatalf("%+v", o)
+	}
+	if want := (outcome{exitFailed, "", "tollgate node: the node does not start: not opened here\n"}); o != want {
+		t.Errorf("%+v", o)
+	}
+	var want node.Config
+	want.ID, want.DataDir, want.Logger = "n1", "/d", got.Logger
+	want.Listen, want.Admin, want.Cluster = "127.0.0.1:8001", "127.0.0.1:9001", "127.0.0.1:7001"
+	want.QuotaWait, want.DrainTimeout = 2*time.Second, 10*time.Second
+	check(t, got, want)
+	if defaultQuotaWait != node.DefaultQuotaWait || defaultDrainTimeout != node.DefaultDrainTimeout {
+		t.Error("the defaults of command and node differ")
+	}
+}
+
+// check compares what settings can set.
+func check(t *testing.T, got *node.Config, want node.Config) {
+	t.Helper()
+	if err := want.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Join) == 0 {
+		got.Join = want.Join // nil or empty
+	}
+	if !reflect.DeepEqual(*got, want) {
+		t.Errorf("\n got %+v\nwant %+v", *got, want)
+	}
+}
+
+// everything is each setting with a value that is no default.
+var everything = map[string]string{
+	"id": "n1", "data-dir": "/d", "listen": "127.0.0.1:1", "admin": "127.0.0.1:2", "cluster": "127.0.0.1:3",
+	"advertise-listen": "h:1", "advertise-admin": "h:2", "advertise-cluster": "h:3",
+	"join": "http://a:1,http://b:2", "nonvoter": "true", "token": secret32,
+	"quota-wait": "3s", "drain-timeout": "1m", "log-level": "debug", "log-format": "json",
+}
+
+// TestEverySource: each setting can come from flags, from the environment and
+// from the file, and means the same.
+func TestEverySource(t *testing.T) {
+	var flags, env []string
+	var file strings.Builder
+	for name, value := range everything {
+		flags = append(flags, "--"+name+"="+value)
+		env = append(env, "TOLLGATE_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))+"="+value)
+		fmt.Fprintf(&file, "%s: %s\n", name, value)
+	}
+	config := writeFile(t, "node.yaml", file.String())
+	for name, c := range map[string]struct {
+		env, args []string
+	}{
+		"flags":            {nil, flags},
+		"environment":      {env, nil},
+		"file by flag":     {nil, []string{"--config", config}},
+		"file by env":      {[]string{"TOLLGATE_CONFIG=" + config}, nil},
+		"flags over wrong": {[]string{"TOLLGATE_ID=other", "TOLLGATE_BOOTSTRAP=false"}, flags},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, o := configOf(t, c.env, c.args...)
+			if got == nil {
+				t.Fatalf("%+v", o)
+			}
+			check(t, got, node.Config{
+				ID: "n1", DataDir: "/d", Listen: "127.0.0.1:1", Admin: "127.0.0.1:2", Cluster: "127.0.0.1:3",
+				AdvertiseListen: "h:1", AdvertiseAdmin: "h:2", AdvertiseCluster: "h:3",
+				Join: []string{"http://a:1", "http://b:2"}, Nonvoter: true, Token: secret32,
+				QuotaWait: 3 * time.Second, DrainTimeout: time.Minute, Logger: got.Logger,
+			})
+			if !got.Logger.Enabled(t.Context(), slog.LevelDebug) {
+				t.Error("the logger is not at debug")
+			}
+		})
+	}
+	for _, s := range nodeSettings {
+		if everything[s.name] == "" && s.name != setBootstrap && s.name != setTokenFile {
+			t.Errorf("%s is not tested", s.name)
+		}
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	config := writeFile(t, "node.yaml", "id: file\ndata-dir: /file\nlisten: 127.0.0.1:1\nbootstrap: true\nquota-wait: 1s\n")
+	env := []string{"TOLLGATE_ID=env", "TOLLGATE_LISTEN=127.0.0.1:2", "TOLLGATE_QUOTA_WAIT=", "TOLLGATE_TIMEOUT=ignored"}
+	got, o := configOf(t, env, "--config", config, "--id", "flag", "--bootstrap=false")
+	if got == nil {
+		t.Fatalf("%+v", o)
+	}
+	want := node.Config{ID: "flag", DataDir: "/file", Listen: "127.0.0.1:2", Admin: "127.0.0.1:9001", Cluster: "127.0.0.1:7001", QuotaWait: time.Second, Logger: got.Logger}
+	check(t, got, want)
+}
+
+// TestTokenSources: the strongest source decides, in whichever form it has it.
+func TestTokenSources(t *testing.T) {
+	tokenFile := writeFile(t, "token", "file-"+secret32+"\n")
+	config := writeFile(t, "node.yaml", "token: config-"+secret32+"\n")
+	base := []string{"--id", "n1", "--data-dir", "/d", "--config", config}
+	for _, c := range []struct {
+		env, args []string
+		want      string
+	}{
+		{nil, nil, "config-" + secret32},
+		{[]string{"TOLLGATE_TOKEN=env-" + secret32}, nil, "env-" + secret32},
+		{[]string{"TOLLGATE_TOKEN_FILE=" + tokenFile}, nil, "file-" + secret32},
+		{[]string{"TOLLGATE_TOKEN=env-" + secret32}, []string{"--token-file", tokenFile}, "file-" + secret32},
+		{[]string{"TOLLGATE_TOKEN_FILE=/nowhere"}, []string{"--token", "flag-" + secret32}, "flag-" + secret32},
+	} {
+		got, o := configOf(t, c.env, append(base, c.args...)...)
+		if got == nil || got.Token != c.want {
+			t.Errorf("%v %v: %+v, want token %s", c.env, c.args, o, c.want)
+		}
+	}
+}
+
+func TestWrongSettings(t *testing.T) {
+	config := func(content string) string { return writeFile(t, "node.yaml", content) }
+	wrong := config("id: [a]\nIdd: x\ndata_dir: /d\nbootstrap: yes please\nnonvoter: \nquota-wait: 5\njoin: [http://a, {b: c}]\nadmin:\n  port: 1\nlisten: true\nlog-level: loud\nid: b\n")
+	list := config("- a\n")
+	broken := config("id: \"n1\n")
+	two := config("id: n1\n---\nid: n2\n")
+	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, token, token-file, quota-wait, drain-timeout, log-level, log-format"
+	for _, c := range []struct {
+		env  []string
+		args []string
+		want []string // lines of stderr
+	}{
+		{args: []string{"--config", wrong}, want: []string{
+			"tollgate node: " + wrong + ":1: id must be a text, is a list",
+			"  " + wrong + ":2: unknown setting \"Idd\"; known are " + known,
+			"  " + wrong + ":3: unknown setting \"data_dir\"; did you mean \"data-dir\"?",
+			"  " + wrong + ":4: bootstrap must be true or false, is \"yes please\"",
+			"  " + wrong + ":5: nonvoter has no value; leave the line out, or give one",
+			"  " + wrong + ":6: quota-wait must be a duration above 0, such as 500ms or 2s, is \"5\"",
+			"  " + wrong + ":7: join must be a list of texts; item 2 is none",
+			"  " + wrong + ":9: admin must be a text, is a group of settings",
+			"  " + wrong + ":10: listen must be a text, is true or false; put it in quotes if it is meant",
+			"  " + wrong + ":11: log-level must be one of debug, info, warn, error, is \"loud\"",
+		}},
+		{args: []string{"--config", "/nowhere.yaml"}, want: []string{"tollgate node: --config /nowhere.yaml: no such file or directory"}},
+		{args: []string{"--config", list}, want: []string{"tollgate node: --config " + list + ": must be lines of \"setting: value\", such as \"id: n1\""}},
+		{args: []string{"--config", broken}, want: []string{"tollgate node: --config " + broken + ": is not YAML: line 2: found unexpected end of stream"}},
+		{args: []string{"--config", two}, want: []string{"tollgate node: --config " + two + ": must be one YAML document"}},
+		{env: []string{"TOLLGATE_BOOTSTRAP=maybe", "TOLLGATE_DRAIN_TIMEOUT=-1s", "TOLLGATE_JOIN=a,,b"}, want: []string{
+			"tollgate node: TOLLGATE_BOOTSTRAP: must be true or false, is \"maybe\"",
+			"  TOLLGATE_JOIN: has an empty item; put one comma between items",
+			"  TOLLGATE_DRAIN_TIMEOUT: must be a duration above 0, such as 500ms or 2s, is \"-1s\"",
+		}},
+		{args: words("--log-format xml"), want: []string{`tollgate node: invalid argument "xml" for "--log-format" flag: must be one of text, json, is "xml"`}},
+		{args: words("--id n1 --data-dir /d --token x --token-file y"), want: []string{"tollgate node: --token and --token-file: give only one of them"}},
+		{env: []string{"TOLLGATE_TOKEN=x", "TOLLGATE_TOKEN_FILE=y"}, args: words("--id n1 --data-dir /d"), want: []string{"tollgate node: TOLLGATE_TOKEN and TOLLGATE_TOKEN_FILE: give only one of them"}},
+		{args: words("--id n1 --data-dir /d --bootstrap --join http://a:1"), want: []string{"tollgate node: --bootstrap and --join: a node founds a cluster or joins one; give only one of them"}},
+		{args: words("--id ../n1 --listen 0.0.0.0:1"), want: []string{
+			"tollgate node: the node's settings have 3 problems",
+			`  --id "../n1": must be 1 to 64 of A-Z a-z 0-9 . _ -`,
+			"  --data-dir: must name a directory for this node's state",
+			"  --listen 0.0.0.0:1 names no address that others could reach: give --advertise-listen HOST:PORT too",
+		}},
+		{args: words("n1"), want: []string{`tollgate node: unexpected argument "n1"; it takes no arguments`}},
+	} {
+		got, o := configOf(t, c.env, c.args...)
+		want := strings.Join(c.want, "\n") + "\nSee: tollgate node --help\n"
+		if got != nil || o != (outcome{exitUsage, "", want}) {
+			t.Errorf("%v %v\n got %d %s\nwant %s", c.env, c.args, o.status, o.err, want)
+		}
+	}
+}
