@@ -13,11 +13,14 @@ help: ## list the targets
 build: ## build bin/tollgate
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/tollgate
 
-run: build ## three nodes and a demo domain on loopback, until Ctrl-C
-	$(GO) run ./scripts/demo -tollgate $(BIN)
+bin/demo: $(wildcard scripts/demo/*)
+	$(GO) build -o $@ ./scripts/demo
 
-demo: build ## the same, checked and over: exactly the quota is admitted
-	$(GO) run ./scripts/demo -tollgate $(BIN) -check
+run: build bin/demo ## three nodes and a demo domain on loopback, until Ctrl-C
+	@exec bin/demo -tollgate $(BIN)
+
+demo: build bin/demo ## the same, checked and over: exactly the quota is admitted
+	@bin/demo -tollgate $(BIN) -check
 
 test: ## all tests, with the race detector
 	$(GO) test -race -timeout 10m ./...
