@@ -50,6 +50,10 @@ var wireCodes = []struct {
 }{
 	{store.ErrNotLeader, codes.FailedPrecondition},
 	{store.ErrUnknownOutcome, codes.Aborted},
+	// Of a peer: with no leader it is none; where it closes, what was under
+	// way there may have happened. Back comes the first of the code.
+	{store.ErrNoLeader, codes.FailedPrecondition},
+	{store.ErrClosed, codes.Aborted},
 	{catalog.ErrNotFound, codes.NotFound},
 	{ErrNotMember, codes.PermissionDenied},
 }

@@ -65,7 +65,7 @@ func (c *Cluster) joinHere(ctx context.Context, m Member, announce bool) (index 
 		}
 		m.Voter = have.Voter // a restart asks for no vote and gives none up
 	}
-	if m.ID != c.cfg.ID {
+	if m.ID != c.cfg.ID || !announce { // a leader need not ask itself who it is
 		if err := c.checkJoiner(ctx, m, servers); err != nil {
 			return 0, err
 		}
@@ -107,14 +107,18 @@ func (c *Cluster) checkJoiner(ctx context.Context, m Member, servers store.Serve
 			return conflict("cluster address %s is %s's: give the address of %s, or let %s leave first", s.Address, s.ID, m.ID, s.ID)
 		}
 	}
-	who, err := c.identify(ctx, m.ClusterAddress)
+	have := servers.Find(m.ID)
+	purpose := forRPC
+	if have == nil {
+		purpose = forJoin
+	}
+	who, err := c.identify(ctx, m.ClusterAddress, purpose)
 	if errors.Is(err, errForeign) {
 		return conflict("the node at %s belongs to another cluster: clusters do not merge; start it with an empty data directory to join it to this one", m.ClusterAddress)
 	}
 	if err != nil {
 		return refuse("cluster address %s of %s cannot be reached from the leader %s: %v", m.ClusterAddress, m.ID, c.cfg.ID, err)
 	}
-	have := servers.Find(m.ID)
 	switch {
 	case who.GetId() != m.ID:
 		return refuse("the node at %s is %s, not %s: give its own ID", m.ClusterAddress, who.GetId(), m.ID)
@@ -155,7 +159,7 @@ func (c *Cluster) admit(ctx context.Context, want store.Server, prev uint64) err
 func (c *Cluster) awaitCaughtUp(ctx context.Context, s store.Server) error {
 	target := c.store.Applied()
 	for {
-		who, err := c.identify(ctx, s.Address)
+		who, err := c.identify(ctx, s.Address, forJoin)
 		if err == nil && who.GetAppliedIndex() >= target {
 			return nil
 		}
@@ -167,13 +171,14 @@ func (c *Cluster) awaitCaughtUp(ctx context.Context, s store.Server) error {
 	}
 }
 
-// identify asks who answers at a cluster address.
-func (c *Cluster) identify(ctx context.Context, addr string) (*clusterpb.IdentifyResponse, error) {
+// identify asks who answers at a cluster address; for a join, it also invites
+// the node there to take part in Raft.
+func (c *Cluster) identify(ctx context.Context, addr string, purpose byte) (*clusterpb.IdentifyResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
 	// A connection of our own first: its error is plain, and tells a foreign
 	// cluster from a dead address.
-	conn, err := c.cfg.Transport.dial(ctx, addr, forRPC)
+	conn, err := c.cfg.Transport.dial(ctx, addr, purpose)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tollgate/tollgate/cluster/clusterpb"
@@ -41,7 +42,7 @@ func (c *Cluster) leaveHere(ctx context.Context, id string) error {
 		}
 	}
 	if id == c.cfg.ID {
-		if err := c.store.Transfer(nil); err != nil {
+		if err := c.handOver(nil); err != nil {
 			return err
 		}
 		return store.ErrNotLeader
@@ -96,7 +97,7 @@ func (c *Cluster) transferHere(id string) error {
 		if len(servers.List) == 1 {
 			return conflict("%s is the only member: there is nobody to hand leadership to", c.cfg.ID)
 		}
-		return c.store.Transfer(nil)
+		return c.handOver(nil)
 	}
 	to := servers.Find(id)
 	switch {
@@ -107,7 +108,21 @@ func (c *Cluster) transferHere(id string) error {
 	case id == c.cfg.ID:
 		return nil
 	}
-	return c.store.Transfer(to)
+	return c.handOver(to)
+}
+
+// handOver hands leadership to the voter to, or to any if it is nil. Where that
+// fails, as with a voter that is down, this node goes on leading.
+func (c *Cluster) handOver(to *store.Server) error {
+	err := c.store.Transfer(to)
+	if err == nil || errors.Is(err, store.ErrNotLeader) {
+		return err
+	}
+	whom := "another voter"
+	if to != nil {
+		whom = to.ID
+	}
+	return conflict("%s still leads, leadership could not be handed to %s: %v", c.cfg.ID, whom, err)
 }
 
 // StepDown hands leadership over if this node leads and another could, so that

@@ -70,7 +70,7 @@ func (c *Cluster) identifyAll(ctx context.Context, servers store.Servers) []*clu
 			continue
 		}
 		wg.Go(func() {
-			if who, err := c.identify(ctx, s.Address); err == nil && who.GetId() == s.ID {
+			if who, err := c.identify(ctx, s.Address, forRPC); err == nil && who.GetId() == s.ID {
 				answers[i] = who
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,28 +17,36 @@ import (
 // and which cluster it belongs to; who accepts answers with one byte.
 //
 //	greeting  "TGT1" purpose:byte length:byte clusterID
-//	answer    0 welcome | 1 belongs to another cluster
+//	answer    0 welcome | 1 belongs to another cluster | 2 not invited
 //
 // So Raft and RPC share one port, and two clusters cannot mix even where an
 // address has changed hands. A node that belongs to no cluster yet is welcome
-// everywhere and welcomes everybody.
+// everywhere and welcomes everybody, but for Raft: only once a leader that is
+// about to make it a member has invited it. One that has lost its state, and
+// with it what it voted, thus does not vote again under its old name.
 const greetingMagic = "TGT1"
 
 const (
 	forRaft byte = 'R'
 	forRPC  byte = 'G'
+	forJoin byte = 'J' // invites, and is closed
 )
 
 const (
 	answerWelcome byte = iota
 	answerForeign
+	answerUninvited
 )
 
 // greetingTimeout bounds a greeting, TLS included.
 const greetingTimeout = 3 * time.Second
 
-// errForeign: the other end belongs to another cluster.
-var errForeign = errors.New("it belongs to another cluster")
+var (
+	// errForeign: the other end belongs to another cluster.
+	errForeign = errors.New("it belongs to another cluster")
+	// errUninvited: the other end takes no part in Raft yet.
+	errUninvited = errors.New("it has no state and was not asked to join")
+)
 
 // Network is how a node reaches the network; tests cut nodes off with it.
 type Network interface {
@@ -64,10 +73,11 @@ type Transport struct {
 	tls     *tls.Config
 	logger  *slog.Logger
 
-	mu        sync.Mutex
-	clusterID func() string
-	greeting  map[net.Conn]struct{}
-	closed    bool
+	mu       sync.Mutex
+	self     Identity
+	greeting map[net.Conn]struct{}
+	closed   bool
+	invited  atomic.Bool
 
 	raft, rpc *acceptQueue
 	wg        sync.WaitGroup
@@ -95,10 +105,18 @@ func Listen(network Network, addr, token string, logger *slog.Logger) (*Transpor
 // Addr is the address the port really has.
 func (t *Transport) Addr() string { return t.ln.Addr().String() }
 
-// Serve starts to accept connections; clusterID tells which cluster the node
-// belongs to, empty while it belongs to none.
-func (t *Transport) Serve(clusterID func() string) {
-	t.clusterID = clusterID
+// Identity is what a node is to others.
+type Identity interface {
+	// ClusterID is the cluster the node belongs to; empty while it does not
+	// know of any.
+	ClusterID() string
+	// Fresh reports whether the node has no state at all.
+	Fresh() bool
+}
+
+// Serve starts to accept connections.
+func (t *Transport) Serve(self Identity) {
+	t.self = self
 	t.wg.Go(t.accept)
 }
 
@@ -185,17 +203,34 @@ func (t *Transport) readGreeting(c net.Conn) (net.Conn, byte, error) {
 	if _, err := io.ReadFull(c, theirs); err != nil {
 		return nil, 0, err
 	}
-	answer := answerWelcome
-	if ours := t.clusterID(); len(theirs) > 0 && ours != "" && string(theirs) != ours {
+	purpose, answer := head[len(greetingMagic)], answerWelcome
+	switch ours := t.self.ClusterID(); {
+	case len(theirs) > 0 && ours != "" && string(theirs) != ours:
 		answer = answerForeign
+	case purpose == forJoin:
+		t.invited.Store(true)
+	case purpose == forRaft && t.self.Fresh() && !t.invited.Load():
+		answer = answerUninvited
 	}
 	if _, err := c.Write([]byte{answer}); err != nil {
 		return nil, 0, err
 	}
-	if answer != answerWelcome {
-		return nil, 0, errForeign
+	if err := answerError(answer); err != nil {
+		return nil, 0, err
 	}
-	return c, head[len(greetingMagic)], c.SetDeadline(time.Time{})
+	return c, purpose, c.SetDeadline(time.Time{})
+}
+
+func answerError(answer byte) error {
+	switch answer {
+	case answerWelcome:
+		return nil
+	case answerForeign:
+		return errForeign
+	case answerUninvited:
+		return errUninvited
+	}
+	return errors.New("no Tollgate node answers there")
 }
 
 // dial connects to another node's cluster port.
@@ -223,17 +258,18 @@ func (t *Transport) greet(ctx context.Context, c net.Conn, purpose byte) (net.Co
 	if t.tls != nil {
 		c = tls.Client(c, t.tls)
 	}
-	id := t.clusterID()
+	id := t.self.ClusterID()
 	hello := append([]byte(greetingMagic), purpose, byte(len(id)))
-	if _, err := c.Write(append(hello, id...)); err != nil {
-		return nil, err
-	}
 	var answer [1]byte
-	if _, err := io.ReadFull(c, answer[:]); err != nil {
+	_, err := c.Write(append(hello, id...))
+	if err == nil {
+		_, err = io.ReadFull(c, answer[:])
+	}
+	if err != nil {
 		return nil, fmt.Errorf("no Tollgate node answers there, or one with another token: %w", err)
 	}
-	if answer[0] != answerWelcome {
-		return nil, errForeign
+	if err := answerError(answer[0]); err != nil {
+		return nil, err
 	}
 	return c, c.SetDeadline(time.Time{})
 }

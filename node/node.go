@@ -248,7 +248,7 @@ func (n *Node) openStore() (func(context.Context) error, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--data-dir %s: %w", n.cfg.DataDir, err)
 	}
-	n.transport.Serve(n.store.ClusterID)
+	n.transport.Serve(n.store)
 	return func(context.Context) error { return n.store.Close() }, nil
 }
 

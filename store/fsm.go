@@ -39,6 +39,9 @@ type fsm struct {
 	// deployedAt is the index at which they last did.
 	deployed   chan struct{}
 	deployedAt atomic.Uint64
+	// configured is the index of the newest committed membership; 0 while it
+	// is not known.
+	configured atomic.Uint64
 	// initialized is called, outside the lock, when the cluster's ID becomes
 	// known.
 	initialized func(clusterID string)
@@ -69,6 +72,10 @@ func (f *fsm) Apply(log *raft.Log) any {
 	return res
 }
 
+// StoreConfiguration implements raft.ConfigurationStore: raft tells the index of
+// a configuration nowhere else (GetConfiguration leaves it 0).
+func (f *fsm) StoreConfiguration(index uint64, _ raft.Configuration) { f.configured.Store(index) }
+
 func (f *fsm) changed(index uint64) {
 	f.deployedAt.Store(index)
 	select {
@@ -96,6 +103,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
+	f.configured.Store(0) // the snapshot's is not in it
 	f.mu.Lock()
 	f.state = s
 	f.mu.Unlock()

@@ -20,7 +20,8 @@ type Server struct {
 // Servers is the newest configuration this node has in its log.
 type Servers struct {
 	List []Server
-	// Index names the configuration; a change is made against it.
+	// Index names the newest configuration that is committed; a change is made
+	// against it. While it is 0, not known, changes are not checked.
 	Index uint64
 }
 
@@ -36,11 +37,12 @@ func (s Servers) Find(id string) *Server {
 
 // Servers is the cluster's membership.
 func (s *Store) Servers() Servers {
+	index := s.fsm.configured.Load() // before the list: a change in between is found
 	f := s.raft.GetConfiguration()
 	if f.Error() != nil { // never: it reads memory
 		return Servers{}
 	}
-	list := Servers{Index: f.Index()}
+	list := Servers{Index: index}
 	for _, srv := range f.Configuration().Servers {
 		list.List = append(list.List, Server{
 			ID: string(srv.ID), Address: string(srv.Address), Voter: srv.Suffrage == raft.Voter,

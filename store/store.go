@@ -45,6 +45,9 @@ const (
 	retainedSnapshots = 2
 )
 
+// logFile holds the log and the stable store.
+const logFile = "raft.db"
+
 // Keys of the stable store, beside raft's own.
 var (
 	keyClusterID   = []byte("TollgateClusterID")
@@ -103,17 +106,19 @@ func Open(cfg Config) (*Store, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	path := filepath.Join(cfg.Dir, "raft.db")
+	path := filepath.Join(cfg.Dir, logFile)
+	err := checkWhole(path)
+	if err != nil {
+		return nil, openError(path, err)
+	}
 	db, err := raftboltdb.New(raftboltdb.Options{
 		Path: path,
 		// The freelist of a log that is written at its end and cut at its
 		// start is costly to write with every commit and cheap to rebuild.
 		BoltOptions: &bbolt.Options{Timeout: time.Second, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType},
 	})
-	if errors.Is(err, bbolt.ErrTimeout) {
-		return nil, fmt.Errorf("%s is in use by another process", path)
-	} else if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
+	if err != nil {
+		return nil, openError(path, err)
 	}
 	s := &Store{
 		cfg: cfg, db: db,
@@ -128,6 +133,33 @@ func Open(cfg Config) (*Store, error) {
 	return s, nil
 }
 
+func openError(path string, err error) error {
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return fmt.Errorf("%s is in use by another process", path)
+	}
+	return fmt.Errorf("opening %s: %w", path, err)
+}
+
+// checkWhole fails on a log that was cut off, as by a full disk while it was
+// copied: bbolt would panic in a goroutine of its own.
+func checkWhole(path string) error {
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		return nil // there is none yet, or opening it says why not
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.View(func(tx *bbolt.Tx) error {
+		info, err := os.Stat(path)
+		if err == nil && info.Size() < tx.Size() {
+			err = fmt.Errorf("the file is cut off: it has %d bytes, must have %d or more", info.Size(), tx.Size())
+		}
+		return err
+	})
+}
+
 // start reads the stable store and starts raft.
 func (s *Store) start() error {
 	logger := raftLogger(s.cfg.Logger)
@@ -135,14 +167,14 @@ func (s *Store) start() error {
 	if err != nil {
 		return fmt.Errorf("snapshots: %w", err)
 	}
-	if err := s.readStable(); err != nil {
-		return fmt.Errorf("reading the stable store: %w", err)
-	}
 	state, err := raft.HasExistingState(s.db, s.db, snapshots)
 	if err != nil {
 		return fmt.Errorf("reading the log: %w", err)
 	}
 	s.fresh = !state
+	if err := s.readStable(); err != nil {
+		return fmt.Errorf("reading the stable store: %w", err)
+	}
 	cache, err := raft.NewLogCache(1024, s.db)
 	if err != nil {
 		return err
@@ -182,7 +214,12 @@ func (s *Store) readStable() error {
 	}
 	s.clusterID = string(id)
 	n, err := s.db.GetUint64(keyIncarnation)
-	if err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
+	switch {
+	case errors.Is(err, raftboltdb.ErrKeyNotFound) && !s.fresh:
+		// Without the log, this node has forgotten its vote, and that frames
+		// of its first incarnation were applied long ago.
+		return fmt.Errorf("%s is lost, but there are snapshots beside it: put it back, or let this node leave and start from an empty directory", filepath.Join(s.cfg.Dir, logFile))
+	case err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound):
 		return err
 	}
 	s.incarnation = n + 1

@@ -1,0 +1,142 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+
+	"github.com/tollgate/tollgate/cluster/clusterpb"
+	"github.com/tollgate/tollgate/store"
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// testCluster is a cluster of one real node.
+func testCluster(t *testing.T) *Cluster {
+	t.Helper()
+	s, tr := testStore(t, true)
+	c := Open(Config{ID: "n1", Store: s, Transport: tr, QuotaWait: patience, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for deadline := time.Now().Add(patience); s.ReplicatedClusterID() == ""; time.Sleep(time.Millisecond) { // between two looks
+		if time.Now().After(deadline) {
+			t.Fatal("the founder does not name its cluster")
+		}
+	}
+	return c
+}
+
+// impostor answers Identify, and nothing else: Raft gets no answer from it.
+type impostor struct {
+	clusterpb.UnimplementedClusterServer
+	says *clusterpb.IdentifyResponse
+}
+
+func (i impostor) Identify(context.Context, *clusterpb.IdentifyRequest) (*clusterpb.IdentifyResponse, error) {
+	return i.says, nil
+}
+
+// newImpostor runs one, and is what it would join as.
+func newImpostor(t *testing.T, says *clusterpb.IdentifyResponse) Member {
+	t.Helper()
+	p := port(t, says.GetClusterId(), "")
+	server := grpc.NewServer()
+	clusterpb.RegisterClusterServer(server, impostor{says: says})
+	go func() { _ = server.Serve(p.rpc) }()
+	t.Cleanup(server.Stop)
+	return Member{ID: "n2", ClusterAddress: p.Addr(), AdminAddress: "127.0.0.1:1", ProxyAddress: "127.0.0.1:2", Voter: true}
+}
+
+// TestJoinThatFails: a node that cannot become a member leaves the cluster as
+// it was, also if that shows only once it was made one.
+func TestJoinThatFails(t *testing.T) {
+	t.Parallel()
+	c := testCluster(t)
+	servers := c.store.Servers().List
+	index, digest := c.store.Digest()
+	for name, j := range map[string]struct {
+		is   *clusterpb.IdentifyResponse
+		says string
+	}{
+		"an older version":     {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true}, "n2 speaks version 0 of the cluster protocol, this cluster version 1"},
+		"a newer version":      {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true, Protocol: 2}, "n2 speaks version 2 of the cluster protocol, this cluster version 1"},
+		"another name":         {&clusterpb.IdentifyResponse{Id: "n3", Fresh: true, Protocol: protocol}, "is n3, not n2"},
+		"no name":              {&clusterpb.IdentifyResponse{}, "is , not n2"},
+		"never catches up":     {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true, Protocol: protocol}, "n2 did not catch up with the log in time"},
+		"ours, but never does": {&clusterpb.IdentifyResponse{Id: "n2", Protocol: protocol, ClusterId: c.store.ClusterID(), AppliedIndex: 1}, "it has applied 1 of"},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		err := c.Join(ctx, newImpostor(t, j.is))
+		cancel()
+		var refused *Refusal
+		if !errors.As(err, &refused) || refused.Conflict || !strings.Contains(err.Error(), j.says) {
+			t.Errorf("%s: %v, want a refusal that says %q", name, err, j.says)
+		}
+		if after := c.store.Servers().List; !reflect.DeepEqual(after, servers) {
+			t.Errorf("%s: members are %v, were %v", name, after, servers)
+		}
+	}
+	if i, d := c.store.Digest(); i != index || d != digest {
+		t.Error("joins that failed changed the state")
+	}
+	if v, err := c.Take("none", ""); err != nil || !v.Admitted {
+		t.Errorf("afterwards, calls are decided %+v, %v", v, err)
+	}
+}
+
+// TestApplyOversized: a change that the log would not be read with again is
+// refused before it is proposed.
+func TestApplyOversized(t *testing.T) {
+	t.Parallel()
+	c := testCluster(t)
+	d := catalog.Draft{Key: "d", Document: []byte("{}")}
+	for i := range 26_000 {
+		d.Conditions = append(d.Conditions, quota.Condition{Endpoint: fmt.Sprintf("%01000d", i), Max: 1, ResetSeconds: 1})
+	}
+	put := catalog.Put(d, true)
+	index, digest := c.store.Digest()
+	var refused *Refusal
+	if _, err := c.Apply(t.Context(), store.Command{Kind: store.KindCatalog, Catalog: &put}); !errors.As(err, &refused) || refused.Conflict || !strings.Contains(err.Error(), "must be at most 25165824") {
+		t.Errorf("oversized: %v", err)
+	}
+	if i, after := c.store.Digest(); i != index || after != digest {
+		t.Error("the refused change changed the state")
+	}
+}
+
+// TestChangesOneAtATime: while a change of the membership is under way, another
+// waits, and is told so when its time is over.
+func TestChangesOneAtATime(t *testing.T) {
+	t.Parallel()
+	c := testCluster(t)
+	done, err := c.changing(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	for name, err := range map[string]error{
+		"join":  c.Join(ctx, newImpostor(t, &clusterpb.IdentifyResponse{Id: "n2", Fresh: true, Protocol: protocol})),
+		"leave": c.Leave(ctx, "n9"),
+	} {
+		var refused *Refusal
+		if !errors.As(err, &refused) || !refused.Conflict || !strings.Contains(err.Error(), "another change of the membership is under way") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	done()
+	if err := c.Leave(t.Context(), "n9"); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("when it is done, a leave: %v", err)
+	}
+}

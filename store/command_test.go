@@ -1,0 +1,269 @@
+package store
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"pgregory.net/rapid"
+
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// Few names, so that commands meet.
+var (
+	genKey      = rapid.SampledFrom([]string{"a", "b", "key.~-_", strings.Repeat("k", catalog.MaxKeyBytes)})
+	genNode     = rapid.SampledFrom([]string{"n1", "n2", strings.Repeat("n", 64)})
+	genEndpoint = rapid.SampledFrom([]string{"", "GET /x/**", "PUT /" + strings.Repeat("p", catalog.MaxPatternBytes-1)})
+	genAddress  = rapid.SampledFrom([]string{"", "127.0.0.1:9001", strings.Repeat("h", maxAddressBytes)})
+)
+
+func genDraft(t *rapid.T) catalog.Draft {
+	d := catalog.Draft{
+		Key:       genKey.Draw(t, "key"),
+		Name:      rapid.StringN(0, 20, -1).Draw(t, "name"),
+		Endpoints: rapid.IntRange(0, catalog.MaxEndpoints).Draw(t, "endpoints"),
+		Document:  rapid.SliceOfN(rapid.Byte(), 1, 20).Draw(t, "document"),
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "conditions") {
+		d.Conditions = append(d.Conditions, quota.Condition{
+			Endpoint:     genEndpoint.Draw(t, "endpoint"),
+			Max:          rapid.SampledFrom([]uint64{1, 5, 50, catalog.MaxQuota}).Draw(t, "max"),
+			ResetSeconds: uint32(i + 1), // no two conditions may share a counter
+		})
+	}
+	return d
+}
+
+func genCatalog(t *rapid.T) *catalog.Command {
+	var c catalog.Command
+	switch catalog.Op(rapid.IntRange(1, 3).Draw(t, "op")) {
+	case catalog.OpDeploy:
+		c = catalog.Deploy(genKey.Draw(t, "key"))
+	case catalog.OpDelete:
+		c = catalog.Delete(genKey.Draw(t, "key"))
+	default:
+		c = catalog.Put(genDraft(t), rapid.Bool().Draw(t, "deploy"))
+		c.MustBeNew = rapid.Bool().Draw(t, "must be new")
+	}
+	return &c
+}
+
+func genFrame(t *rapid.T) []byte {
+	f := quota.Frame{
+		Node:        genNode.Draw(t, "node"),
+		Incarnation: rapid.Uint64Range(1, 3).Draw(t, "incarnation"),
+		Seq:         rapid.Uint64Range(1, 9).Draw(t, "seq"),
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "calls") {
+		f.Calls = append(f.Calls, quota.Calls{
+			Domain: genKey.Draw(t, "domain"), Endpoint: genEndpoint.Draw(t, "endpoint"),
+			N: rapid.Uint32Range(1, 30).Draw(t, "n"),
+		})
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "returns") {
+		f.Returns = append(f.Returns, quota.Return{
+			Index: rapid.Uint32Range(0, 3).Draw(t, "index"), N: rapid.Uint32Range(1, 10).Draw(t, "units"),
+		})
+	}
+	return f.Append(nil)
+}
+
+// genCommand draws a command such as a leader proposes.
+func genCommand(t *rapid.T) Command {
+	c := Command{
+		Kind: Kind(rapid.IntRange(int(KindInit), int(KindForget)).Draw(t, "kind")),
+		Time: rapid.OneOf(rapid.Int64Range(1_000_000, 1_010_000), rapid.SampledFrom([]int64{0, math.MaxInt64 / 4})).Draw(t, "time"),
+	}
+	switch c.Kind {
+	case KindInit:
+		c.ClusterID = rapid.SampledFrom([]string{"c1", "c2", strings.Repeat("c", maxAddressBytes)}).Draw(t, "cluster")
+	case KindCatalog:
+		c.Catalog = genCatalog(t)
+	case KindFrames:
+		for range rapid.IntRange(0, 3).Draw(t, "frames") {
+			c.Frames = append(c.Frames, genFrame(t))
+		}
+	case KindMember:
+		c.Member = Member{genNode.Draw(t, "id"), genAddress.Draw(t, "admin"), genAddress.Draw(t, "proxy")}
+	case KindForget:
+		c.Member.ID = genNode.Draw(t, "id")
+	}
+	return c
+}
+
+func TestCommandRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := genCommand(t)
+		b := c.Append([]byte("prefix"))[len("prefix"):]
+		got, err := DecodeCommand(b)
+		if err != nil || !reflect.DeepEqual(got, c) {
+			t.Fatalf("%+v became %+v, %v", c, got, err)
+		}
+		for i := range b {
+			if _, err := DecodeCommand(b[:i:i]); err == nil {
+				t.Fatalf("the first %d of the %d bytes of %+v were accepted", i, len(b), c)
+			}
+		}
+		if _, err := DecodeCommand(append(b, 0)); err == nil {
+			t.Fatalf("a trailing byte was accepted after %+v", c)
+		}
+	})
+}
+
+// TestCommandBytes pins the encoding: it is in the logs of running clusters.
+func TestCommandBytes(t *testing.T) {
+	deploy := catalog.Deploy("a")
+	frame := quota.Frame{Node: "n1", Incarnation: 2, Seq: 3, Calls: []quota.Calls{{Domain: "a", Endpoint: "GET /", N: 4}}, Returns: []quota.Return{{Index: 1, N: 5}}}
+	for want, c := range map[string]Command{
+		"01 01 ac02 026331":       {Kind: KindInit, Time: 300, ClusterID: "c1"},
+		"01 02 00 02 0161":        {Kind: KindCatalog, Catalog: &deploy},
+		"01 03 01 00":             {Kind: KindFrames, Time: 1},
+		"01 04 01 026e31 0161 00": {Kind: KindMember, Time: 1, Member: Member{"n1", "a", ""}},
+		"01 05 01 026e31":         {Kind: KindForget, Time: 1, Member: Member{ID: "n1"}},
+		"01 03 01 01 12 026e31 02 03 01 0161 05474554202f 04 01 01 05": {Kind: KindFrames, Time: 1, Frames: [][]byte{frame.Append(nil)}},
+	} {
+		want = strings.ReplaceAll(want, " ", "")
+		if got := hex.EncodeToString(c.Append(nil)); got != want {
+			t.Errorf("%+v is %s, want %s", c, got, want)
+		}
+	}
+}
+
+// TestDecodeCommandRefuses has every way in which bytes can be no command; the
+// message must say which.
+func TestDecodeCommandRefuses(t *testing.T) {
+	frame := (&quota.Frame{Node: "n1", Incarnation: 1, Seq: 1}).Append(nil)
+	frames := func(count uint64, list ...[]byte) []byte {
+		b := protowire.AppendVarint([]byte{commandVersion, byte(KindFrames), 0}, count)
+		for _, f := range list {
+			b = protowire.AppendBytes(b, f)
+		}
+		return b
+	}
+	long := strings.Repeat("x", maxAddressBytes+1)
+	member := func(m Member) []byte { return (&Command{Kind: KindMember, Member: m}).Append(nil) }
+	for name, c := range map[string]struct {
+		bytes []byte
+		says  string
+	}{
+		"nothing":              {nil, "truncated"},
+		"a version alone":      {[]byte{1}, "truncated"},
+		"version 0":            {[]byte{0, 5, 0, 1, 'a'}, "version 0: this node knows version 1"},
+		"version 2":            {[]byte{2, 5, 0, 1, 'a'}, "version 2: this node knows version 1"},
+		"kind 0":               {[]byte{1, 0, 0}, "kind 0: unknown"},
+		"kind 6":               {[]byte{1, 6, 0}, "kind 6: unknown"},
+		"kind 255":             {[]byte{1, 255, 0}, "kind 255: unknown"},
+		"no time":              {[]byte{1, 5}, "time"},
+		"time cut off":         {[]byte{1, 5, 0x80}, "time"},
+		"time of 11 bytes":     {append([]byte{1, 5}, bytes.Repeat([]byte{0x80}, 11)...), "time"},
+		"time before 1970":     {(&Command{Kind: KindForget, Time: -1, Member: Member{ID: "a"}}).Append(nil), "time"},
+		"time over 63 bits":    {protowire.AppendVarint([]byte{1, 5}, 1<<63), "time"},
+		"over the cap":         {append((&Command{Kind: KindForget, Member: Member{ID: "a"}}).Append(nil), make([]byte, MaxCommandBytes)...), fmt.Sprintf("must be at most %d", MaxCommandBytes)},
+		"fewer frames":         {frames(2, frame), "frames: truncated"},
+		"more frames":          {frames(1, frame, frame), fmt.Sprintf("frames: %d bytes too many", len(frame)+1)},
+		"absurdly many frames": {frames(math.MaxUint64, frame), "frames: truncated"},
+		"no count of frames":   {frames(0)[:3], "frames: truncated"},
+		"frame is no frame":    {frames(1, []byte{9, 9}), "quota frame"},
+		"frame with a tail":    {frames(1, append(bytes.Clone(frame), 0)), "too many"},
+		"frame of nobody":      {frames(1, (&quota.Frame{Seq: 1}).Append(nil)), "names no node"},
+		"frame over its cap":   {frames(1, make([]byte, quota.MaxFrameBytes+1)), fmt.Sprintf("must be at most %d", quota.MaxFrameBytes)},
+		"member id too long":   {member(Member{ID: long}), "field of 256 bytes: must be at most 255"},
+		"admin too long":       {member(Member{"n1", long, ""}), "field of 256 bytes: must be at most 255"},
+		"proxy too long":       {member(Member{"n1", "", long}), "field of 256 bytes: must be at most 255"},
+		"forget too long":      {(&Command{Kind: KindForget, Member: Member{ID: long}}).Append(nil), "field of 256 bytes"},
+		"cluster ID too long":  {(&Command{Kind: KindInit, ClusterID: long}).Append(nil), "field of 256 bytes"},
+		"member cut off":       {member(Member{"n1", "a", "b"})[:8], "truncated"},
+		"member with a tail":   {append(member(Member{"n1", "a", "b"}), 1, 2), "2 bytes too many"},
+		"no catalogue command": {[]byte{1, 2, 0, 99}, "unknown operation 99"},
+	} {
+		got, err := DecodeCommand(c.bytes)
+		if err == nil {
+			t.Errorf("%s: accepted as %+v", name, got)
+		} else if !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %q does not say %q", name, err, c.says)
+		}
+	}
+}
+
+// TestCommandAtTheCap: what is exactly as large as allowed is read, and not a
+// byte more.
+func TestCommandAtTheCap(t *testing.T) {
+	frame := func(endpoint int) []byte {
+		f := quota.Frame{Node: "n1", Incarnation: 1, Seq: 1, Calls: []quota.Calls{{Domain: "d", Endpoint: strings.Repeat("e", endpoint), N: 1}}}
+		return f.Append(nil)
+	}
+	c := Command{Kind: KindFrames, Time: 1}
+	full := frame(4000)
+	for range MaxCommandBytes/(len(full)+2) - 1 {
+		c.Frames = append(c.Frames, full)
+	}
+	// What is left is between one and two of them.
+	c.Frames = append(c.Frames, frame(2000), frame(1000))
+	c.Frames[len(c.Frames)-1] = frame(1000 + MaxCommandBytes - len(c.Append(nil)))
+	b := c.Append(nil)
+	if len(b) != MaxCommandBytes {
+		t.Fatalf("made a command of %d bytes, want %d", len(b), MaxCommandBytes)
+	}
+	if got, err := DecodeCommand(b); err != nil || len(got.Frames) != len(c.Frames) {
+		t.Errorf("at the cap: %v", err)
+	}
+	c.Frames[0] = frame(4001)
+	if _, err := DecodeCommand(c.Append(nil)); err == nil || !strings.Contains(err.Error(), "of 25165825 bytes: must be at most 25165824") {
+		t.Errorf("a byte over the cap: %v", err)
+	}
+}
+
+// FuzzDecodeCommand: what is accepted means the same once more when it is
+// encoded, and applying it leaves a state that a restart can read.
+func FuzzDecodeCommand(f *testing.F) {
+	put := catalog.Put(catalog.Draft{Key: "a", Name: "n", Endpoints: 1, Document: []byte("{}"), Conditions: []quota.Condition{{Endpoint: "GET /", Max: 1, ResetSeconds: 2}}}, true)
+	frame := (&quota.Frame{Node: "n1", Incarnation: 1, Seq: 1, Calls: []quota.Calls{{Domain: "a", Endpoint: "GET /", N: 3}}}).Append(nil)
+	for _, c := range []Command{
+		{Kind: KindInit, Time: 1, ClusterID: "c"},
+		{Kind: KindCatalog, Time: 2, Catalog: &put},
+		{Kind: KindFrames, Time: 3, Frames: [][]byte{frame, frame}},
+		{Kind: KindMember, Time: 4, Member: Member{"n1", "127.0.0.1:1", "127.0.0.1:2"}},
+		{Kind: KindForget, Time: math.MaxInt64, Member: Member{ID: "n1"}},
+	} {
+		f.Add(c.Append(nil))
+	}
+	f.Add([]byte{1, 3, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := DecodeCommand(b)
+		if err != nil {
+			return
+		}
+		again, err := DecodeCommand(c.Append(nil))
+		if err != nil || !reflect.DeepEqual(again, c) {
+			t.Fatalf("%+v is encoded as %+v, %v", c, again, err)
+		}
+		s := newState()
+		for _, setup := range []Command{{Kind: KindCatalog, Time: 1, Catalog: &put}, {Kind: KindFrames, Time: 1, Frames: [][]byte{frame}}} {
+			s.apply(1, mustDecode(t, setup.Append(nil)))
+		}
+		s.apply(2, mustDecode(t, b))
+		kept := s.append(nil)
+		restored, err := decodeState(kept)
+		if err != nil {
+			t.Fatalf("the state after %+v cannot be read again: %v", c, err)
+		}
+		if !bytes.Equal(restored.append(nil), kept) {
+			t.Fatalf("the state after %+v is another one when it is read again", c)
+		}
+	})
+}
+
+func mustDecode(t interface{ Fatalf(string, ...any) }, b []byte) *decoded {
+	d, err := decode(b)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return &d
+}

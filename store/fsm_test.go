@@ -1,0 +1,223 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/hashicorp/raft"
+	"pgregory.net/rapid"
+
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+// buffer is a snapshot sink in memory that can fail.
+type buffer struct {
+	bytes.Buffer
+	writeErr, closeErr error
+	cancelled, closed  int
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	if b.writeErr != nil {
+		n, _ := b.Buffer.Write(p[:len(p)/2])
+		return n, b.writeErr
+	}
+	return b.Buffer.Write(p)
+}
+func (b *buffer) Close() error  { b.closed++; return b.closeErr }
+func (b *buffer) Cancel() error { b.cancelled++; return nil }
+func (b *buffer) ID() string    { return "snapshot" }
+
+func applied(t interface{ Fatalf(string, ...any) }, f *fsm, index uint64, c Command) Result {
+	res, ok := f.Apply(&raft.Log{Index: index, Term: 3, Data: c.Append(nil)}).(Result)
+	if !ok {
+		t.Fatalf("applying %+v gave no Result", c)
+	}
+	return res
+}
+
+// persisted is a snapshot of f as it would be on disk.
+func persisted(t interface{ Fatalf(string, ...any) }, f *fsm) []byte {
+	s, err := f.Snapshot()
+	if err != nil {
+		t.Fatalf("snapshot: %v", err)
+	}
+	defer s.Release()
+	var sink buffer
+	if err := s.Persist(&sink); err != nil || sink.closed != 1 || sink.cancelled != 0 {
+		t.Fatalf("persist: %v; closed %d times, cancelled %d times", err, sink.closed, sink.cancelled)
+	}
+	return sink.Bytes()
+}
+
+// TestUndecodableEntryPanics: a node that cannot read what is committed stops,
+// and says where, rather than drift from the others.
+func TestUndecodableEntryPanics(t *testing.T) {
+	f := newFSM(func(string) {})
+	applied(t, f, 41, Command{Kind: KindInit, Time: 1, ClusterID: "c"})
+	_, before := f.digest()
+	for name, data := range map[string][]byte{"garbage": []byte("garbage"), "nothing": nil, "a newer version": {2, 1, 0, 1, 'c'}} {
+		func() {
+			defer func() {
+				p, _ := recover().(string)
+				if !strings.Contains(p, "index 42") || !strings.Contains(p, "term 7") {
+					t.Errorf("%s: panic %q names neither index 42 nor term 7", name, p)
+				}
+			}()
+			f.Apply(&raft.Log{Index: 42, Term: 7, Data: data})
+			t.Errorf("%s was applied", name)
+		}()
+	}
+	if index, after := f.digest(); index != 41 || after != before {
+		t.Error("an entry that cannot be read changed the state")
+	}
+}
+
+// TestRestoreGivesTheSameDigest: a replica made from a snapshot at any place
+// equals the one the snapshot was taken of, then and later.
+func TestRestoreGivesTheSameDigest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f, g := newFSM(func(string) {}), newFSM(func(string) {})
+		n := rapid.IntRange(1, 25).Draw(t, "commands")
+		at := rapid.IntRange(0, n).Draw(t, "restored at")
+		for i := range n {
+			if i == at {
+				if err := g.Restore(io.NopCloser(bytes.NewReader(persisted(t, f)))); err != nil {
+					t.Fatalf("after %d commands: %v", i, err)
+				}
+			}
+			c := genCommand(t)
+			applied(t, f, uint64(i+10), c)
+			if i >= at {
+				applied(t, g, uint64(i+10), c)
+			}
+		}
+		fi, fs := f.digest()
+		if gi, gs := g.digest(); at < n && (fi != gi || fs != gs) {
+			t.Fatalf("index %d, digest %x; restored: index %d, digest %x", fi, fs, gi, gs)
+		}
+	})
+}
+
+// TestRestore: whoever waits for something of the snapshot is told.
+func TestRestore(t *testing.T) {
+	f := newFSM(func(string) {})
+	f.state = *busyState(t)
+	named := ""
+	g := newFSM(func(id string) { named = id })
+	if err := g.Restore(io.NopCloser(bytes.NewReader(persisted(t, f)))); err != nil {
+		t.Fatal(err)
+	}
+	if named != "c1" {
+		t.Errorf("the cluster's ID of the snapshot was told as %q", named)
+	}
+	select {
+	case <-g.applied.Wait(f.state.applied):
+	default:
+		t.Error("waiting for the snapshot's index does not end")
+	}
+	select {
+	case <-g.deployed:
+	default:
+		t.Error("nobody is told that the live domains changed")
+	}
+	if got := g.deployedAt.Load(); got != f.state.applied {
+		t.Errorf("the live domains changed at %d, want %d", got, f.state.applied)
+	}
+}
+
+// TestSnapshotIsOfItsMoment: what is applied while a snapshot is written is
+// not in it.
+func TestSnapshotIsOfItsMoment(t *testing.T) {
+	f := newFSM(func(string) {})
+	f.state = *busyState(t)
+	_, want := f.digest()
+	s, err := f.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove := catalog.Delete("d")
+	applied(t, f, 99, Command{Kind: KindCatalog, Time: 9000, Catalog: &remove})
+	var sink buffer
+	if err := s.Persist(&sink); err != nil {
+		t.Fatal(err)
+	}
+	g := newFSM(func(string) {})
+	if err := g.Restore(io.NopCloser(&sink.Buffer)); err != nil {
+		t.Fatal(err)
+	}
+	if _, got := g.digest(); got != want {
+		t.Error("the snapshot is of a later state")
+	}
+}
+
+// TestPersistCancels: a snapshot that could not be written whole must never
+// look like one.
+func TestPersistCancels(t *testing.T) {
+	f := newFSM(func(string) {})
+	f.state = *busyState(t)
+	s, err := f.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("no space left on device")
+	sink := &buffer{writeErr: full}
+	if err := s.Persist(sink); !errors.Is(err, full) || sink.cancelled != 1 || sink.closed != 0 {
+		t.Errorf("a write fails: %v; cancelled %d times, closed %d times", err, sink.cancelled, sink.closed)
+	}
+	sink = &buffer{closeErr: full}
+	if err := s.Persist(sink); !errors.Is(err, full) || sink.closed != 1 {
+		t.Errorf("the close fails: %v; closed %d times", err, sink.closed)
+	}
+}
+
+// closer notes that it was closed.
+type closer struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closer) Close() error { c.closed = true; return nil }
+
+// TestRestoreOfGarbage: the state stays what it was, and nobody is told of a
+// change.
+func TestRestoreOfGarbage(t *testing.T) {
+	f := newFSM(func(id string) { t.Errorf("the cluster is called %q now", id) })
+	f.state = *busyState(t)
+	good := persisted(t, f)
+	index, before := f.digest()
+	broken := errors.New("input/output error")
+	for name, r := range map[string]io.Reader{
+		"nothing":         strings.NewReader(""),
+		"text":            strings.NewReader("no snapshot"),
+		"cut off":         bytes.NewReader(good[:len(good)/2]),
+		"a byte missing":  bytes.NewReader(good[:len(good)-1]),
+		"a byte too many": bytes.NewReader(append(bytes.Clone(good), 0)),
+		"a newer version": bytes.NewReader(append([]byte{2}, good[1:]...)),
+		"a disk fault":    io.MultiReader(bytes.NewReader(good[:10]), iotest.ErrReader(broken)),
+	} {
+		source := &closer{Reader: r}
+		err := f.Restore(source)
+		if err == nil {
+			t.Errorf("%s was restored", name)
+		}
+		if name == "a disk fault" && !errors.Is(err, broken) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !source.closed {
+			t.Errorf("%s: the snapshot's file stays open", name)
+		}
+		if i, after := f.digest(); i != index || after != before {
+			t.Errorf("%s: index %d, digest %x; before: index %d, digest %x", name, i, after, index, before)
+		}
+	}
+	select {
+	case <-f.deployed:
+		t.Error("the live domains are said to have changed")
+	default:
+	}
+}

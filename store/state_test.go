@@ -1,0 +1,211 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// TestStateSurvivesItsEncoding: after any commands, and at any place among
+// them, the encoded state read again is the same state: it has the same bytes,
+// and answers every further command alike.
+func TestStateSurvivesItsEncoding(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newState()
+		kept := newState()
+		restoredAt := rapid.IntRange(0, 20).Draw(t, "restored at")
+		for i := range rapid.IntRange(0, 30).Draw(t, "commands") {
+			if i == restoredAt {
+				var err error
+				if kept, err = decodeState(s.append(nil)); err != nil {
+					t.Fatalf("after %d commands: %v", i, err)
+				}
+			}
+			c := genCommand(t)
+			index := uint64(i + 1)
+			want, got := s.apply(index, mustDecode(t, c.Append(nil))), kept.apply(index, mustDecode(t, c.Append(nil)))
+			if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+				t.Fatalf("%+v gives %+v after the restore, %+v without", c, got, want)
+			}
+		}
+		if !bytes.Equal(kept.append(nil), s.append(nil)) {
+			t.Fatalf("the restored state went another way:\n%x\n%x", kept.append(nil), s.append(nil))
+		}
+	})
+}
+
+// TestApplyIsPure: the same commands make the same bytes, whatever is done with
+// the memory they came in.
+func TestApplyIsPure(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := newState(), newState()
+		for i := range rapid.IntRange(1, 15).Draw(t, "commands") {
+			c := genCommand(t)
+			raw := c.Append(nil)
+			a.apply(uint64(i), mustDecode(t, raw))
+			b.apply(uint64(i), mustDecode(t, bytes.Clone(raw)))
+			clear(raw)
+		}
+		if !bytes.Equal(a.append(nil), b.append(nil)) {
+			t.Fatal("equal commands made different states")
+		}
+	})
+}
+
+// TestApply says what each kind of command changes, and what it does not.
+func TestApply(t *testing.T) {
+	s := newState()
+	index := uint64(0)
+	apply := func(c Command) Result {
+		index++
+		return s.apply(index, mustDecode(t, c.Append(nil)))
+	}
+	apply(Command{Kind: KindInit, Time: 1000, ClusterID: "first"})
+	apply(Command{Kind: KindInit, Time: 1000, ClusterID: "second"})
+	if s.clusterID != "first" {
+		t.Errorf("a cluster that has a name was named %q", s.clusterID)
+	}
+
+	conditions := []quota.Condition{{Max: 2, ResetSeconds: 60}}
+	put := catalog.Put(catalog.Draft{Key: "d", Document: []byte("{}"), Conditions: conditions}, false)
+	apply(Command{Kind: KindCatalog, Time: 1000, Catalog: &put})
+	if got := s.quota.Readings("d", 1000); got != nil {
+		t.Errorf("a draft puts quotas in force: %+v", got)
+	}
+	deploy := catalog.Deploy("d")
+	if res := apply(Command{Kind: KindCatalog, Time: 1000, Catalog: &deploy}); res.Err != nil || res.Index != index || !res.Catalog.Deployed {
+		t.Errorf("deploy: %+v", res)
+	}
+	take := func(node string, seq uint64, n uint32) quota.Decision {
+		f := quota.Frame{Node: node, Incarnation: 1, Seq: seq, Calls: []quota.Calls{{Domain: "d", N: n}}}
+		res := apply(Command{Kind: KindFrames, Time: 1000, Frames: [][]byte{f.Append(nil)}})
+		return res.Frames[0].Decisions[0]
+	}
+	if got := take("n1", 1, 3); got.Admitted != 2 || got.RetryAfter != 60_000 {
+		t.Errorf("3 calls on a quota of 2: %+v", got)
+	}
+
+	// Time stands still rather than run back: the window goes on.
+	apply(Command{Kind: KindFrames, Time: 900})
+	if got := s.quota.Now(); got != 1000 {
+		t.Errorf("time ran back to %d", got)
+	}
+
+	// What is refused changes nothing but the index.
+	before := s.append(nil)
+	none := catalog.Deploy("none")
+	if res := apply(Command{Kind: KindCatalog, Time: 1000, Catalog: &none}); res.Err != catalog.ErrNotFound || res.Catalog.Deployed {
+		t.Errorf("deploying what is not there: %+v", res)
+	}
+	s.applied--
+	if !bytes.Equal(s.append(nil), before) {
+		t.Error("a refused command changed the state")
+	}
+
+	// A member that leaves is forgotten, with its frames but not its counts.
+	apply(Command{Kind: KindMember, Time: 1000, Member: Member{"n1", "a:1", "a:2"}})
+	apply(Command{Kind: KindMember, Time: 1000, Member: Member{"n2", "b:1", "b:2"}})
+	apply(Command{Kind: KindForget, Time: 1000, Member: Member{ID: "n1"}})
+	if want := map[string]Member{"n2": {"n2", "b:1", "b:2"}}; !reflect.DeepEqual(s.members, want) {
+		t.Errorf("members are %v, want %v", s.members, want)
+	}
+	if got := take("n1", 1, 1); got.Admitted != 0 {
+		t.Errorf("the window forgot its calls with the member: %+v", got)
+	}
+
+	remove := catalog.Delete("d")
+	apply(Command{Kind: KindCatalog, Time: 1000, Catalog: &remove})
+	if got := s.quota.Readings("d", 1000); got != nil {
+		t.Errorf("a deleted domain has quotas: %+v", got)
+	}
+}
+
+// TestDecodeStateRefuses: each cut of a state, and what is put behind it, is
+// noticed.
+func TestDecodeStateRefuses(t *testing.T) {
+	b := busyState(t).append(nil)
+	if _, err := decodeState(b); err != nil {
+		t.Fatal(err)
+	}
+	for i := range b {
+		if _, err := decodeState(b[:i:i]); err == nil {
+			t.Errorf("the first %d of %d bytes were accepted", i, len(b))
+		}
+	}
+	for name, garbage := range map[string][]byte{
+		"a tail":         append(bytes.Clone(b), 0),
+		"another format": append([]byte{2}, b[1:]...),
+		"text":           []byte("not a snapshot at all"),
+		"a huge count":   {1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
+	} {
+		if _, err := decodeState(garbage); err == nil {
+			t.Errorf("%s was accepted", name)
+		}
+	}
+}
+
+// busyState has something of everything.
+func busyState(t interface{ Fatalf(string, ...any) }) *state {
+	s := newState()
+	put := catalog.Put(catalog.Draft{Key: "d", Name: "name", Endpoints: 2, Document: []byte(`{"x":1}`), Conditions: []quota.Condition{
+		{Max: 3, ResetSeconds: 60}, {Endpoint: "GET /x", Max: 2, ResetSeconds: 60}, {Endpoint: "GET /x", Max: 9, ResetSeconds: 3600},
+	}}, true)
+	draft := catalog.Put(catalog.Draft{Key: "d", Document: []byte(`{"y":2}`)}, false)
+	frame := quota.Frame{Node: "n1", Incarnation: 2, Seq: 7, Calls: []quota.Calls{{Domain: "d", Endpoint: "GET /x", N: 4}, {Domain: "d", N: 1}}}
+	for i, c := range []Command{
+		{Kind: KindInit, Time: 1000, ClusterID: "c1"},
+		{Kind: KindCatalog, Time: 2000, Catalog: &put},
+		{Kind: KindCatalog, Time: 2000, Catalog: &draft},
+		{Kind: KindMember, Time: 3000, Member: Member{"n1", "127.0.0.1:9001", "127.0.0.1:8001"}},
+		{Kind: KindMember, Time: 3000, Member: Member{"n2", "127.0.0.1:9002", "127.0.0.1:8002"}},
+		{Kind: KindFrames, Time: 4000, Frames: [][]byte{frame.Append(nil)}},
+	} {
+		s.apply(uint64(i+1), mustDecode(t, c.Append(nil)))
+	}
+	return &s
+}
+
+// FuzzDecodeStoreState: a snapshot that is accepted holds a state that has an
+// encoding, and only one, and that works.
+func FuzzDecodeStoreState(f *testing.F) {
+	empty := newState()
+	f.Add(empty.append(nil))
+	busy := busyState(f).append(nil)
+	f.Add(busy)
+	f.Add(busy[:len(busy)-1])
+	f.Add([]byte{1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := decodeState(b)
+		if err != nil {
+			return
+		}
+		kept := s.append(nil)
+		again, err := decodeState(kept)
+		if err != nil {
+			t.Fatalf("accepted, but not when it is encoded again: %v", err)
+		}
+		if !bytes.Equal(again.append(nil), kept) {
+			t.Fatalf("%x is encoded as %x", kept, again.append(nil))
+		}
+		// It must take commands without a panic.
+		put := catalog.Put(catalog.Draft{Key: "d", Document: []byte("{}"), Conditions: []quota.Condition{{Endpoint: "GET /x", Max: 1, ResetSeconds: 60}}}, true)
+		frame := quota.Frame{Node: "n1", Incarnation: 2, Seq: 8, Calls: []quota.Calls{{Domain: "d", Endpoint: "GET /x", N: 4}}, Returns: []quota.Return{{N: 3}, {Index: 1, N: 1}}}
+		for i, c := range []Command{
+			{Kind: KindFrames, Time: 5000, Frames: [][]byte{frame.Append(nil)}},
+			{Kind: KindCatalog, Time: 5000, Catalog: &put},
+			{Kind: KindForget, Time: 5000, Member: Member{ID: "n1"}},
+		} {
+			s.apply(uint64(i), mustDecode(t, c.Append(nil)))
+		}
+		if list := s.catalog.Deployed(); !slices.ContainsFunc(list, func(e catalog.Entry) bool { return e.Key == "d" }) {
+			t.Fatalf("deployed in it, the domain is not live: %+v", list)
+		}
+	})
+}
