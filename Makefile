@@ -3,9 +3,13 @@
 GO      ?= go
 BIN     := bin/tollgate
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+SEEDS    := 20000
+FROM     := 1
+DURATION := 3m
+SEED     := 1
 GOFILES := $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
 
-.PHONY: help build run demo test check format vet staticcheck arrows tidy bench generate clean
+.PHONY: help build run demo test simulate chaos check format vet staticcheck arrows tidy bench generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +26,15 @@ run: build bin/demo ## three nodes and a demo domain on loopback, until Ctrl-C
 demo: build bin/demo ## the same, checked and over: exactly the quota is admitted
 	@bin/demo -tollgate $(BIN) -check
 
-test: ## all tests, with the race detector
-	$(GO) test -race -timeout 10m ./...
+test: ## all tests, with the race detector, and the simulation without it
+	$(GO) test -race -timeout 15m ./...
+	$(GO) test -timeout 10m -run Simulation ./cluster
+
+simulate: ## more schedules of the quota simulation: make simulate SEEDS=100000 [FROM=1]
+	$(GO) test -timeout 0 -v -run 'TestSimulation$$' ./cluster -seed $(FROM) -seeds $(SEEDS)
+
+chaos: ## real processes, killed, stopped and cut off for minutes: make chaos [DURATION=3m] [SEED=1]
+	$(GO) test -timeout 0 -v ./cmd/tollgate/chaos -chaos.duration $(DURATION) -chaos.seed $(SEED)
 
 check: format vet staticcheck arrows tidy test ## what CI runs
 

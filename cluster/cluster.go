@@ -43,6 +43,8 @@ type Config struct {
 	Transport *Transport
 	// QuotaWait is how long a call waits for its quota decision.
 	QuotaWait time.Duration
+	// Leases are the bounds of leases that this node sets while it leads.
+	Leases quota.Params
 	// Registerer receives the cluster's metrics.
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
@@ -78,10 +80,12 @@ func Open(cfg Config) *Cluster {
 	m := newMetrics(cfg.Registerer)
 	c := &Cluster{
 		cfg: cfg, store: cfg.Store, peers: newPeers(cfg.Transport),
-		merger: newMerger(cfg.Store, m), metrics: m,
+		merger: newMerger(cfg.Store, cfg.Leases, m), metrics: m,
 		leaderMoved: newSignal(), changes: make(chan struct{}, 1), stop: stop,
 	}
-	c.ledger = newLedger(cfg.ID, cfg.Store.Incarnation(), cfg.QuotaWait, c, m)
+	c.ledger = newLedger(cfg.ID, cfg.Store.Incarnation(), cfg.QuotaWait, cfg.Leases, c, m, systemClock())
+	cfg.Store.ObserveQuota(c.ledger)
+	c.ledger.start()
 	c.server = grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes),
 		grpc.ConnectionTimeout(greetingTimeout), grpc.WaitForHandlers(true),
@@ -97,10 +101,12 @@ func Open(cfg Config) *Cluster {
 	return c
 }
 
-// Close ends what waits and stops answering other nodes. It is idempotent.
-func (c *Cluster) Close() error {
+// Close gives back what this node holds and hands leadership over, unless ctx
+// ends before, and stops answering other nodes. It is idempotent.
+func (c *Cluster) Close(ctx context.Context) error {
 	c.closeOnce.Do(func() {
-		c.ledger.close()
+		c.ledger.close(ctx)
+		c.stepDown()
 		c.stop()
 		c.merger.close()
 		c.server.Stop()

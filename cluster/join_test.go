@@ -23,9 +23,12 @@ import (
 func testCluster(t *testing.T) *Cluster {
 	t.Helper()
 	s, tr := testStore(t, true)
-	c := Open(Config{ID: "n1", Store: s, Transport: tr, QuotaWait: patience, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
+	c := Open(Config{
+		ID: "n1", Store: s, Transport: tr, QuotaWait: patience, Leases: strictly,
+		Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
+	})
 	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
+		if err := c.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -125,9 +125,9 @@ func (c *Cluster) handOver(to *store.Server) error {
 	return conflict("%s still leads, leadership could not be handed to %s: %v", c.cfg.ID, whom, err)
 }
 
-// StepDown hands leadership over if this node leads and another could, so that
+// stepDown hands leadership over if this node leads and another could, so that
 // its stop is not felt. It is best effort.
-func (c *Cluster) StepDown() {
+func (c *Cluster) stepDown() {
 	if !c.store.IsLeader() {
 		return
 	}

@@ -1,18 +1,34 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
-// maxWaiting bounds the calls that wait for a decision at one node. Past it a
-// call is undecided at once.
-const maxWaiting = 1 << 16
+const (
+	// maxWaiting bounds the calls that wait for a decision at one node. Past
+	// it a call is undecided at once.
+	maxWaiting = 1 << 16
+	// tick is how often leases are looked after and charges of refused calls
+	// are sent.
+	tick = 10 * time.Millisecond
+	// stallPause is between two frames that decided nothing, while units of
+	// others are awaited.
+	stallPause = 2 * time.Millisecond
+	// giveBackWait is how long a node that stops waits to be rid of what it
+	// holds. Where there is no leader to tell, it expires.
+	giveBackWait = 500 * time.Millisecond
+)
 
 // frameSender gives a frame to the leader and returns its result, however many
 // attempts it takes; it fails only when ctx ends or the node is no member.
@@ -20,40 +36,61 @@ type frameSender interface {
 	send(ctx context.Context, frame []byte) (quota.Result, error)
 }
 
-// Ledger decides the calls of one node. A call joins the next frame; the node
-// has one frame under way, and all that waits meanwhile goes into the next. So
-// the cost is one round for many calls.
+// Ledger decides the calls of one node: out of the units it has leased where
+// it can, else in the node's next frame. A node has one frame under way, and
+// all that waits meanwhile goes into the next, so that the cost is one round
+// for many calls.
 type Ledger struct {
 	node        string
 	incarnation uint64
 	wait        time.Duration
+	minLease    uint32
 	sender      frameSender
 	metrics     *metrics
+	clock       clock
+	stripes     int // of a lease
 
-	mu      sync.Mutex
-	waiting []*call
-	closed  bool
-	wake    chan struct{} // has a value when waiting may not be empty
+	// classes is read without a lock by every call.
+	classes atomic.Pointer[map[string]map[string]*class]
+	cluster clusterClock
 
-	seq     uint64
-	returns []quota.Return // of the last frame, for the next
+	mu       sync.Mutex
+	holdings map[uint64]*holding
+	waiting  []*call
+	marked   []*holding // to report on
+	owing    []*holding // to charge
+	returns  []quota.Return
+	seq      uint64
+	sending  bool // a frame is under way
+	closing  bool
+	// lastFlush is when charges last had a frame of their own, mono ns; 0 has
+	// them sent.
+	lastFlush int64
+	// applied is the newest frame that was answered.
+	applied store.Progress
+	wake    chan struct{} // has a value when a frame may be due
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 }
 
+// class is the counters that calls of one kind count on, by rising ID.
+type class struct{ holdings []*holding }
+
 // call is one call that waits to be decided.
 type call struct {
-	class class
+	class *class
+	// missing has a bit for each of the class's counters that the call has
+	// yet to take a unit of.
+	missing uint64
+	// paid are the leases that it has taken a unit of.
+	paid []*lease
 	// state goes once from waiting to decided, by the ledger, or to gone, by
 	// the caller.
 	state  atomic.Int32
 	answer chan answer // holds one
 	budget *time.Timer
 }
-
-// class is the set of conditions that a call counts on.
-type class struct{ domain, endpoint string }
 
 type answer struct {
 	verdict quota.Verdict
@@ -66,33 +103,59 @@ const (
 	callGone
 )
 
+// cores gives a goroutine a number that others are unlikely to have at the same
+// time: sync.Pool keeps what was put back on a core for that core.
+var (
+	coreNumbers atomic.Int64
+	cores       = sync.Pool{New: func() any {
+		n := int(coreNumbers.Add(1) - 1)
+		return &n
+	}}
+)
+
 var calls = sync.Pool{New: func() any {
 	c := &call{answer: make(chan answer, 1), budget: time.NewTimer(time.Hour)}
 	c.budget.Stop()
 	return c
 }}
 
-func newLedger(node string, incarnation uint64, wait time.Duration, s frameSender, m *metrics) *Ledger {
-	ctx, stop := context.WithCancel(context.Background())
+// newLedger makes a ledger that knows no counters. It sends frames once it is
+// started.
+func newLedger(node string, incarnation uint64, wait time.Duration, p quota.Params, s frameSender, m *metrics, c clock) *Ledger {
 	l := &Ledger{
-		node: node, incarnation: incarnation, wait: wait, sender: s, metrics: m,
-		wake: make(chan struct{}, 1), stop: stop,
+		node: node, incarnation: incarnation, wait: wait, minLease: p.MinLease, sender: s, metrics: m, clock: c,
+		stripes:  runtime.GOMAXPROCS(0),
+		holdings: map[uint64]*holding{}, wake: make(chan struct{}, 1), stop: func() {},
 	}
-	l.wg.Go(func() { l.run(ctx) })
+	l.classes.Store(&map[string]map[string]*class{})
 	return l
 }
 
-// Take counts one call on the conditions of the domain and, if endpoint is not
-// empty, of that endpoint, and decides it. It returns within the wait budget;
-// ErrUndecided means that nothing may be assumed, and the unit, if one was
-// taken, is given back.
+// start begins to send frames.
+func (l *Ledger) start() {
+	ctx, stop := context.WithCancel(context.Background())
+	l.stop = stop
+	l.wg.Go(func() { l.run(ctx) })
+}
+
+// Take counts one call on the conditions of the domain, which has some, and, if
+// endpoint is not empty, of that endpoint, and decides it. It returns within the wait budget;
+// ErrUndecided means that nothing may be assumed, and the units, if any were
+// taken, are given back.
 func (l *Ledger) Take(domain, endpoint string) (quota.Verdict, error) {
-	c := calls.Get().(*call)
-	c.class = class{domain, endpoint}
-	c.state.Store(callWaiting)
+	cl := l.class(domain, endpoint)
+	if cl == nil {
+		l.metrics.unavailable.Inc()
+		return quota.Verdict{}, ErrUndecided
+	}
+	v, c := l.begin(cl)
+	if c == nil {
+		return v, nil
+	}
+	begin := time.Now()
 	if !l.enqueue(c) {
 		calls.Put(c)
-		l.metrics.undecided.Inc()
+		l.metrics.unavailable.Inc()
 		return quota.Verdict{}, ErrUndecided
 	}
 	c.budget.Reset(l.wait)
@@ -101,178 +164,338 @@ func (l *Ledger) Take(domain, endpoint string) (quota.Verdict, error) {
 	case a = <-c.answer:
 	case <-c.budget.C:
 		if c.state.CompareAndSwap(callWaiting, callGone) {
-			l.metrics.undecided.Inc()
+			l.metrics.unavailable.Inc()
 			return quota.Verdict{}, ErrUndecided // the ledger still holds c
 		}
 		a = <-c.answer
 	}
 	c.budget.Stop()
 	calls.Put(c)
-	l.metrics.count(a)
+	l.metrics.waited(a, time.Since(begin))
 	return a.verdict, a.err
+}
+
+// begin decides a call out of what the node has, or returns it as one to wait.
+func (l *Ledger) begin(cl *class) (quota.Verdict, *call) {
+	core := cores.Get().(*int)
+	defer cores.Put(core)
+	if v, ok := l.refuse(cl, *core); ok {
+		l.metrics.replica.add(*core)
+		return v, nil
+	}
+	var few [8]*lease
+	paid, missing := l.spend(cl, *core, few[:0])
+	if missing == 0 {
+		l.metrics.local.add(*core)
+		return quota.Verdict{Admitted: true}, nil
+	}
+	c := calls.Get().(*call)
+	c.class, c.missing = cl, missing
+	c.paid = append(c.paid[:0], paid...)
+	c.state.Store(callWaiting)
+	return quota.Verdict{}, c
+}
+
+// class is what a call counts on; an endpoint without conditions of its own
+// counts on the domain's. It is nil for a domain of which this node's replica
+// knows no conditions: it may have been deleted, or not arrived here yet, so
+// that nothing can be said of the call.
+func (l *Ledger) class(domain, endpoint string) *class {
+	d := (*l.classes.Load())[domain]
+	if c, ok := d[endpoint]; ok {
+		return c
+	}
+	return d[""]
+}
+
+// spend takes a unit of every counter that the node has a lease of. It returns
+// the leases it took from and a bit for every counter it found no unit of.
+func (l *Ledger) spend(cl *class, core int, paid []*lease) ([]*lease, uint64) {
+	missing := uint64(0)
+	for i, h := range cl.holdings {
+		le := h.lease.Load()
+		if le == nil || !l.take(h, le, core) {
+			missing |= 1 << i
+			continue
+		}
+		if le.units.Load() <= le.low.Load() && !le.asked.Load() && le.asked.CompareAndSwap(false, true) {
+			l.mark(h, 0)
+		}
+		paid = append(paid, le)
+	}
+	if len(paid) == 0 {
+		return paid, missing
+	}
+	at := l.clock() // after the units were taken, never before
+	if slices.ContainsFunc(paid, func(le *lease) bool { return !le.alive(at) }) {
+		// A thread that was interrupted between its two clocks reads a drift
+		// that is none; a suspended machine's is still there.
+		at = l.clock()
+	}
+	alive, n := paid[:0], 0
+	for i := range cl.holdings {
+		if missing&(1<<i) != 0 {
+			continue
+		}
+		if le := paid[n]; le.alive(at) {
+			alive = append(alive, le)
+		} else {
+			missing |= 1 << i // the unit is burnt
+		}
+		n++
+	}
+	return alive, missing
+}
+
+// take spends a unit of a lease. What is stranded by that goes back in the next
+// frame.
+func (l *Ledger) take(h *holding, le *lease, core int) bool {
+	ok, stranded := le.take(core)
+	if stranded > 0 {
+		l.mu.Lock()
+		l.giveBack(h, le.window, uint64(stranded))
+		l.mu.Unlock()
+	}
+	return ok
+}
+
+// giveBack has the next frame give back units that were reported as spent, and
+// were not.
+func (l *Ledger) giveBack(h *holding, window int64, n uint64) {
+	l.returns = append(l.returns, quota.Return{Counter: h.id, Window: window, N: uint32(min(n, quota.MaxCalls))})
+	l.due()
+}
+
+// refuse answers a call by this node's replica alone, if a counter is used up
+// and its window has certainly not ended. The other counters are charged
+// without waiting.
+func (l *Ledger) refuse(cl *class, core int) (quota.Verdict, bool) {
+	retry := int64(0)
+	for _, h := range cl.holdings {
+		ex := h.exhausted.Load()
+		if ex == nil {
+			continue
+		}
+		now, known := l.cluster.atMost(l.clock())
+		switch {
+		case !known:
+		case now < ex.ends:
+			retry = max(retry, ex.ends-now)
+		default:
+			h.exhausted.CompareAndSwap(ex, nil)
+		}
+	}
+	if retry == 0 {
+		return quota.Verdict{}, false
+	}
+	for _, h := range cl.holdings {
+		if h.exhausted.Load() != nil {
+			continue
+		}
+		if le := h.lease.Load(); (le == nil || !l.take(h, le, core)) && h.owed.Add(1) == 1 {
+			l.mu.Lock()
+			l.owing = append(l.owing, h)
+			l.mu.Unlock()
+		}
+	}
+	return quota.Verdict{RetryAfter: time.Duration(retry) * time.Millisecond}, true
 }
 
 func (l *Ledger) enqueue(c *call) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || len(l.waiting) >= maxWaiting {
+	if l.closing || len(l.waiting) >= maxWaiting {
 		return false
 	}
 	l.waiting = append(l.waiting, c)
-	if len(l.waiting) == 1 {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
-	}
+	l.due()
 	return true
 }
 
-// close ends the ledger; calls that wait are undecided.
-func (l *Ledger) close() {
+// due says that a frame may be due.
+func (l *Ledger) due() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// mark has the next frame report on a holding, asking for at least want units.
+func (l *Ledger) mark(h *holding, want uint32) {
 	l.mu.Lock()
-	l.closed = true
+	defer l.mu.Unlock()
+	l.markLocked(h, want)
+	l.due()
+}
+
+func (l *Ledger) markLocked(h *holding, want uint32) {
+	h.want = max(h.want, want)
+	if !h.marked {
+		h.marked = true
+		l.marked = append(l.marked, h)
+	}
+}
+
+// settleUp says in the log what was spent of a domain's leases and what is owed,
+// and returns once that is applied.
+func (l *Ledger) settleUp(ctx context.Context, domain string) {
+	l.mu.Lock()
+	owing := len(l.owing) > 0
+	for _, cl := range (*l.classes.Load())[domain] {
+		for _, h := range cl.holdings {
+			if le := h.lease.Load(); le != nil && le.left() != le.out {
+				l.markLocked(h, 0)
+			}
+		}
+	}
+	if !l.sending && !owing && len(l.marked) == 0 {
+		l.mu.Unlock()
+		return
+	}
+	l.lastFlush = 0   // charges are due
+	next := l.seq + 1 // what is under way may have been made before
+	if len(l.marked) == 0 && !owing {
+		next = l.seq
+	}
+	l.due()
 	l.mu.Unlock()
+	select {
+	case <-l.applied.Wait(next):
+	case <-ctx.Done():
+	}
+}
+
+// close ends the ledger: calls that wait are undecided, and what is leased is
+// given back, unless ctx ends before.
+func (l *Ledger) close(ctx context.Context) {
+	l.mu.Lock()
+	l.closing = true
+	for _, h := range l.holdings {
+		if h.lease.Load() != nil {
+			h.giveUp = true
+			l.markLocked(h, 0)
+		}
+	}
+	l.due()
+	l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, giveBackWait)
+	defer cancel()
+	for l.busy() && ctx.Err() == nil {
+		sleep(ctx, time.Millisecond)
+	}
 	l.stop()
 	l.wg.Wait()
 }
 
+// busy reports whether there is anything left to send.
+func (l *Ledger) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sending || len(l.waiting)+len(l.marked)+len(l.returns)+len(l.owing) > 0
+}
+
+// CountersChanged implements store.QuotaObserver: the counters of a domain are
+// now these, none if it has gone.
+func (l *Ledger) CountersChanged(domain string, counters []quota.Info) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := *l.classes.Load()
+	all := make(map[string]map[string]*class, len(old)+1)
+	for key, classes := range old {
+		if key != domain {
+			all[key] = classes
+		}
+	}
+	gone := map[*holding]bool{}
+	for _, cl := range old[domain] {
+		for _, h := range cl.holdings {
+			gone[h] = true
+		}
+	}
+	if len(counters) > 0 {
+		all[domain] = l.classify(counters, gone)
+	}
+	for h := range gone {
+		delete(l.holdings, h.id)
+	}
+	l.classes.Store(&all)
+}
+
+// classify lists, by endpoint, what a call counts on: the domain's counters and
+// the endpoint's. It takes the holdings that go on to be out of gone.
+func (l *Ledger) classify(counters []quota.Info, gone map[*holding]bool) map[string]*class {
+	own := &class{}
+	classes := map[string]*class{"": own}
+	for _, info := range counters { // the domain's come first
+		h := l.holdings[info.ID]
+		if h == nil {
+			h = &holding{id: info.ID}
+			l.holdings[info.ID] = h
+		}
+		delete(gone, h)
+		h.learn(info.Phase, span{info.Window, info.Ends})
+		cl := classes[info.Endpoint]
+		if cl == nil {
+			cl = &class{holdings: slices.Clone(own.holdings)}
+			classes[info.Endpoint] = cl
+		}
+		cl.holdings = append(cl.holdings, h)
+	}
+	for _, cl := range classes {
+		slices.SortFunc(cl.holdings, func(a, b *holding) int { return cmp.Compare(a.id, b.id) })
+	}
+	return classes
+}
+
+// PhasesChanged implements store.QuotaObserver: the counters have entered a
+// phase. What is held of a counter that drains goes back in the next frame.
+func (l *Ledger) PhasesChanged(changed []quota.Info) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, info := range changed {
+		h := l.holdings[info.ID]
+		if h == nil {
+			continue
+		}
+		h.learn(info.Phase, span{info.Window, info.Ends})
+		if le := h.lease.Load(); le != nil && le.window == info.Window {
+			l.metrics.drains.Inc()
+			l.markLocked(h, 0)
+		}
+	}
+	l.due()
+}
+
 // run sends one frame after the other.
 func (l *Ledger) run(ctx context.Context) {
-	var f round
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	var r round
 	for {
 		select {
 		case <-ctx.Done():
 			l.abandon()
 			return
 		case <-l.wake:
+		case <-ticker.C:
+			l.look()
 		}
-		for l.collect(&f) {
-			l.decide(ctx, &f)
+		for l.collect(&r) {
+			res, err := l.sender.send(ctx, r.buf)
+			if stalled := l.apply(&r, res, err); stalled {
+				sleep(ctx, stallPause)
+			}
 			gather() // the callers that were just answered call again
 		}
 	}
 }
 
-// round is one frame and the calls in it. It is used again for the next.
-type round struct {
-	frame quota.Frame
-	// batches has the calls behind each of frame.Calls.
-	batches [][]*call
-	index   map[class]int
-	buf     []byte
-}
-
-// collect moves what waits into the round, as far as a frame goes. It reports
-// false if there is nothing to send.
-func (l *Ledger) collect(r *round) bool {
-	r.reset()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	taken, size := 0, 512 // node, numbers, returns
-	for _, c := range l.waiting {
-		if c.state.Load() == callGone {
-			taken++
-			continue
-		}
-		i, ok := r.index[c.class]
-		if !ok {
-			size += quota.CallsBytes(c.class.domain, c.class.endpoint)
-			if len(r.frame.Calls) == quota.MaxFrameCalls || size+12*len(l.returns) > quota.MaxFrameBytes {
-				break
-			}
-			i = r.add(c.class)
-		}
-		r.frame.Calls[i].N++
-		r.batches[i] = append(r.batches[i], c)
-		taken++
-	}
-	rest := copy(l.waiting, l.waiting[taken:])
-	clear(l.waiting[rest:])
-	l.waiting = l.waiting[:rest]
-	if len(r.frame.Calls) == 0 {
-		// Units that nobody was there for go back at once, calls or no calls:
-		// another node may be about to refuse for want of them.
-		return len(l.returns) > 0
-	}
-	return true
-}
-
-func (r *round) reset() {
-	if r.index == nil {
-		r.index = map[class]int{}
-	}
-	clear(r.index)
-	r.frame.Calls = r.frame.Calls[:0]
-	for i := range r.batches {
-		clear(r.batches[i])
-		r.batches[i] = r.batches[i][:0]
-	}
-}
-
-// add opens a place in the frame for calls of a class.
-func (r *round) add(c class) int {
-	i := len(r.frame.Calls)
-	r.index[c] = i
-	r.frame.Calls = append(r.frame.Calls, quota.Calls{Domain: c.domain, Endpoint: c.endpoint})
-	if i == len(r.batches) {
-		r.batches = append(r.batches, nil)
-	}
-	return i
-}
-
-// decide sends the round's frame and answers its calls. The frame keeps its
-// number until it is answered, so that it counts once.
-func (l *Ledger) decide(ctx context.Context, r *round) {
-	l.seq++
-	r.frame.Node, r.frame.Incarnation, r.frame.Seq = l.node, l.incarnation, l.seq
-	r.frame.Returns = l.returns
-	r.buf = r.frame.Append(r.buf[:0])
-	res, err := l.sender.send(ctx, r.buf)
-	l.returns = l.returns[:0]
-	if err == nil && res.Stale {
-		err = fmt.Errorf("%w: a newer process runs with this node's ID", ErrUndecided)
-	} else if err == nil && len(res.Decisions) != len(r.frame.Calls) {
-		err = fmt.Errorf("%w: the leader's answer does not fit the frame", ErrUndecided)
-	}
-	for i := range r.frame.Calls {
-		if err != nil {
-			reject(r.batches[i], err)
-			continue
-		}
-		if back := settle(r.batches[i], res.Decisions[i]); back > 0 {
-			l.returns = append(l.returns, quota.Return{Index: uint32(i), N: back})
-		}
-	}
-}
-
-// settle answers a batch: the first callers that are still there are admitted,
-// as many as the decision allows, the others refused. It returns the number of
-// admitted units that nobody was there for.
-func settle(batch []*call, d quota.Decision) (back uint32) {
-	admitted := quota.Verdict{Admitted: true}
-	refused := quota.Verdict{RetryAfter: time.Duration(d.RetryAfter) * time.Millisecond}
-	left := d.Admitted
-	for _, c := range batch {
-		if !c.state.CompareAndSwap(callWaiting, callDecided) {
-			continue
-		}
-		if left > 0 {
-			left--
-			c.answer <- answer{verdict: admitted}
-		} else {
-			c.answer <- answer{verdict: refused}
-		}
-	}
-	return left
-}
-
-// reject answers a batch with an error.
-func reject(batch []*call, err error) {
-	for _, c := range batch {
-		if c.state.CompareAndSwap(callWaiting, callDecided) {
-			c.answer <- answer{err: err}
-		}
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -283,3 +506,15 @@ func (l *Ledger) abandon() {
 	reject(l.waiting, ErrUndecided)
 	l.waiting = nil
 }
+
+// reject answers calls with an error.
+func reject(batch []*call, err error) {
+	for _, c := range batch {
+		if c.state.CompareAndSwap(callWaiting, callDecided) {
+			c.answer <- answer{err: err}
+		}
+	}
+}
+
+var errStale = fmt.Errorf("%w: a newer process runs with this node's ID", ErrUndecided)
+var errMisfit = errors.New("the leader's answer does not fit the frame")

@@ -20,6 +20,7 @@ type proposer interface {
 // It has one entry under way; the frames that arrive meanwhile go into the next.
 type merger struct {
 	log     proposer
+	leases  quota.Params
 	metrics *metrics
 
 	mu      sync.Mutex
@@ -38,9 +39,9 @@ type pendingFrame struct {
 	done   chan struct{}
 }
 
-func newMerger(log proposer, m *metrics) *merger {
+func newMerger(log proposer, leases quota.Params, m *metrics) *merger {
 	ctx, stop := context.WithCancel(context.Background())
-	g := &merger{log: log, metrics: m, wake: make(chan struct{}, 1), stop: stop}
+	g := &merger{log: log, leases: leases, metrics: m, wake: make(chan struct{}, 1), stop: stop}
 	g.wg.Go(func() { g.run(ctx) })
 	return g
 }
@@ -110,7 +111,7 @@ func (g *merger) propose(ctx context.Context, entry []*pendingFrame) {
 	}
 	g.metrics.entries.Inc()
 	g.metrics.entryFrames.Observe(float64(len(entry)))
-	res, err := g.log.Propose(store.Command{Kind: store.KindFrames, Frames: frames}).Wait(ctx)
+	res, err := g.log.Propose(store.Command{Kind: store.KindFrames, Leases: g.leases, Frames: frames}).Wait(ctx)
 	finish(entry, res.Frames, err)
 }
 

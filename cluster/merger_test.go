@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +17,10 @@ import (
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
 )
+
+// strictly has every window strict from its first call: every call is in a
+// frame.
+var strictly = quota.Params{LeaseMillis: quota.DefaultLeaseMillis, MinLease: quota.MaxMinLease}
 
 // testStore opens a replica of its own, which leads if it is founded.
 func testStore(t *testing.T, founded bool) (*store.Store, *Transport) {
@@ -55,7 +58,7 @@ func testStore(t *testing.T, founded bool) (*store.Store, *Transport) {
 	return s, tr
 }
 
-// deploy puts a quota for domain d in force.
+// deploy puts a quota for domain d in force, the first one of s.
 func deploy(t *testing.T, s *store.Store, limit uint64) {
 	t.Helper()
 	put := catalog.Put(catalog.Draft{Key: "d", Document: []byte("{}"), Conditions: []quota.Condition{{Max: limit, ResetSeconds: 3600}}}, true)
@@ -80,14 +83,30 @@ func (g *gated) Propose(c store.Command) *store.Proposal {
 
 func testMerger(t *testing.T, log proposer) *merger {
 	t.Helper()
-	m := newMerger(log, newMetrics(prometheus.NewRegistry()))
+	m := newMerger(log, strictly, newMetrics(prometheus.NewRegistry()))
 	t.Cleanup(m.close)
 	return m
 }
 
-// takes is a frame of n calls on domain d.
+// takes is a frame of n calls on domain d, which has the first counter.
 func takes(node string, seq uint64, n uint32) []byte {
-	f := quota.Frame{Node: node, Incarnation: 1, Seq: seq, Calls: []quota.Calls{{Domain: "d", N: n}}}
+	f := quota.Frame{Node: node, Incarnation: 1, Seq: seq, Takes: []quota.Take{{Counters: []uint64{1}, N: n}}}
+	return f.Append(nil)
+}
+
+// bigTakes is how many decisions there are of a bigFrame.
+const bigTakes = 90
+
+// bigFrame is nearly as large as a frame may be. Its counters do not exist.
+func bigFrame(node string) []byte {
+	f := quota.Frame{Node: node, Incarnation: 1, Seq: 1}
+	for range bigTakes {
+		t := quota.Take{N: 1}
+		for i := range uint64(quota.MaxCounters) {
+			t.Counters = append(t.Counters, (i+1)<<56)
+		}
+		f.Takes = append(f.Takes, t)
+	}
 	return f.Append(nil)
 }
 
@@ -139,6 +158,9 @@ func TestFramesMerge(t *testing.T) {
 	}
 	log.pass <- struct{}{}
 	second := <-log.entries
+	if second.Leases != strictly {
+		t.Errorf("the second entry bounds leases by %+v, want %+v", second.Leases, strictly)
+	}
 	if second.Kind != store.KindFrames || len(second.Frames) != len(order) {
 		t.Fatalf("the second entry is of kind %d and has %d frames, want %d", second.Kind, len(second.Frames), len(order))
 	}
@@ -161,13 +183,9 @@ func TestEntryBounds(t *testing.T) {
 	defer wg.Wait()
 	const frames = 50
 	for i := range frames {
-		f := quota.Frame{Node: fmt.Sprint("n", i), Incarnation: 1, Seq: 1}
-		for range 15 {
-			f.Calls = append(f.Calls, quota.Calls{Domain: "none", Endpoint: strings.Repeat("e", 4000), N: 1})
-		}
-		raw := f.Append(nil)
+		raw := bigFrame(fmt.Sprint("n", i))
 		wg.Go(func() {
-			if res, err := m.submit(t.Context(), raw); err != nil || len(res.Decisions) != 15 {
+			if res, err := m.submit(t.Context(), raw); err != nil || len(res.Decisions) != bigTakes {
 				t.Errorf("frame %d: %d decisions, %v", i, len(res.Decisions), err)
 			}
 		})
@@ -254,13 +272,9 @@ func TestMergerClose(t *testing.T) {
 	t.Parallel()
 	s, _ := testStore(t, true)
 	log := &gated{s, make(chan store.Command, 100), make(chan struct{})}
-	m := newMerger(log, newMetrics(prometheus.NewRegistry()))
+	m := newMerger(log, strictly, newMetrics(prometheus.NewRegistry()))
 	answers := make(chan error)
-	big := quota.Frame{Node: "n1", Incarnation: 1, Seq: 1}
-	for range 15 {
-		big.Calls = append(big.Calls, quota.Calls{Domain: "none", Endpoint: strings.Repeat("e", 4000), N: 1})
-	}
-	raw := big.Append(nil)
+	raw := bigFrame("n1")
 	const frames = 40
 	for range frames {
 		go func() {
@@ -320,8 +334,11 @@ func TestFrameIsSentAgain(t *testing.T) {
 	if err := dead.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c := Open(Config{ID: "n1", Store: s, Transport: tr, QuotaWait: patience, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
-	defer c.Close()
+	c := Open(Config{
+		ID: "n1", Store: s, Transport: tr, QuotaWait: patience, Leases: strictly,
+		Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
+	})
+	defer c.Close(context.Background())
 	log := &flaky{to: s, dead: dead, lost: 3}
 	c.merger.log = log // nothing is proposed yet
 	for i := range 2 {

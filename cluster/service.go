@@ -36,6 +36,11 @@ func (s *service) SubmitFrame(ctx context.Context, r *clusterpb.SubmitFrameReque
 	return &clusterpb.SubmitFrameResponse{Result: res.Append(nil)}, nil
 }
 
+func (s *service) Report(ctx context.Context, r *clusterpb.ReportRequest) (*clusterpb.ReportResponse, error) {
+	s.c.ledger.settleUp(ctx, r.GetDomain())
+	return &clusterpb.ReportResponse{}, nil
+}
+
 func (s *service) Apply(ctx context.Context, r *clusterpb.ApplyRequest) (*clusterpb.ApplyResponse, error) {
 	cmd, err := store.DecodeCommand(r.GetCommand())
 	if err != nil {

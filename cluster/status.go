@@ -79,6 +79,26 @@ func (c *Cluster) identifyAll(ctx context.Context, servers store.Servers) []*clu
 	return answers
 }
 
+// Settle has every member that can be reached say in the log what it has spent
+// of a domain's leases, so that a read after it shows all calls that were
+// answered before.
+func (c *Cluster) Settle(ctx context.Context, domain string) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, s := range c.store.Servers().List {
+		wg.Go(func() {
+			if s.ID == c.cfg.ID {
+				c.ledger.settleUp(ctx, domain)
+			} else if peer, err := c.peers.at(s.Address); err == nil {
+				// A member that does not answer shows with what it said last.
+				_, _ = peer.Report(ctx, &clusterpb.ReportRequest{Domain: domain})
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // identity answers Identify.
 func (c *Cluster) identity(asker string) *clusterpb.IdentifyResponse {
 	leader, _ := c.store.Leader()

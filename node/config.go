@@ -12,12 +12,16 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/cluster"
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 // Bounds and defaults of Config.
 const (
 	DefaultQuotaWait    = 2 * time.Second
 	MaxQuotaWait        = time.Minute
+	DefaultLeaseTime    = quota.DefaultLeaseMillis * time.Millisecond
+	MinLeaseTime        = quota.MinLeaseMillis * time.Millisecond
+	MaxLeaseTime        = quota.MaxLeaseMillis * time.Millisecond
 	DefaultDrainTimeout = 10 * time.Second
 	MaxDrainTimeout     = 10 * time.Minute
 	// MinTokenLength is what keeps a shared secret from being guessed offline.
@@ -52,6 +56,14 @@ type Config struct {
 	// QuotaWait is how long a call waits for its quota decision before it is
 	// answered 50300; 0 means DefaultQuotaWait, at most MaxQuotaWait.
 	QuotaWait time.Duration
+	// LeaseTime is how long a node may spend units it was leased, while this
+	// node leads; 0 means DefaultLeaseTime, 10 ms to a minute. Windows shorter
+	// than ten leases have leases of a tenth of them.
+	LeaseTime time.Duration
+	// MinLease is the smallest block of units worth leasing; 0 means
+	// quota.DefaultMinLease, at most quota.MaxMinLease. A window whose share
+	// for a node is less is decided call by call.
+	MinLease int
 	// DrainTimeout is how long a stop waits for calls in flight; 0 means
 	// DefaultDrainTimeout, at most MaxDrainTimeout.
 	DrainTimeout time.Duration
@@ -75,6 +87,12 @@ func (c *Config) Validate() error {
 	}
 	if c.QuotaWait == 0 {
 		c.QuotaWait = DefaultQuotaWait
+	}
+	if c.LeaseTime == 0 {
+		c.LeaseTime = DefaultLeaseTime
+	}
+	if c.MinLease == 0 {
+		c.MinLease = quota.DefaultMinLease
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
@@ -105,6 +123,12 @@ func (c *Config) Validate() error {
 	if c.QuotaWait < 0 || c.QuotaWait > MaxQuotaWait {
 		bad("--quota-wait %v: must be more than 0 and at most %v", c.QuotaWait, MaxQuotaWait)
 	}
+	if c.LeaseTime < MinLeaseTime || c.LeaseTime > MaxLeaseTime {
+		bad("--lease-time %v: must be %v to %v", c.LeaseTime, MinLeaseTime, MaxLeaseTime)
+	}
+	if c.MinLease < 1 || c.MinLease > quota.MaxMinLease {
+		bad("--min-lease %d: must be 1 to %d", c.MinLease, quota.MaxMinLease)
+	}
 	if c.DrainTimeout < 0 || c.DrainTimeout > MaxDrainTimeout {
 		bad("--drain-timeout %v: must be more than 0 and at most %v", c.DrainTimeout, MaxDrainTimeout)
 	}
@@ -132,6 +156,10 @@ func (c *Config) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (c *Config) leases() quota.Params {
+	return quota.Params{LeaseMillis: uint32(c.LeaseTime.Milliseconds()), MinLease: uint32(c.MinLease)}
 }
 
 // checkAddress accepts host:port; port 0 and an empty or wildcard host only

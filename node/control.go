@@ -93,6 +93,7 @@ func (c control) change(ctx context.Context, cmd catalog.Command, live bool) (re
 
 // Quota implements admin.Control.
 func (c control) Quota(ctx context.Context, key string) ([]quota.Reading, error) {
+	c.n.cluster.Settle(ctx, key)
 	now, err := c.n.cluster.Refresh(ctx)
 	if err != nil {
 		return nil, err

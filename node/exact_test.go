@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -145,6 +146,37 @@ func TestEveryWindowIsExact(t *testing.T) {
 	for n := 1; n < windows; n++ {
 		if after := admitted[n*limit].Sub(begin); after < time.Duration(n)*time.Second {
 			t.Errorf("call %d was admitted %v after the first: %d windows of a second admit %d", n*limit+1, after, n, n*limit)
+		}
+	}
+	c.Digest()
+}
+
+// TestReadOutShowsEveryAnsweredCall: however the units were come by, the quota
+// read-out of every node shows all calls answered before it was asked for.
+func TestReadOutShowsEveryAnsweredCall(t *testing.T) {
+	c := nodetest.Start(t, 3)
+	c.Deploy(document([][2]int{{100_000, 3600}}, [][2]int{{50, 3600}}))
+	calls := 0
+	for round := range 4 {
+		for range 9 * (round + 1) {
+			if _, err := c.Nodes[calls%3].Cluster().Take("d", endpoint); err != nil {
+				t.Fatal(err)
+			}
+			calls++
+		}
+		for _, n := range c.Nodes {
+			ctx, cancel := context.WithTimeout(context.Background(), nodetest.Patience)
+			n.Cluster().Settle(ctx, "d")
+			now, err := n.Cluster().Refresh(ctx)
+			cancel()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range n.Store().Readings("d", now) {
+				if want := min(uint64(calls), r.Max); r.Used != want {
+					t.Errorf("after %d calls %s reads %+v, want used %d", calls, n.ID, r, want)
+				}
+			}
 		}
 	}
 	c.Digest()

@@ -255,10 +255,7 @@ func (n *Node) openStore() (func(context.Context) error, error) {
 func (n *Node) openCluster() (func(context.Context) error, error) {
 	n.cluster = cluster.Open(cluster.Config{
 		ID: n.cfg.ID, Store: n.store, Transport: n.transport,
-		QuotaWait: n.cfg.QuotaWait, Registerer: n.registry, Logger: n.cfg.Logger,
+		QuotaWait: n.cfg.QuotaWait, Leases: n.cfg.leases(), Registerer: n.registry, Logger: n.cfg.Logger,
 	})
-	return func(context.Context) error {
-		n.cluster.StepDown()
-		return n.cluster.Close()
-	}, nil
+	return n.cluster.Close, nil
 }

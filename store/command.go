@@ -37,22 +37,27 @@ const (
 
 // Command is one entry of the log. Which fields count depends on its Kind:
 //
-//	version:byte(1) kind:byte time:u payload
+//	version:byte(1) kind:byte time:u term:u payload
 //	KindInit     clusterID:s
 //	KindCatalog  catalog.Command
-//	KindFrames   count:u { frame:s }           (quota.Frame)
+//	KindFrames   leaseMillis:u minLease:u count:u { frame:s }   (quota.Frame)
 //	KindMember   id:s admin:s proxy:s
 //	KindForget   id:s
 //
-// u is a uvarint, s a uvarint length and its bytes. The time is the cluster
-// time in milliseconds; the leader stamps it as it proposes.
+// u is a uvarint, s a uvarint length and its bytes.
 type Command struct {
-	Kind      Kind
+	Kind Kind
+	// Time is the cluster time, in milliseconds, at which a leader proposed
+	// the command, and Term the Raft term it believed to lead in. A time that
+	// was not stamped in the term of its log entry moves nothing: it belongs
+	// to another leadership, whose clock may have stood anywhere.
 	Time      int64
+	Term      uint64
 	ClusterID string
 	Catalog   *catalog.Command
-	// Frames are encoded quota frames.
+	// Frames are encoded quota frames; Leases bounds what they are granted.
 	Frames [][]byte
+	Leases quota.Params
 	Member Member
 }
 
@@ -67,12 +72,15 @@ const maxAddressBytes = 255
 func (c *Command) Append(b []byte) []byte {
 	b = append(b, commandVersion, byte(c.Kind))
 	b = protowire.AppendVarint(b, uint64(c.Time))
+	b = protowire.AppendVarint(b, c.Term)
 	switch c.Kind {
 	case KindInit:
 		b = protowire.AppendString(b, c.ClusterID)
 	case KindCatalog:
 		b = c.Catalog.Append(b)
 	case KindFrames:
+		b = protowire.AppendVarint(b, uint64(c.Leases.LeaseMillis))
+		b = protowire.AppendVarint(b, uint64(c.Leases.MinLease))
 		b = protowire.AppendVarint(b, uint64(len(c.Frames)))
 		for _, f := range c.Frames {
 			b = protowire.AppendBytes(b, f)
@@ -114,8 +122,12 @@ func decode(b []byte) (decoded, error) {
 	if n < 0 || time > math.MaxInt64 {
 		return decoded{}, errors.New("command time: truncated or out of range")
 	}
-	d.Time = int64(time)
-	if err := d.payload(b[2+n:]); err != nil {
+	term, m := protowire.ConsumeVarint(b[2+n:])
+	if m < 0 {
+		return decoded{}, errors.New("command term: truncated")
+	}
+	d.Time, d.Term = int64(time), term
+	if err := d.payload(b[2+n+m:]); err != nil {
 		return decoded{}, fmt.Errorf("command kind %d: %w", d.Kind, err)
 	}
 	return d, nil
@@ -140,11 +152,16 @@ func (d *decoded) payload(b []byte) (err error) {
 }
 
 func (d *decoded) decodeFrames(b []byte) error {
-	count, n := protowire.ConsumeVarint(b)
-	if n < 0 {
-		return errors.New("frames: truncated")
+	var head [3]uint64
+	for i := range head {
+		v, n := protowire.ConsumeVarint(b)
+		if n < 0 || i < 2 && v > math.MaxUint32 {
+			return errors.New("frames: truncated, or out of range")
+		}
+		head[i], b = v, b[n:]
 	}
-	for b = b[n:]; count > 0; count-- {
+	d.Leases = quota.Params{LeaseMillis: uint32(head[0]), MinLease: uint32(head[1])}
+	for count := head[2]; count > 0; count-- {
 		raw, n := protowire.ConsumeBytes(b)
 		if n < 0 {
 			return errors.New("frames: truncated")

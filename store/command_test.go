@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,8 +22,14 @@ var (
 	genKey      = rapid.SampledFrom([]string{"a", "b", "key.~-_", strings.Repeat("k", catalog.MaxKeyBytes)})
 	genNode     = rapid.SampledFrom([]string{"n1", "n2", strings.Repeat("n", 64)})
 	genEndpoint = rapid.SampledFrom([]string{"", "GET /x/**", "PUT /" + strings.Repeat("p", catalog.MaxPatternBytes-1)})
+	genCounter  = rapid.OneOf(rapid.Uint64Range(1, 6), rapid.Just(uint64(math.MaxUint64)))
+	genWindow   = rapid.OneOf(rapid.Just(int64(1_000_000)), rapid.Int64Range(0, 1_010_000))
+	genTerm     = rapid.SampledFrom([]uint64{3, 3, 3, 4, math.MaxUint64})
 	genAddress  = rapid.SampledFrom([]string{"", "127.0.0.1:9001", strings.Repeat("h", maxAddressBytes)})
 )
+
+// leasing has windows shared out in blocks, down to small ones.
+var leasing = quota.Params{LeaseMillis: 100, MinLease: 1}
 
 func genDraft(t *rapid.T) catalog.Draft {
 	d := catalog.Draft{
@@ -34,7 +41,7 @@ func genDraft(t *rapid.T) catalog.Draft {
 	for i := range rapid.IntRange(0, 3).Draw(t, "conditions") {
 		d.Conditions = append(d.Conditions, quota.Condition{
 			Endpoint:     genEndpoint.Draw(t, "endpoint"),
-			Max:          rapid.SampledFrom([]uint64{1, 5, 50, catalog.MaxQuota}).Draw(t, "max"),
+			Max:          rapid.SampledFrom([]uint64{1, 5, 50, 500, catalog.MaxQuota}).Draw(t, "max"),
 			ResetSeconds: uint32(i + 1), // no two conditions may share a counter
 		})
 	}
@@ -61,16 +68,26 @@ func genFrame(t *rapid.T) []byte {
 		Incarnation: rapid.Uint64Range(1, 3).Draw(t, "incarnation"),
 		Seq:         rapid.Uint64Range(1, 9).Draw(t, "seq"),
 	}
-	for range rapid.IntRange(0, 3).Draw(t, "calls") {
-		f.Calls = append(f.Calls, quota.Calls{
-			Domain: genKey.Draw(t, "domain"), Endpoint: genEndpoint.Draw(t, "endpoint"),
-			N: rapid.Uint32Range(1, 30).Draw(t, "n"),
-		})
-	}
 	for range rapid.IntRange(0, 2).Draw(t, "returns") {
 		f.Returns = append(f.Returns, quota.Return{
-			Index: rapid.Uint32Range(0, 3).Draw(t, "index"), N: rapid.Uint32Range(1, 10).Draw(t, "units"),
+			Counter: genCounter.Draw(t, "counter"), Window: genWindow.Draw(t, "window"), N: rapid.Uint32Range(1, 10).Draw(t, "units"),
 		})
+	}
+	units := rapid.OneOf(rapid.Uint64Range(0, 20), rapid.Just(uint64(math.MaxUint64)))
+	for range rapid.IntRange(0, 3).Draw(t, "reports") {
+		f.Reports = append(f.Reports, quota.Report{
+			Counter: genCounter.Draw(t, "counter"), Window: genWindow.Draw(t, "window"),
+			Spent: units.Draw(t, "spent"), Back: units.Draw(t, "back"),
+			Want: rapid.Uint32Range(0, 100).Draw(t, "want"), Renew: rapid.Bool().Draw(t, "renew"),
+		})
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "takes") {
+		ids := rapid.SliceOfNDistinct(genCounter, 1, 4, rapid.ID).Draw(t, "counters")
+		slices.Sort(ids)
+		f.Takes = append(f.Takes, quota.Take{Counters: ids, N: rapid.Uint32Range(1, 30).Draw(t, "n")})
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "charges") {
+		f.Charges = append(f.Charges, quota.Charge{Counter: genCounter.Draw(t, "counter"), N: rapid.Uint32Range(1, 30).Draw(t, "n")})
 	}
 	return f.Append(nil)
 }
@@ -80,6 +97,7 @@ func genCommand(t *rapid.T) Command {
 	c := Command{
 		Kind: Kind(rapid.IntRange(int(KindInit), int(KindForget)).Draw(t, "kind")),
 		Time: rapid.OneOf(rapid.Int64Range(1_000_000, 1_010_000), rapid.SampledFrom([]int64{0, math.MaxInt64 / 4})).Draw(t, "time"),
+		Term: genTerm.Draw(t, "term"),
 	}
 	switch c.Kind {
 	case KindInit:
@@ -87,6 +105,10 @@ func genCommand(t *rapid.T) Command {
 	case KindCatalog:
 		c.Catalog = genCatalog(t)
 	case KindFrames:
+		c.Leases = quota.Params{
+			LeaseMillis: rapid.SampledFrom([]uint32{quota.MinLeaseMillis, quota.DefaultLeaseMillis, math.MaxUint32}).Draw(t, "lease"),
+			MinLease:    rapid.SampledFrom([]uint32{0, 1, 4, quota.MaxMinLease, math.MaxUint32}).Draw(t, "least"),
+		}
 		for range rapid.IntRange(0, 3).Draw(t, "frames") {
 			c.Frames = append(c.Frames, genFrame(t))
 		}
@@ -120,14 +142,24 @@ func TestCommandRoundTrip(t *testing.T) {
 // TestCommandBytes pins the encoding: it is in the logs of running clusters.
 func TestCommandBytes(t *testing.T) {
 	deploy := catalog.Deploy("a")
-	frame := quota.Frame{Node: "n1", Incarnation: 2, Seq: 3, Calls: []quota.Calls{{Domain: "a", Endpoint: "GET /", N: 4}}, Returns: []quota.Return{{Index: 1, N: 5}}}
+	frame := quota.Frame{
+		Node: "n1", Incarnation: 2, Seq: 3,
+		Returns: []quota.Return{{Counter: 7, Window: 300, N: 5}},
+		Reports: []quota.Report{{Counter: 8, Window: 300, Spent: 1, Back: 2, Want: 3, Renew: true}},
+		Takes:   []quota.Take{{Counters: []uint64{7, 9}, N: 4}},
+		Charges: []quota.Charge{{Counter: 8, N: 6}},
+	}
 	for want, c := range map[string]Command{
-		"01 01 ac02 026331":       {Kind: KindInit, Time: 300, ClusterID: "c1"},
-		"01 02 00 02 0161":        {Kind: KindCatalog, Catalog: &deploy},
-		"01 03 01 00":             {Kind: KindFrames, Time: 1},
-		"01 04 01 026e31 0161 00": {Kind: KindMember, Time: 1, Member: Member{"n1", "a", ""}},
-		"01 05 01 026e31":         {Kind: KindForget, Time: 1, Member: Member{ID: "n1"}},
-		"01 03 01 01 12 026e31 02 03 01 0161 05474554202f 04 01 01 05": {Kind: KindFrames, Time: 1, Frames: [][]byte{frame.Append(nil)}},
+		"01 01 ac02 09 026331":       {Kind: KindInit, Time: 300, Term: 9, ClusterID: "c1"},
+		"01 02 00 00 02 0161":        {Kind: KindCatalog, Catalog: &deploy},
+		"01 03 01 00 d00f 10 00":     {Kind: KindFrames, Time: 1, Leases: quota.Params{LeaseMillis: 2000, MinLease: 16}},
+		"01 04 01 00 026e31 0161 00": {Kind: KindMember, Time: 1, Member: Member{"n1", "a", ""}},
+		"01 05 01 8001 026e31":       {Kind: KindForget, Time: 1, Term: 128, Member: Member{ID: "n1"}},
+		"01 03 01 09 0a 01 01 1a 026e31 02 03" +
+			"01 07 ac02 05" +
+			"01 08 ac02 01 02 03 01" +
+			"01 02 07 02 04" +
+			"01 08 06": {Kind: KindFrames, Time: 1, Term: 9, Leases: quota.Params{LeaseMillis: 10, MinLease: 1}, Frames: [][]byte{frame.Append(nil)}},
 	} {
 		want = strings.ReplaceAll(want, " ", "")
 		if got := hex.EncodeToString(c.Append(nil)); got != want {
@@ -141,9 +173,16 @@ func TestCommandBytes(t *testing.T) {
 func TestDecodeCommandRefuses(t *testing.T) {
 	frame := (&quota.Frame{Node: "n1", Incarnation: 1, Seq: 1}).Append(nil)
 	frames := func(count uint64, list ...[]byte) []byte {
-		b := protowire.AppendVarint([]byte{commandVersion, byte(KindFrames), 0}, count)
+		b := protowire.AppendVarint([]byte{commandVersion, byte(KindFrames), 0, 0, 10, 1}, count)
 		for _, f := range list {
 			b = protowire.AppendBytes(b, f)
+		}
+		return b
+	}
+	withLeases := func(params ...uint64) []byte {
+		b := []byte{commandVersion, byte(KindFrames), 0, 0}
+		for _, p := range append(params, 0) {
+			b = protowire.AppendVarint(b, p)
 		}
 		return b
 	}
@@ -155,23 +194,30 @@ func TestDecodeCommandRefuses(t *testing.T) {
 	}{
 		"nothing":              {nil, "truncated"},
 		"a version alone":      {[]byte{1}, "truncated"},
-		"version 0":            {[]byte{0, 5, 0, 1, 'a'}, "version 0: this node knows version 1"},
-		"version 2":            {[]byte{2, 5, 0, 1, 'a'}, "version 2: this node knows version 1"},
-		"kind 0":               {[]byte{1, 0, 0}, "kind 0: unknown"},
-		"kind 6":               {[]byte{1, 6, 0}, "kind 6: unknown"},
-		"kind 255":             {[]byte{1, 255, 0}, "kind 255: unknown"},
+		"version 0":            {[]byte{0, 5, 0, 0, 1, 'a'}, "version 0: this node knows version 1"},
+		"version 2":            {[]byte{2, 5, 0, 0, 1, 'a'}, "version 2: this node knows version 1"},
+		"kind 0":               {[]byte{1, 0, 0, 0}, "kind 0: unknown"},
+		"kind 6":               {[]byte{1, 6, 0, 0}, "kind 6: unknown"},
+		"kind 255":             {[]byte{1, 255, 0, 0}, "kind 255: unknown"},
 		"no time":              {[]byte{1, 5}, "time"},
 		"time cut off":         {[]byte{1, 5, 0x80}, "time"},
 		"time of 11 bytes":     {append([]byte{1, 5}, bytes.Repeat([]byte{0x80}, 11)...), "time"},
 		"time before 1970":     {(&Command{Kind: KindForget, Time: -1, Member: Member{ID: "a"}}).Append(nil), "time"},
 		"time over 63 bits":    {protowire.AppendVarint([]byte{1, 5}, 1<<63), "time"},
+		"no term":              {[]byte{1, 5, 0}, "term"},
+		"term cut off":         {[]byte{1, 5, 0, 0x80}, "term"},
 		"over the cap":         {append((&Command{Kind: KindForget, Member: Member{ID: "a"}}).Append(nil), make([]byte, MaxCommandBytes)...), fmt.Sprintf("must be at most %d", MaxCommandBytes)},
 		"fewer frames":         {frames(2, frame), "frames: truncated"},
 		"more frames":          {frames(1, frame, frame), fmt.Sprintf("frames: %d bytes too many", len(frame)+1)},
 		"absurdly many frames": {frames(math.MaxUint64, frame), "frames: truncated"},
-		"no count of frames":   {frames(0)[:3], "frames: truncated"},
+		"no count of frames":   {frames(0)[:6], "frames: truncated"},
+		"no least lease":       {frames(0)[:5], "frames: truncated"},
+		"no lease":             {frames(0)[:4], "frames: truncated"},
+		"lease over 32 bits":   {withLeases(1<<32, 1), "out of range"},
+		"least over 32 bits":   {withLeases(10, 1<<32), "out of range"},
 		"frame is no frame":    {frames(1, []byte{9, 9}), "quota frame"},
 		"frame with a tail":    {frames(1, append(bytes.Clone(frame), 0)), "too many"},
+		"frame counts twice":   {frames(1, (&quota.Frame{Node: "n1", Seq: 1, Takes: []quota.Take{{Counters: []uint64{5, 5}, N: 1}}}).Append(nil)), "distance of counters 0"},
 		"frame of nobody":      {frames(1, (&quota.Frame{Seq: 1}).Append(nil)), "names no node"},
 		"frame over its cap":   {frames(1, make([]byte, quota.MaxFrameBytes+1)), fmt.Sprintf("must be at most %d", quota.MaxFrameBytes)},
 		"member id too long":   {member(Member{ID: long}), "field of 256 bytes: must be at most 255"},
@@ -181,7 +227,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"cluster ID too long":  {(&Command{Kind: KindInit, ClusterID: long}).Append(nil), "field of 256 bytes"},
 		"member cut off":       {member(Member{"n1", "a", "b"})[:8], "truncated"},
 		"member with a tail":   {append(member(Member{"n1", "a", "b"}), 1, 2), "2 bytes too many"},
-		"no catalogue command": {[]byte{1, 2, 0, 99}, "unknown operation 99"},
+		"no catalogue command": {[]byte{1, 2, 0, 0, 99}, "unknown operation 99"},
 	} {
 		got, err := DecodeCommand(c.bytes)
 		if err == nil {
@@ -195,8 +241,15 @@ func TestDecodeCommandRefuses(t *testing.T) {
 // TestCommandAtTheCap: what is exactly as large as allowed is read, and not a
 // byte more.
 func TestCommandAtTheCap(t *testing.T) {
-	frame := func(endpoint int) []byte {
-		f := quota.Frame{Node: "n1", Incarnation: 1, Seq: 1, Calls: []quota.Calls{{Domain: "d", Endpoint: strings.Repeat("e", endpoint), N: 1}}}
+	// frame has so many bytes; a charge takes two.
+	frame := func(size int) []byte {
+		f := quota.Frame{Node: "n1", Incarnation: 1, Seq: 1 + 127*uint64(size%2)} // one or two bytes
+		for range (size - len(f.Append(nil)) - 1) / 2 {
+			f.Charges = append(f.Charges, quota.Charge{Counter: 1, N: 1})
+		}
+		for len(f.Append(nil)) < size {
+			f.Charges[0].Counter <<= 7
+		}
 		return f.Append(nil)
 	}
 	c := Command{Kind: KindFrames, Time: 1}
@@ -214,7 +267,7 @@ func TestCommandAtTheCap(t *testing.T) {
 	if got, err := DecodeCommand(b); err != nil || len(got.Frames) != len(c.Frames) {
 		t.Errorf("at the cap: %v", err)
 	}
-	c.Frames[0] = frame(4001)
+	c.Frames[0] = frame(len(full) + 1)
 	if _, err := DecodeCommand(c.Append(nil)); err == nil || !strings.Contains(err.Error(), "of 25165825 bytes: must be at most 25165824") {
 		t.Errorf("a byte over the cap: %v", err)
 	}
@@ -223,18 +276,18 @@ func TestCommandAtTheCap(t *testing.T) {
 // FuzzDecodeCommand: what is accepted means the same once more when it is
 // encoded, and applying it leaves a state that a restart can read.
 func FuzzDecodeCommand(f *testing.F) {
-	put := catalog.Put(catalog.Draft{Key: "a", Name: "n", Endpoints: 1, Document: []byte("{}"), Conditions: []quota.Condition{{Endpoint: "GET /", Max: 1, ResetSeconds: 2}}}, true)
-	frame := (&quota.Frame{Node: "n1", Incarnation: 1, Seq: 1, Calls: []quota.Calls{{Domain: "a", Endpoint: "GET /", N: 3}}}).Append(nil)
+	put := catalog.Put(catalog.Draft{Key: "a", Name: "n", Endpoints: 1, Document: []byte("{}"), Conditions: []quota.Condition{{Endpoint: "GET /", Max: 100, ResetSeconds: 2}}}, true)
+	frame := (&quota.Frame{Node: "n1", Incarnation: 1, Seq: 1, Reports: []quota.Report{{Counter: 1, Want: 5, Renew: true}}, Takes: []quota.Take{{Counters: []uint64{1}, N: 3}}, Charges: []quota.Charge{{Counter: 1, N: 1}}}).Append(nil)
 	for _, c := range []Command{
 		{Kind: KindInit, Time: 1, ClusterID: "c"},
 		{Kind: KindCatalog, Time: 2, Catalog: &put},
-		{Kind: KindFrames, Time: 3, Frames: [][]byte{frame, frame}},
+		{Kind: KindFrames, Time: 3, Term: 3, Leases: leasing, Frames: [][]byte{frame, frame}},
 		{Kind: KindMember, Time: 4, Member: Member{"n1", "127.0.0.1:1", "127.0.0.1:2"}},
 		{Kind: KindForget, Time: math.MaxInt64, Member: Member{ID: "n1"}},
 	} {
 		f.Add(c.Append(nil))
 	}
-	f.Add([]byte{1, 3, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
+	f.Add([]byte{1, 3, 0, 0, 10, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := DecodeCommand(b)
 		if err != nil {
@@ -245,10 +298,10 @@ func FuzzDecodeCommand(f *testing.F) {
 			t.Fatalf("%+v is encoded as %+v, %v", c, again, err)
 		}
 		s := newState()
-		for _, setup := range []Command{{Kind: KindCatalog, Time: 1, Catalog: &put}, {Kind: KindFrames, Time: 1, Frames: [][]byte{frame}}} {
-			s.apply(1, mustDecode(t, setup.Append(nil)))
+		for _, setup := range []Command{{Kind: KindCatalog, Time: 1, Catalog: &put}, {Kind: KindFrames, Time: 1, Term: 3, Leases: leasing, Frames: [][]byte{frame}}} {
+			s.apply(1, 3, mustDecode(t, setup.Append(nil)))
 		}
-		s.apply(2, mustDecode(t, b))
+		s.apply(2, 3, mustDecode(t, b))
 		kept := s.append(nil)
 		restored, err := decodeState(kept)
 		if err != nil {

@@ -34,6 +34,8 @@ type fsm struct {
 	state state
 
 	applied Progress
+	// observer is told of the quota's changes, under mu, in their order.
+	observer QuotaObserver
 
 	// deployed has a value whenever the live domains may have changed;
 	// deployedAt is the index at which they last did.
@@ -48,7 +50,43 @@ type fsm struct {
 }
 
 func newFSM(initialized func(string)) *fsm {
-	return &fsm{state: newState(), deployed: make(chan struct{}, 1), initialized: initialized}
+	return &fsm{state: newState(), deployed: make(chan struct{}, 1), initialized: initialized, observer: nobody{}}
+}
+
+// QuotaObserver is told what a node's ledger must know of the counters. It is
+// called as commands are applied, in their order, and must not block.
+type QuotaObserver interface {
+	// CountersChanged: the counters of a domain are now these; none if it has
+	// none.
+	CountersChanged(domain string, counters []quota.Info)
+	// PhasesChanged: these counters have entered a phase.
+	PhasesChanged(changed []quota.Info)
+}
+
+// nobody observes.
+type nobody struct{}
+
+func (nobody) CountersChanged(string, []quota.Info) {}
+func (nobody) PhasesChanged([]quota.Info)           {}
+
+// observe tells the observer what a command has changed.
+func (f *fsm) observe(res Result) {
+	if res.Catalog.Deployed || res.Catalog.Deleted {
+		f.observer.CountersChanged(res.Catalog.Key, f.state.quota.Counters(res.Catalog.Key))
+	}
+	if changed := f.state.quota.TakeChanges(); len(changed) > 0 {
+		f.observer.PhasesChanged(changed)
+	}
+}
+
+// watch sets the observer, and first tells it everything.
+func (f *fsm) watch(o QuotaObserver) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.observer = o
+	for _, key := range f.state.quota.Domains() {
+		o.CountersChanged(key, f.state.quota.Counters(key))
+	}
 }
 
 // Apply implements raft.FSM. Committed bytes that cannot be decoded mean a
@@ -60,7 +98,8 @@ func (f *fsm) Apply(log *raft.Log) any {
 		panic(fmt.Sprintf("raft log index %d, term %d: %v", log.Index, log.Term, err))
 	}
 	f.mu.Lock()
-	res := f.state.apply(log.Index, &cmd)
+	res := f.state.apply(log.Index, log.Term, &cmd)
+	f.observe(res)
 	f.mu.Unlock()
 	if cmd.Kind == KindInit {
 		f.initialized(cmd.ClusterID)
@@ -105,7 +144,11 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	}
 	f.configured.Store(0) // the snapshot's is not in it
 	f.mu.Lock()
+	gone := f.state.quota.Domains()
 	f.state = s
+	for _, key := range append(gone, s.quota.Domains()...) {
+		f.observer.CountersChanged(key, s.quota.Counters(key))
+	}
 	f.mu.Unlock()
 	if s.clusterID != "" {
 		f.initialized(s.clusterID)

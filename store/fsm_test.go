@@ -3,7 +3,10 @@ package store
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -12,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 // buffer is a snapshot sink in memory that can fail.
@@ -60,7 +64,7 @@ func TestUndecodableEntryPanics(t *testing.T) {
 	f := newFSM(func(string) {})
 	applied(t, f, 41, Command{Kind: KindInit, Time: 1, ClusterID: "c"})
 	_, before := f.digest()
-	for name, data := range map[string][]byte{"garbage": []byte("garbage"), "nothing": nil, "a newer version": {2, 1, 0, 1, 'c'}} {
+	for name, data := range map[string][]byte{"garbage": []byte("garbage"), "nothing": nil, "a newer version": {2, 1, 0, 0, 1, 'c'}} {
 		func() {
 			defer func() {
 				p, _ := recover().(string)
@@ -127,6 +131,102 @@ func TestRestore(t *testing.T) {
 	}
 	if got := g.deployedAt.Load(); got != f.state.applied {
 		t.Errorf("the live domains changed at %d, want %d", got, f.state.applied)
+	}
+}
+
+// observed is a QuotaObserver that writes down what it is told.
+type observed struct{ told []string }
+
+func (o *observed) CountersChanged(domain string, counters []quota.Info) {
+	line := domain + " has"
+	for _, c := range counters {
+		line += fmt.Sprintf(" %d%s:%v@%d", c.ID, c.Endpoint, c.Phase, c.Window)
+	}
+	o.told = append(o.told, line)
+}
+
+func (o *observed) PhasesChanged(changed []quota.Info) {
+	for _, c := range changed {
+		o.told = append(o.told, fmt.Sprintf("%d%s:%v@%d-%d", c.ID, c.Endpoint, c.Phase, c.Window, c.Ends))
+	}
+}
+
+// says compares what was told since the last time.
+func (o *observed) says(t *testing.T, name string, want ...string) {
+	t.Helper()
+	if !slices.Equal(o.told, want) {
+		t.Errorf("%s: the observer is told\n%q, want\n%q", name, o.told, want)
+	}
+	o.told = nil
+}
+
+// TestObserver: a ledger is told all there is when it begins to watch, and from
+// then on every change, once, in the order of the log; also of what a snapshot
+// brings and takes away.
+func TestObserver(t *testing.T) {
+	f := newFSM(func(string) {})
+	index := uint64(0)
+	do := func(c Command) {
+		index++
+		c.Term = 3
+		applied(t, f, index, c)
+	}
+	put := func(key string, conditions ...quota.Condition) {
+		c := catalog.Put(catalog.Draft{Key: key, Document: []byte("{}"), Conditions: conditions}, true)
+		do(Command{Kind: KindCatalog, Time: 1000, Catalog: &c})
+	}
+	seq := uint64(0)
+	frame := func(at int64, fr quota.Frame) {
+		seq++
+		fr.Node, fr.Incarnation, fr.Seq = "n1", 1, seq
+		do(Command{Kind: KindFrames, Time: at, Leases: leasing, Frames: [][]byte{fr.Append(nil)}})
+	}
+	put("d", quota.Condition{Max: 100, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 3, ResetSeconds: 60})
+	put("c", quota.Condition{Max: 5, ResetSeconds: 60})
+
+	var o observed
+	f.watch(&o)
+	o.says(t, "at first", "c has 3:leasing@0", "d has 1:leasing@0 2e:leasing@0")
+	frame(2000, quota.Frame{Takes: []quota.Take{{Counters: []uint64{1, 2}, N: 4}}})
+	o.says(t, "a refused call", "2e:exhausted@2000-62000")
+	frame(2000, quota.Frame{Takes: []quota.Take{{Counters: []uint64{1, 2}, N: 4}}})
+	o.says(t, "another one")
+	frame(2000, quota.Frame{Reports: []quota.Report{{Counter: 1, Want: 10}}})
+	o.says(t, "a lease")
+	frame(2001, quota.Frame{Takes: []quota.Take{{Counters: []uint64{1}, N: 90}}})
+	o.says(t, "calls beyond the pool", "1:draining@2000-62000")
+	frame(2002, quota.Frame{Reports: []quota.Report{{Counter: 1, Window: 2000, Back: 10}}})
+	o.says(t, "all given back", "1:strict@2000-62000")
+	frame(2003, quota.Frame{Takes: []quota.Take{{Counters: []uint64{1}, N: 90}, {Counters: []uint64{3}, N: 9}}})
+	o.says(t, "two at once", "1:exhausted@2000-62000", "3:exhausted@2003-62003")
+
+	snapshot := persisted(t, f)
+	put("d", quota.Condition{Max: 100, ResetSeconds: 60}, quota.Condition{Endpoint: "x", Max: 3, ResetSeconds: 60})
+	o.says(t, "a deploy", "d has 1:exhausted@2000 4x:leasing@0")
+	remove := catalog.Delete("c")
+	do(Command{Kind: KindCatalog, Time: 3000, Catalog: &remove})
+	o.says(t, "a delete", "c has")
+	put("n", quota.Condition{Max: 1, ResetSeconds: 1})
+	put("free")
+	o.says(t, "two deploys", "n has 5:leasing@0", "free has")
+	draft := catalog.Put(catalog.Draft{Key: "d", Document: []byte("{}")}, false)
+	do(Command{Kind: KindCatalog, Time: 3000, Catalog: &draft})
+	again := catalog.Put(catalog.Draft{Key: "d", Document: []byte("{}")}, true)
+	again.MustBeNew = true
+	do(Command{Kind: KindCatalog, Time: 3000, Catalog: &again})
+	do(Command{Kind: KindMember, Time: 3000, Member: Member{ID: "n1"}})
+	o.says(t, "a draft, a refused deploy and a member")
+
+	if err := f.Restore(io.NopCloser(bytes.NewReader(snapshot))); err != nil {
+		t.Fatal(err)
+	}
+	// Of a domain that stands in both it may be told twice, but last what is.
+	last := map[string]string{}
+	for _, line := range o.told {
+		last[line[:1]] = line
+	}
+	if want := map[string]string{"c": "c has 3:exhausted@2003", "d": "d has 1:exhausted@2000 2e:exhausted@2000", "n": "n has"}; !maps.Equal(last, want) {
+		t.Errorf("after a restore the observer was told %q, want in the end %v", o.told, want)
 	}
 }
 

@@ -71,8 +71,22 @@ type Proposal struct {
 // returns at once with a proposal to wait for; proposals of one leader are
 // applied in the order they were made in.
 func (s *Store) Propose(c Command) *Proposal {
-	c.Time = s.cfg.Clock().UnixMilli()
+	c.Time, c.Term = s.stamp()
 	return &Proposal{s.raft.Apply(c.Append(nil), enqueueTimeout), s.closed}
+}
+
+// stamp is the cluster time, in milliseconds, as this node would have it, and
+// the term it is good for. Within a term it runs like the monotonic clock:
+// setting the wall clock, which would end windows and leases early, counts from
+// the next term on.
+func (s *Store) stamp() (now int64, term uint64) {
+	at, term := s.cfg.Clock(), s.raft.CurrentTerm()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if term != s.stampTerm {
+		s.stampTerm, s.stampBase = term, at
+	}
+	return s.stampBase.UnixMilli() + at.Sub(s.stampBase).Milliseconds(), term
 }
 
 // Wait returns the result of a committed and applied command. ErrNotLeader
@@ -113,7 +127,8 @@ func (s *Store) ReadIndex(ctx context.Context) (index uint64, now int64, err err
 			}
 			return 0, 0, err
 		}
-		return s.Applied(), s.cfg.Clock().UnixMilli(), nil
+		now, _ := s.stamp()
+		return s.Applied(), now, nil
 	case <-ctx.Done():
 		return 0, 0, ErrNoLeader
 	}

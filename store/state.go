@@ -26,9 +26,12 @@ func newState() state {
 }
 
 // apply is the transition. It reads nothing but its arguments.
-func (s *state) apply(index uint64, c *decoded) Result {
+func (s *state) apply(index, term uint64, c *decoded) Result {
 	s.applied = index
-	s.quota.Advance(c.Time)
+	if c.Term == term {
+		s.quota.Advance(c.Time)
+	}
+	s.quota.BeginTerm(term)
 	res := Result{Index: index}
 	switch c.Kind {
 	case KindInit:
@@ -41,14 +44,17 @@ func (s *state) apply(index uint64, c *decoded) Result {
 			s.quota.SetConditions(res.Catalog.Key, res.Catalog.Conditions)
 		}
 	case KindFrames:
+		s.quota.SetParams(c.Leases)
 		res.Frames = make([]quota.Result, len(c.frames))
 		for i, f := range c.frames {
 			res.Frames[i] = s.quota.Apply(f)
 		}
 	case KindMember:
 		s.members[c.Member.ID] = c.Member
+		s.quota.SetMembers(len(s.members))
 	case KindForget:
 		delete(s.members, c.Member.ID)
+		s.quota.SetMembers(len(s.members))
 		s.quota.Forget(c.Member.ID)
 	}
 	return res

@@ -30,7 +30,7 @@ func TestStateSurvivesItsEncoding(t *testing.T) {
 			}
 			c := genCommand(t)
 			index := uint64(i + 1)
-			want, got := s.apply(index, mustDecode(t, c.Append(nil))), kept.apply(index, mustDecode(t, c.Append(nil)))
+			want, got := s.apply(index, 3, mustDecode(t, c.Append(nil))), kept.apply(index, 3, mustDecode(t, c.Append(nil)))
 			if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 				t.Fatalf("%+v gives %+v after the restore, %+v without", c, got, want)
 			}
@@ -49,8 +49,8 @@ func TestApplyIsPure(t *testing.T) {
 		for i := range rapid.IntRange(1, 15).Draw(t, "commands") {
 			c := genCommand(t)
 			raw := c.Append(nil)
-			a.apply(uint64(i), mustDecode(t, raw))
-			b.apply(uint64(i), mustDecode(t, bytes.Clone(raw)))
+			a.apply(uint64(i), 3, mustDecode(t, raw))
+			b.apply(uint64(i), 3, mustDecode(t, bytes.Clone(raw)))
 			clear(raw)
 		}
 		if !bytes.Equal(a.append(nil), b.append(nil)) {
@@ -65,7 +65,7 @@ func TestApply(t *testing.T) {
 	index := uint64(0)
 	apply := func(c Command) Result {
 		index++
-		return s.apply(index, mustDecode(t, c.Append(nil)))
+		return s.apply(index, c.Term, mustDecode(t, c.Append(nil)))
 	}
 	apply(Command{Kind: KindInit, Time: 1000, ClusterID: "first"})
 	apply(Command{Kind: KindInit, Time: 1000, ClusterID: "second"})
@@ -84,7 +84,7 @@ func TestApply(t *testing.T) {
 		t.Errorf("deploy: %+v", res)
 	}
 	take := func(node string, seq uint64, n uint32) quota.Decision {
-		f := quota.Frame{Node: node, Incarnation: 1, Seq: seq, Calls: []quota.Calls{{Domain: "d", N: n}}}
+		f := quota.Frame{Node: node, Incarnation: 1, Seq: seq, Takes: []quota.Take{{Counters: []uint64{1}, N: n}}}
 		res := apply(Command{Kind: KindFrames, Time: 1000, Frames: [][]byte{f.Append(nil)}})
 		return res.Frames[0].Decisions[0]
 	}
@@ -96,6 +96,13 @@ func TestApply(t *testing.T) {
 	apply(Command{Kind: KindFrames, Time: 900})
 	if got := s.quota.Now(); got != 1000 {
 		t.Errorf("time ran back to %d", got)
+	}
+
+	// A time that was stamped in another term than the entry's moves nothing.
+	stray := Command{Kind: KindFrames, Time: 5000, Term: 1}
+	index++
+	if s.apply(index, 2, mustDecode(t, stray.Append(nil))); s.quota.Now() != 1000 {
+		t.Errorf("a stamp of term 1 in an entry of term 2 moved time to %d", s.quota.Now())
 	}
 
 	// What is refused changes nothing but the index.
@@ -127,6 +134,64 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// TestApplyLeases: what leases depend on comes with the commands: their bounds
+// with the frames, the number of members they are shared out to, and the term.
+func TestApplyLeases(t *testing.T) {
+	s := newState()
+	index, term, seq := uint64(0), uint64(1), uint64(0)
+	apply := func(c Command) Result {
+		index++
+		c.Term = term
+		return s.apply(index, term, mustDecode(t, c.Append(nil)))
+	}
+	put := catalog.Put(catalog.Draft{Key: "d", Document: []byte("{}"), Conditions: []quota.Condition{{Max: 1000, ResetSeconds: 60}}}, true)
+	apply(Command{Kind: KindCatalog, Time: 1000, Catalog: &put})
+	ask := func(at int64, p quota.Params, r quota.Report) quota.Grant {
+		seq++
+		f := quota.Frame{Node: "n1", Incarnation: 1, Seq: seq, Reports: []quota.Report{r}, Takes: []quota.Take{{Counters: []uint64{1}, N: 1}}}
+		return apply(Command{Kind: KindFrames, Time: at, Leases: p, Frames: [][]byte{f.Append(nil)}}).Frames[0].Grants[0]
+	}
+	want := func(name string, got quota.Grant, units uint64, millis int64, phase quota.Phase) {
+		t.Helper()
+		if got.Units != units || got.LeaseMillis != millis || got.Phase != phase {
+			t.Errorf("%s: %+v, want %d units for %d ms, %v", name, got, units, millis, phase)
+		}
+	}
+	want("alone", ask(1000, leasing, quota.Report{Counter: 1, Want: 1000}), 499, 100, quota.Leasing) // half of 999
+	apply(Command{Kind: KindMember, Time: 1000, Member: Member{ID: "n1"}})
+	apply(Command{Kind: KindMember, Time: 1000, Member: Member{ID: "n2"}})
+	apply(Command{Kind: KindMember, Time: 1000, Member: Member{ID: "n2", ProxyAddress: "moved:1"}})
+	back := quota.Report{Counter: 1, Window: 1000, Back: 499, Want: 1000}
+	want("of two", ask(1000, leasing, back), 249, 100, quota.Leasing) // a quarter of 998
+	apply(Command{Kind: KindForget, Time: 1000, Member: Member{ID: "n2"}})
+	back.Back = 249
+	want("of one again", ask(1000, quota.Params{LeaseMillis: 300, MinLease: 1}, back), 498, 300, quota.Leasing)
+
+	// A new term has the lease waited for anew, whatever its first command is,
+	// and whatever clock that was stamped with.
+	held := &s.quota.Readings("d", 0)[0]
+	if held.Leased != 498 {
+		t.Fatalf("before the new term: %+v", held)
+	}
+	apply(Command{Kind: KindMember, Time: 1300, Member: Member{ID: "n1"}}) // 300 + 2 % + 60 ms are not over
+	term++
+	apply(Command{Kind: KindMember, Time: 1360, Member: Member{ID: "n1"}})
+	drain := quota.Frame{Node: "n3", Incarnation: 1, Seq: 1, Takes: []quota.Take{{Counters: []uint64{1}, N: 600}}}
+	decide := func(at int64) quota.Decision {
+		drain.Seq++
+		return apply(Command{Kind: KindFrames, Time: at, Leases: leasing, Frames: [][]byte{drain.Append(nil)}}).Frames[0].Decisions[0]
+	}
+	if d := decide(1370); d.Decided != 499 || d.Admitted != 499 {
+		t.Errorf("with a lease renewed by the new term: %+v, want what the pool has, and no word of the rest", d)
+	}
+	if d := decide(1725); d.Decided != 0 {
+		t.Errorf("a millisecond before the end of the lease: %+v", d)
+	}
+	if d := decide(1726); d.Decided != 600 || d.Admitted != 0 {
+		t.Errorf("at the end of the lease: %+v, want all refused", d)
+	}
+}
+
 // TestDecodeStateRefuses: each cut of a state, and what is put behind it, is
 // noticed.
 func TestDecodeStateRefuses(t *testing.T) {
@@ -155,19 +220,25 @@ func TestDecodeStateRefuses(t *testing.T) {
 func busyState(t interface{ Fatalf(string, ...any) }) *state {
 	s := newState()
 	put := catalog.Put(catalog.Draft{Key: "d", Name: "name", Endpoints: 2, Document: []byte(`{"x":1}`), Conditions: []quota.Condition{
-		{Max: 3, ResetSeconds: 60}, {Endpoint: "GET /x", Max: 2, ResetSeconds: 60}, {Endpoint: "GET /x", Max: 9, ResetSeconds: 3600},
+		{Max: 3, ResetSeconds: 60}, {Endpoint: "GET /x", Max: 200, ResetSeconds: 60}, {Endpoint: "GET /x", Max: 90, ResetSeconds: 3600},
 	}}, true)
 	draft := catalog.Put(catalog.Draft{Key: "d", Document: []byte(`{"y":2}`)}, false)
-	frame := quota.Frame{Node: "n1", Incarnation: 2, Seq: 7, Calls: []quota.Calls{{Domain: "d", Endpoint: "GET /x", N: 4}, {Domain: "d", N: 1}}}
+	// The first counter is used up, the others are leased in part.
+	frame := quota.Frame{
+		Node: "n1", Incarnation: 2, Seq: 7,
+		Reports: []quota.Report{{Counter: 1, Want: 1}, {Counter: 2, Want: 20}, {Counter: 3, Want: 3}},
+		Takes:   []quota.Take{{Counters: []uint64{1}, N: 1}, {Counters: []uint64{1, 2, 3}, N: 4}},
+		Charges: []quota.Charge{{Counter: 3, N: 1}},
+	}
 	for i, c := range []Command{
 		{Kind: KindInit, Time: 1000, ClusterID: "c1"},
 		{Kind: KindCatalog, Time: 2000, Catalog: &put},
 		{Kind: KindCatalog, Time: 2000, Catalog: &draft},
 		{Kind: KindMember, Time: 3000, Member: Member{"n1", "127.0.0.1:9001", "127.0.0.1:8001"}},
 		{Kind: KindMember, Time: 3000, Member: Member{"n2", "127.0.0.1:9002", "127.0.0.1:8002"}},
-		{Kind: KindFrames, Time: 4000, Frames: [][]byte{frame.Append(nil)}},
+		{Kind: KindFrames, Time: 4000, Leases: leasing, Frames: [][]byte{frame.Append(nil)}},
 	} {
-		s.apply(uint64(i+1), mustDecode(t, c.Append(nil)))
+		s.apply(uint64(i+1), 0, mustDecode(t, c.Append(nil)))
 	}
 	return &s
 }
@@ -196,13 +267,19 @@ func FuzzDecodeStoreState(f *testing.F) {
 		}
 		// It must take commands without a panic.
 		put := catalog.Put(catalog.Draft{Key: "d", Document: []byte("{}"), Conditions: []quota.Condition{{Endpoint: "GET /x", Max: 1, ResetSeconds: 60}}}, true)
-		frame := quota.Frame{Node: "n1", Incarnation: 2, Seq: 8, Calls: []quota.Calls{{Domain: "d", Endpoint: "GET /x", N: 4}}, Returns: []quota.Return{{N: 3}, {Index: 1, N: 1}}}
+		frame := quota.Frame{
+			Node: "n1", Incarnation: 2, Seq: 8,
+			Returns: []quota.Return{{Counter: 1, Window: 4000, N: 3}, {Counter: 2, Window: 4000, N: 1}},
+			Reports: []quota.Report{{Counter: 1, Window: 4000, Spent: 3, Back: 2, Want: 4}, {Counter: 2, Window: 4000, Spent: 1, Renew: true}},
+			Takes:   []quota.Take{{Counters: []uint64{1, 2, 3}, N: 4}},
+			Charges: []quota.Charge{{Counter: 3, N: 9}},
+		}
 		for i, c := range []Command{
 			{Kind: KindFrames, Time: 5000, Frames: [][]byte{frame.Append(nil)}},
 			{Kind: KindCatalog, Time: 5000, Catalog: &put},
 			{Kind: KindForget, Time: 5000, Member: Member{ID: "n1"}},
 		} {
-			s.apply(uint64(i), mustDecode(t, c.Append(nil)))
+			s.apply(uint64(i), 3, mustDecode(t, c.Append(nil)))
 		}
 		if list := s.catalog.Deployed(); !slices.ContainsFunc(list, func(e catalog.Entry) bool { return e.Key == "d" }) {
 			t.Fatalf("deployed in it, the domain is not live: %+v", list)

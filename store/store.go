@@ -74,6 +74,8 @@ type Config struct {
 	// Logger receives what Raft has to say.
 	Logger *slog.Logger
 	// Clock gives the time that this node stamps into the log while it leads.
+	// Its wall clock is read once a leadership and counted on from there by
+	// its monotonic clock: leases are waited for by these stamps.
 	Clock func() time.Time
 }
 
@@ -90,6 +92,10 @@ type Store struct {
 
 	mu        sync.Mutex
 	clusterID string
+	// stampTerm is the term that stamps are made in, stampBase the clock when
+	// the first of it was made.
+	stampTerm uint64
+	stampBase time.Time
 
 	observer    *raft.Observer
 	observed    chan raft.Observation
@@ -354,6 +360,9 @@ func (s *Store) Domain(key string) (e catalog.Entry, ok bool) {
 	defer s.fsm.mu.RUnlock()
 	return s.fsm.state.catalog.Entry(key)
 }
+
+// ObserveQuota tells o all counters, and from then on what changes of them.
+func (s *Store) ObserveQuota(o QuotaObserver) { s.fsm.watch(o) }
 
 // Readings reads the quota conditions of a live domain out as of cluster time
 // now, in milliseconds.

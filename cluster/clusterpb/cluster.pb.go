@@ -257,6 +257,87 @@ func (x *SubmitFrameResponse) GetResult() []byte {
 	return nil
 }
 
+type ReportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// domain is the key.
+	Domain        string `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportRequest) Reset() {
+	*x = ReportRequest{}
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportRequest) ProtoMessage() {}
+
+func (x *ReportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
+func (*ReportRequest) Descriptor() ([]byte, []int) {
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ReportRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+type ReportResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportResponse) Reset() {
+	*x = ReportResponse{}
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportResponse) ProtoMessage() {}
+
+func (x *ReportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
+func (*ReportResponse) Descriptor() ([]byte, []int) {
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{5}
+}
+
 type ApplyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// command is an encoded store.Command; the leader stamps its time.
@@ -267,7 +348,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[4]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -279,7 +360,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[4]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -292,7 +373,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{4}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ApplyRequest) GetCommand() []byte {
@@ -314,7 +395,7 @@ type ApplyResponse struct {
 
 func (x *ApplyResponse) Reset() {
 	*x = ApplyResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[5]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -326,7 +407,7 @@ func (x *ApplyResponse) String() string {
 func (*ApplyResponse) ProtoMessage() {}
 
 func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[5]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -339,7 +420,7 @@ func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResponse.ProtoReflect.Descriptor instead.
 func (*ApplyResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{5}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ApplyResponse) GetIndex() uint64 {
@@ -364,7 +445,7 @@ type ReadIndexRequest struct {
 
 func (x *ReadIndexRequest) Reset() {
 	*x = ReadIndexRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -376,7 +457,7 @@ func (x *ReadIndexRequest) String() string {
 func (*ReadIndexRequest) ProtoMessage() {}
 
 func (x *ReadIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -389,7 +470,7 @@ func (x *ReadIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadIndexRequest.ProtoReflect.Descriptor instead.
 func (*ReadIndexRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{6}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{8}
 }
 
 type ReadIndexResponse struct {
@@ -403,7 +484,7 @@ type ReadIndexResponse struct {
 
 func (x *ReadIndexResponse) Reset() {
 	*x = ReadIndexResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +496,7 @@ func (x *ReadIndexResponse) String() string {
 func (*ReadIndexResponse) ProtoMessage() {}
 
 func (x *ReadIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +509,7 @@ func (x *ReadIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadIndexResponse.ProtoReflect.Descriptor instead.
 func (*ReadIndexResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{7}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ReadIndexResponse) GetIndex() uint64 {
@@ -461,7 +542,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +554,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +567,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{8}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *JoinRequest) GetId() string {
@@ -541,7 +622,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -553,7 +634,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -566,7 +647,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{9}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *JoinResponse) GetIndex() uint64 {
@@ -585,7 +666,7 @@ type LeaveRequest struct {
 
 func (x *LeaveRequest) Reset() {
 	*x = LeaveRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -597,7 +678,7 @@ func (x *LeaveRequest) String() string {
 func (*LeaveRequest) ProtoMessage() {}
 
 func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -610,7 +691,7 @@ func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
 func (*LeaveRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{10}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *LeaveRequest) GetId() string {
@@ -628,7 +709,7 @@ type LeaveResponse struct {
 
 func (x *LeaveResponse) Reset() {
 	*x = LeaveResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -640,7 +721,7 @@ func (x *LeaveResponse) String() string {
 func (*LeaveResponse) ProtoMessage() {}
 
 func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -653,7 +734,7 @@ func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveResponse.ProtoReflect.Descriptor instead.
 func (*LeaveResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{11}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{13}
 }
 
 type TransferRequest struct {
@@ -666,7 +747,7 @@ type TransferRequest struct {
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -678,7 +759,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -691,7 +772,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{12}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TransferRequest) GetId() string {
@@ -709,7 +790,7 @@ type TransferResponse struct {
 
 func (x *TransferResponse) Reset() {
 	*x = TransferResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +802,7 @@ func (x *TransferResponse) String() string {
 func (*TransferResponse) ProtoMessage() {}
 
 func (x *TransferResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +815,7 @@ func (x *TransferResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferResponse.ProtoReflect.Descriptor instead.
 func (*TransferResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{13}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{15}
 }
 
 var File_cluster_clusterpb_cluster_proto protoreflect.FileDescriptor
@@ -756,7 +837,10 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\x12SubmitFrameRequest\x12\x14\n" +
 	"\x05frame\x18\x01 \x01(\fR\x05frame\"-\n" +
 	"\x13SubmitFrameResponse\x12\x16\n" +
-	"\x06result\x18\x01 \x01(\fR\x06result\"(\n" +
+	"\x06result\x18\x01 \x01(\fR\x06result\"'\n" +
+	"\rReportRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\"\x10\n" +
+	"\x0eReportResponse\"(\n" +
 	"\fApplyRequest\x12\x18\n" +
 	"\acommand\x18\x01 \x01(\fR\acommand\"A\n" +
 	"\rApplyResponse\x12\x14\n" +
@@ -780,10 +864,11 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\rLeaveResponse\"!\n" +
 	"\x0fTransferRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\x12\n" +
-	"\x10TransferResponse2\xe6\x04\n" +
+	"\x10TransferResponse2\xb9\x05\n" +
 	"\aCluster\x12W\n" +
 	"\bIdentify\x12$.tollgate.cluster.v1.IdentifyRequest\x1a%.tollgate.cluster.v1.IdentifyResponse\x12`\n" +
-	"\vSubmitFrame\x12'.tollgate.cluster.v1.SubmitFrameRequest\x1a(.tollgate.cluster.v1.SubmitFrameResponse\x12N\n" +
+	"\vSubmitFrame\x12'.tollgate.cluster.v1.SubmitFrameRequest\x1a(.tollgate.cluster.v1.SubmitFrameResponse\x12Q\n" +
+	"\x06Report\x12\".tollgate.cluster.v1.ReportRequest\x1a#.tollgate.cluster.v1.ReportResponse\x12N\n" +
 	"\x05Apply\x12!.tollgate.cluster.v1.ApplyRequest\x1a\".tollgate.cluster.v1.ApplyResponse\x12Z\n" +
 	"\tReadIndex\x12%.tollgate.cluster.v1.ReadIndexRequest\x1a&.tollgate.cluster.v1.ReadIndexResponse\x12K\n" +
 	"\x04Join\x12 .tollgate.cluster.v1.JoinRequest\x1a!.tollgate.cluster.v1.JoinResponse\x12N\n" +
@@ -802,40 +887,44 @@ func file_cluster_clusterpb_cluster_proto_rawDescGZIP() []byte {
 	return file_cluster_clusterpb_cluster_proto_rawDescData
 }
 
-var file_cluster_clusterpb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_cluster_clusterpb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_cluster_clusterpb_cluster_proto_goTypes = []any{
 	(*IdentifyRequest)(nil),     // 0: tollgate.cluster.v1.IdentifyRequest
 	(*IdentifyResponse)(nil),    // 1: tollgate.cluster.v1.IdentifyResponse
 	(*SubmitFrameRequest)(nil),  // 2: tollgate.cluster.v1.SubmitFrameRequest
 	(*SubmitFrameResponse)(nil), // 3: tollgate.cluster.v1.SubmitFrameResponse
-	(*ApplyRequest)(nil),        // 4: tollgate.cluster.v1.ApplyRequest
-	(*ApplyResponse)(nil),       // 5: tollgate.cluster.v1.ApplyResponse
-	(*ReadIndexRequest)(nil),    // 6: tollgate.cluster.v1.ReadIndexRequest
-	(*ReadIndexResponse)(nil),   // 7: tollgate.cluster.v1.ReadIndexResponse
-	(*JoinRequest)(nil),         // 8: tollgate.cluster.v1.JoinRequest
-	(*JoinResponse)(nil),        // 9: tollgate.cluster.v1.JoinResponse
-	(*LeaveRequest)(nil),        // 10: tollgate.cluster.v1.LeaveRequest
-	(*LeaveResponse)(nil),       // 11: tollgate.cluster.v1.LeaveResponse
-	(*TransferRequest)(nil),     // 12: tollgate.cluster.v1.TransferRequest
-	(*TransferResponse)(nil),    // 13: tollgate.cluster.v1.TransferResponse
+	(*ReportRequest)(nil),       // 4: tollgate.cluster.v1.ReportRequest
+	(*ReportResponse)(nil),      // 5: tollgate.cluster.v1.ReportResponse
+	(*ApplyRequest)(nil),        // 6: tollgate.cluster.v1.ApplyRequest
+	(*ApplyResponse)(nil),       // 7: tollgate.cluster.v1.ApplyResponse
+	(*ReadIndexRequest)(nil),    // 8: tollgate.cluster.v1.ReadIndexRequest
+	(*ReadIndexResponse)(nil),   // 9: tollgate.cluster.v1.ReadIndexResponse
+	(*JoinRequest)(nil),         // 10: tollgate.cluster.v1.JoinRequest
+	(*JoinResponse)(nil),        // 11: tollgate.cluster.v1.JoinResponse
+	(*LeaveRequest)(nil),        // 12: tollgate.cluster.v1.LeaveRequest
+	(*LeaveResponse)(nil),       // 13: tollgate.cluster.v1.LeaveResponse
+	(*TransferRequest)(nil),     // 14: tollgate.cluster.v1.TransferRequest
+	(*TransferResponse)(nil),    // 15: tollgate.cluster.v1.TransferResponse
 }
 var file_cluster_clusterpb_cluster_proto_depIdxs = []int32{
 	0,  // 0: tollgate.cluster.v1.Cluster.Identify:input_type -> tollgate.cluster.v1.IdentifyRequest
 	2,  // 1: tollgate.cluster.v1.Cluster.SubmitFrame:input_type -> tollgate.cluster.v1.SubmitFrameRequest
-	4,  // 2: tollgate.cluster.v1.Cluster.Apply:input_type -> tollgate.cluster.v1.ApplyRequest
-	6,  // 3: tollgate.cluster.v1.Cluster.ReadIndex:input_type -> tollgate.cluster.v1.ReadIndexRequest
-	8,  // 4: tollgate.cluster.v1.Cluster.Join:input_type -> tollgate.cluster.v1.JoinRequest
-	10, // 5: tollgate.cluster.v1.Cluster.Leave:input_type -> tollgate.cluster.v1.LeaveRequest
-	12, // 6: tollgate.cluster.v1.Cluster.Transfer:input_type -> tollgate.cluster.v1.TransferRequest
-	1,  // 7: tollgate.cluster.v1.Cluster.Identify:output_type -> tollgate.cluster.v1.IdentifyResponse
-	3,  // 8: tollgate.cluster.v1.Cluster.SubmitFrame:output_type -> tollgate.cluster.v1.SubmitFrameResponse
-	5,  // 9: tollgate.cluster.v1.Cluster.Apply:output_type -> tollgate.cluster.v1.ApplyResponse
-	7,  // 10: tollgate.cluster.v1.Cluster.ReadIndex:output_type -> tollgate.cluster.v1.ReadIndexResponse
-	9,  // 11: tollgate.cluster.v1.Cluster.Join:output_type -> tollgate.cluster.v1.JoinResponse
-	11, // 12: tollgate.cluster.v1.Cluster.Leave:output_type -> tollgate.cluster.v1.LeaveResponse
-	13, // 13: tollgate.cluster.v1.Cluster.Transfer:output_type -> tollgate.cluster.v1.TransferResponse
-	7,  // [7:14] is the sub-list for method output_type
-	0,  // [0:7] is the sub-list for method input_type
+	4,  // 2: tollgate.cluster.v1.Cluster.Report:input_type -> tollgate.cluster.v1.ReportRequest
+	6,  // 3: tollgate.cluster.v1.Cluster.Apply:input_type -> tollgate.cluster.v1.ApplyRequest
+	8,  // 4: tollgate.cluster.v1.Cluster.ReadIndex:input_type -> tollgate.cluster.v1.ReadIndexRequest
+	10, // 5: tollgate.cluster.v1.Cluster.Join:input_type -> tollgate.cluster.v1.JoinRequest
+	12, // 6: tollgate.cluster.v1.Cluster.Leave:input_type -> tollgate.cluster.v1.LeaveRequest
+	14, // 7: tollgate.cluster.v1.Cluster.Transfer:input_type -> tollgate.cluster.v1.TransferRequest
+	1,  // 8: tollgate.cluster.v1.Cluster.Identify:output_type -> tollgate.cluster.v1.IdentifyResponse
+	3,  // 9: tollgate.cluster.v1.Cluster.SubmitFrame:output_type -> tollgate.cluster.v1.SubmitFrameResponse
+	5,  // 10: tollgate.cluster.v1.Cluster.Report:output_type -> tollgate.cluster.v1.ReportResponse
+	7,  // 11: tollgate.cluster.v1.Cluster.Apply:output_type -> tollgate.cluster.v1.ApplyResponse
+	9,  // 12: tollgate.cluster.v1.Cluster.ReadIndex:output_type -> tollgate.cluster.v1.ReadIndexResponse
+	11, // 13: tollgate.cluster.v1.Cluster.Join:output_type -> tollgate.cluster.v1.JoinResponse
+	13, // 14: tollgate.cluster.v1.Cluster.Leave:output_type -> tollgate.cluster.v1.LeaveResponse
+	15, // 15: tollgate.cluster.v1.Cluster.Transfer:output_type -> tollgate.cluster.v1.TransferResponse
+	8,  // [8:16] is the sub-list for method output_type
+	0,  // [0:8] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -852,7 +941,7 @@ func file_cluster_clusterpb_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_clusterpb_cluster_proto_rawDesc), len(file_cluster_clusterpb_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	Cluster_Identify_FullMethodName    = "/tollgate.cluster.v1.Cluster/Identify"
 	Cluster_SubmitFrame_FullMethodName = "/tollgate.cluster.v1.Cluster/SubmitFrame"
+	Cluster_Report_FullMethodName      = "/tollgate.cluster.v1.Cluster/Report"
 	Cluster_Apply_FullMethodName       = "/tollgate.cluster.v1.Cluster/Apply"
 	Cluster_ReadIndex_FullMethodName   = "/tollgate.cluster.v1.Cluster/ReadIndex"
 	Cluster_Join_FullMethodName        = "/tollgate.cluster.v1.Cluster/Join"
@@ -40,6 +41,9 @@ type ClusterClient interface {
 	// SubmitFrame decides a quota frame. The leader answers; a frame may be
 	// sent again until it is answered (frames are applied once).
 	SubmitFrame(ctx context.Context, in *SubmitFrameRequest, opts ...grpc.CallOption) (*SubmitFrameResponse, error)
+	// Report has a node say in the log what it has spent of a domain's leases,
+	// so that a read-out shows it.
+	Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error)
 	// Apply proposes a change of the domains or members. The leader answers.
 	// It must not be repeated when its outcome is unknown.
 	Apply(ctx context.Context, in *ApplyRequest, opts ...grpc.CallOption) (*ApplyResponse, error)
@@ -73,6 +77,16 @@ func (c *clusterClient) SubmitFrame(ctx context.Context, in *SubmitFrameRequest,
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SubmitFrameResponse)
 	err := c.cc.Invoke(ctx, Cluster_SubmitFrame_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterClient) Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReportResponse)
+	err := c.cc.Invoke(ctx, Cluster_Report_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +152,9 @@ type ClusterServer interface {
 	// SubmitFrame decides a quota frame. The leader answers; a frame may be
 	// sent again until it is answered (frames are applied once).
 	SubmitFrame(context.Context, *SubmitFrameRequest) (*SubmitFrameResponse, error)
+	// Report has a node say in the log what it has spent of a domain's leases,
+	// so that a read-out shows it.
+	Report(context.Context, *ReportRequest) (*ReportResponse, error)
 	// Apply proposes a change of the domains or members. The leader answers.
 	// It must not be repeated when its outcome is unknown.
 	Apply(context.Context, *ApplyRequest) (*ApplyResponse, error)
@@ -162,6 +179,9 @@ func (UnimplementedClusterServer) Identify(context.Context, *IdentifyRequest) (*
 }
 func (UnimplementedClusterServer) SubmitFrame(context.Context, *SubmitFrameRequest) (*SubmitFrameResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SubmitFrame not implemented")
+}
+func (UnimplementedClusterServer) Report(context.Context, *ReportRequest) (*ReportResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Report not implemented")
 }
 func (UnimplementedClusterServer) Apply(context.Context, *ApplyRequest) (*ApplyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Apply not implemented")
@@ -231,6 +251,24 @@ func _Cluster_SubmitFrame_Handler(srv interface{}, ctx context.Context, dec func
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ClusterServer).SubmitFrame(ctx, req.(*SubmitFrameRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Cluster_Report_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReportRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).Report(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_Report_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).Report(ctx, req.(*ReportRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -339,6 +377,10 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SubmitFrame",
 			Handler:    _Cluster_SubmitFrame_Handler,
+		},
+		{
+			MethodName: "Report",
+			Handler:    _Cluster_Report_Handler,
 		},
 		{
 			MethodName: "Apply",

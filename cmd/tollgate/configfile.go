@@ -136,6 +136,8 @@ func (s setting) noun() string {
 		return "true or false"
 	case kindDuration:
 		return "a duration such as 2s"
+	case kindNumber:
+		return "a whole number"
 	case kindList:
 		return "a list"
 	}

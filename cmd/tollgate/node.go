@@ -87,6 +87,8 @@ func nodeConfig(v *viper.Viper) (node.Config, error) {
 		Join:             v.GetStringSlice(setJoin),
 		Nonvoter:         v.GetBool(setNonvoter),
 		QuotaWait:        v.GetDuration(setQuotaWait),
+		LeaseTime:        v.GetDuration(setLease),
+		MinLease:         v.GetInt(setMinLease),
 		DrainTimeout:     v.GetDuration(setDrain),
 	}
 	var err error

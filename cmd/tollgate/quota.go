@@ -32,6 +32,8 @@ func showQuota(key string, answer []byte, out *bytes.Buffer) error {
 			MaxUsageQuota    uint64  `json:"maxUsageQuota"`
 			ResetTimeSeconds uint32  `json:"resetTimeSeconds"`
 			Used             uint64  `json:"used"`
+			Leased           uint64  `json:"leased"`
+			Phase            *string `json:"phase"`
 			WindowEndsAt     *string `json:"windowEndsAt"`
 		} `json:"conditions"`
 	}
@@ -44,14 +46,17 @@ func showQuota(key string, answer []byte, out *bytes.Buffer) error {
 	}
 	rows := make([][]string, len(quota.Conditions))
 	for i, c := range quota.Conditions {
-		endpoint, ends := "(whole domain)", ""
+		endpoint, phase, ends := "(whole domain)", "", ""
 		if c.Endpoint != nil {
 			endpoint = *c.Endpoint
 		}
 		if c.WindowEndsAt != nil {
 			ends = *c.WindowEndsAt
 		}
-		rows[i] = []string{endpoint, strconv.FormatUint(c.Used, 10), strconv.FormatUint(c.MaxUsageQuota, 10), fmt.Sprintf("%ds", c.ResetTimeSeconds), ends}
+		if c.Phase != nil {
+			phase = *c.Phase
+		}
+		rows[i] = []string{endpoint, strconv.FormatUint(c.Used, 10), strconv.FormatUint(c.Leased, 10), strconv.FormatUint(c.MaxUsageQuota, 10), fmt.Sprintf("%ds", c.ResetTimeSeconds), phase, ends}
 	}
-	return table(out, "ENDPOINT|USED|MAX|PER|WINDOW ENDS", rows)
+	return table(out, "ENDPOINT|USED|LEASED|MAX|PER|PHASE|WINDOW ENDS", rows)
 }

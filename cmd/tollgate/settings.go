@@ -19,6 +19,7 @@ const (
 	kindList     kind = "URL,..."
 	kindToggle   kind = "bool"
 	kindDuration kind = "duration"
+	kindNumber   kind = "int"
 )
 
 // setting is one value that a node is configured with: the flag --name, an
@@ -44,9 +45,12 @@ const (
 	setNonvoter               = "nonvoter"
 	setToken, setTokenFile    = "token", "token-file"
 	setQuotaWait, setDrain    = "quota-wait", "drain-timeout"
+	setLease, setMinLease     = "lease-time", "min-lease"
 	setLogLevel, setLogFormat = "log-level", "log-format"
 	defaultQuotaWait          = 2 * time.Second
 	defaultDrainTimeout       = 10 * time.Second
+	defaultLeaseTime          = 2 * time.Second
+	defaultMinLease           = 16
 	levelInfo, formatText     = "info", "text"
 	envPrefix                 = "TOLLGATE_"
 )
@@ -67,6 +71,8 @@ var nodeSettings = []setting{
 	{name: setToken, kind: kindText, help: "the cluster's shared secret; others on this machine can see it, --token-file is safer"},
 	{name: setTokenFile, kind: kindFile, help: "file that holds the cluster's shared secret: admin bearer token and key of the cluster port"},
 	{name: setQuotaWait, kind: kindDuration, def: defaultQuotaWait, help: "how long a call waits for its quota decision"},
+	{name: setLease, kind: kindDuration, def: defaultLeaseTime, help: "how long a node may spend units it was leased, set by the leader; a lost node's units are waited for as long"},
+	{name: setMinLease, kind: kindNumber, def: defaultMinLease, help: "smallest block of units worth leasing, set by the leader; nearer its end a quota is decided call by call"},
 	{name: setDrain, kind: kindDuration, def: defaultDrainTimeout, help: "how long a stop waits for calls in flight"},
 	{name: setLogLevel, kind: kindText, def: levelInfo, help: "least severe lines to log", oneOf: []string{"debug", levelInfo, "warn", "error"}},
 	{name: setLogFormat, kind: kindText, def: formatText, help: "form of the log on standard error", oneOf: []string{formatText, "json"}},
@@ -101,6 +107,12 @@ func (s setting) parse(text string) (any, error) {
 			return nil, fmt.Errorf("must be a duration above 0, such as 500ms or 2s, is %q", text)
 		}
 		return d, nil
+	case kindNumber:
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("must be a whole number above 0, is %q", text)
+		}
+		return n, nil
 	case kindList:
 		return splitList(text)
 	}

@@ -16,8 +16,12 @@ type reading struct {
 	MaxUsageQuota    uint64  `json:"maxUsageQuota"`
 	ResetTimeSeconds uint32  `json:"resetTimeSeconds"`
 	Used             uint64  `json:"used"`
-	// WindowEndsAt is null when no window runs.
+	// WindowEndsAt and Phase are null when no window runs.
 	WindowEndsAt *string `json:"windowEndsAt"`
+	// Leased is what nodes hold and may spend, Pool what nobody has.
+	Leased uint64  `json:"leased"`
+	Pool   uint64  `json:"pool"`
+	Phase  *string `json:"phase"`
 }
 
 func (s *server) getQuota(r *request) (any, error) {
@@ -39,13 +43,14 @@ func (s *server) getQuota(r *request) (any, error) {
 }
 
 func newReading(q quota.Reading) reading {
-	out := reading{MaxUsageQuota: q.Max, ResetTimeSeconds: q.ResetSeconds, Used: q.Used}
+	out := reading{MaxUsageQuota: q.Max, ResetTimeSeconds: q.ResetSeconds, Used: q.Used, Leased: q.Leased, Pool: q.Pool}
 	if q.Endpoint != "" {
 		out.Endpoint = &q.Endpoint
 	}
 	if q.WindowEnds != 0 {
 		ends := time.UnixMilli(q.WindowEnds).UTC().Format(timeForm)
-		out.WindowEndsAt = &ends
+		phase := q.Phase.String()
+		out.Phase, out.WindowEndsAt = &phase, &ends
 	}
 	return out
 }

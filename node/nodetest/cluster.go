@@ -60,6 +60,11 @@ func Start(t testing.TB, n int, opts ...Option) *Cluster {
 		}
 		nd.Start()
 		nd.WaitReady()
+		// A joiner is ready before it has its vote.
+		Eventually(t, nd.ID+" has its vote", func() bool {
+			s := c.Nodes[0].Store().Servers().Find(nd.cfg.ID)
+			return s != nil && s.Voter == !nd.cfg.Nonvoter
+		})
 	}
 	return c
 }

@@ -1,8 +1,14 @@
 package quota
 
+import (
+	"cmp"
+	"slices"
+)
+
 // counter counts one condition. Its window starts with the first call that it
 // counts; a counter whose window has ended keeps it until the next call.
 type counter struct {
+	id       uint64
 	endpoint string
 	reset    uint32 // s
 	max      uint64 // of the next window
@@ -14,72 +20,208 @@ type counter struct {
 type window struct {
 	start int64 // cluster time, ms; 0 means never opened
 	max   uint64
-	used  uint64 // units taken; more than max once that was lowered below it
-	phase Phase
+	used  uint64 // units that are gone; more than max once that was lowered
+	// debt is units that refused calls were charged while others held all
+	// that was left; what comes back pays it first.
+	debt   uint64
+	phase  Phase
+	leases []lease // sorted by holder
 }
 
-// pool is the number of units that nobody has taken.
-func (w *window) pool() uint64 { return w.max - min(w.used, w.max) }
+// lease is what one incarnation of a node holds of a window. The units are the
+// holder's to spend until its own clock says that the lease has ended; here
+// they are neither used nor in the pool until the holder has said, in the log,
+// what became of them, or until nobody waits for its word any more.
+type lease struct {
+	holder holder
+	units  uint64
+	// expires is the cluster time, ms, from which the window may be called
+	// exhausted without the holder's word.
+	expires int64
+}
 
-// unit names the window of a counter that a unit was taken from.
-type unit struct {
-	endpoint string
-	reset    uint32
-	start    int64
+// holder is one incarnation of a node. A process that has restarted cannot
+// speak for the one before it, which may have spent what it held.
+type holder struct {
+	node        string
+	incarnation uint64
+}
+
+func (a holder) compare(b holder) int {
+	return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.incarnation, b.incarnation))
 }
 
 func (c *counter) ends() int64 { return c.window.start + int64(c.reset)*1000 }
 
-// open reports whether a window runs at now.
-func (c *counter) open(now int64) bool { return c.window.start != 0 && now < c.ends() }
+// running reports whether a window runs at now.
+func (c *counter) running(now int64) bool { return c.window.start != 0 && now < c.ends() }
 
-// take charges n calls and returns how many of them the condition allows. A
-// call beyond the pool exhausts the window: it is about to be refused.
-func (c *counter) take(now int64, n uint64) uint64 {
-	if !c.open(now) {
-		c.window = window{start: now, max: c.max}
+// leased is the number of units that nodes hold.
+func (w *window) leased() (n uint64) {
+	for i := range w.leases {
+		n += w.leases[i].units
 	}
+	return n
+}
+
+// pool is the number of units that nobody has taken.
+func (w *window) pool() uint64 {
+	return w.max - min(w.max, w.used+w.leased())
+}
+
+// awaited reports whether a node may still hold units that it can spend.
+func (w *window) awaited(now int64) bool {
+	return slices.ContainsFunc(w.leases, func(l lease) bool { return l.units > 0 && l.expires > now })
+}
+
+// open opens a window if none runs. A window too small to be shared out is
+// strict from its first call.
+func (c *counter) open(s *State) {
+	if c.running(s.now) {
+		return
+	}
+	c.window = window{start: s.now, max: c.max}
+	if c.share(s) < uint64(s.params.MinLease) {
+		c.window.phase = Strict
+	}
+}
+
+// share is the most that one node may be leased now.
+func (c *counter) share(s *State) uint64 { return c.window.pool() / uint64(2*max(s.members, 1)) }
+
+// enter moves the window to a later phase, and tells.
+func (c *counter) enter(s *State, p Phase) {
+	if p > c.window.phase {
+		c.window.phase = p
+		s.changed = append(s.changed, c.info())
+	}
+}
+
+// drain has every lease come back. Where there is none, the window is strict
+// at once.
+func (c *counter) drain(s *State) {
+	if c.window.phase == Leasing {
+		c.enter(s, Draining)
+	}
+	c.settle(s)
+}
+
+// settle ends the draining when no holder is awaited any more: what the ones
+// that were lost held counts as used.
+func (c *counter) settle(s *State) {
+	w := &c.window
+	if w.phase != Draining || w.awaited(s.now) {
+		return
+	}
+	w.lose(s)
+	c.payDebt()
+	c.enter(s, Strict)
+}
+
+// lose gives the leases up whose holders are not waited for any more. They may
+// have spent all they held.
+func (w *window) lose(s *State) {
+	if s.without != ExpiredIsUsed {
+		w.used += w.leased()
+	}
+	w.leases = nil
+}
+
+// payDebt takes from the pool what refused calls were charged.
+func (c *counter) payDebt() {
+	w := &c.window
+	n := min(w.debt, w.pool())
+	w.used += n
+	w.debt -= n
+}
+
+// decidable is how many of n calls can be told now whether they are admitted:
+// past the pool nobody knows while a node may still give units back.
+func (c *counter) decidable(s *State, n uint64) uint64 {
+	w := &c.window
+	if w.phase == Exhausted || !w.awaited(s.now) {
+		return n
+	}
+	return min(n, w.pool())
+}
+
+// take charges n decidable calls and returns how many of them the condition
+// allows. One beyond the pool exhausts the window: it is about to be refused.
+func (c *counter) take(s *State, n uint64) uint64 {
 	w := &c.window
 	if w.phase == Exhausted {
 		return 0
 	}
-	if pool := w.pool(); n > pool {
-		n = pool
-		w.phase = Exhausted
+	pool := w.pool()
+	if n <= pool {
+		w.used += n
+		return n
 	}
-	w.used += n
-	return n
+	w.used += pool
+	w.lose(s) // not awaited: every lease still here is of a holder that was lost
+	w.debt = 0
+	c.enter(s, Exhausted)
+	return pool
 }
 
-// giveBack returns n units to the window they came from. Nothing returns to a
-// window that has ended or from which a call has been refused: a later call
-// would be admitted after a refusal (promise 3).
-func (c *counter) giveBack(now, start int64, n uint64) {
+// charge charges n calls that another condition has refused, without waiting:
+// what the pool does not have is owed by what comes back.
+func (c *counter) charge(s *State, n uint64) {
 	w := &c.window
-	if !c.open(now) || w.start != start || w.phase == Exhausted {
+	if w.phase == Exhausted || !w.awaited(s.now) {
+		c.take(s, n)
 		return
 	}
+	now := min(n, w.pool())
+	w.used += now
+	if now < n {
+		w.debt += n - now
+		c.drain(s)
+	}
+}
+
+// giveBack returns n units of a strict call to the window they came from, which
+// takes nothing back once a call has been refused: a later call would be
+// admitted after a refusal (promise 3).
+func (c *counter) giveBack(s *State, start int64, n uint64) {
+	w := &c.window
+	if !c.running(s.now) || w.start != start {
+		return
+	}
+	if w.phase == Exhausted {
+		if s.without != ExhaustedIsFinal {
+			return
+		}
+		w.phase = Strict
+	}
 	w.used -= min(n, w.used)
+	c.payDebt()
 }
 
 // limit sets the maximum. It holds at once while a window runs that is not
 // exhausted, keeping what is used of it, else from the next window on.
-func (c *counter) limit(now int64, max uint64) {
-	c.max = max
+func (c *counter) limit(s *State, limit uint64) {
+	c.max = limit
 	w := &c.window
-	if !c.open(now) || w.phase == Exhausted {
+	if !c.running(s.now) || w.phase == Exhausted {
 		return
 	}
-	w.max = max
+	w.max = limit
+	if w.used+w.leased() > limit { // what is leased may be too much now
+		c.drain(s)
+	}
+}
+
+func (c *counter) info() Info {
+	return Info{ID: c.id, Endpoint: c.endpoint, Phase: c.window.phase, Window: c.window.start, Ends: c.ends()}
 }
 
 // read is the counter as of now.
 func (c *counter) read(now int64) Reading {
-	r := Reading{Condition: Condition{Endpoint: c.endpoint, Max: c.max, ResetSeconds: c.reset}}
-	if c.open(now) {
-		r.Used = c.window.used
-		r.Phase = c.window.phase
-		r.WindowEnds = c.ends()
+	r := Reading{Condition: Condition{Endpoint: c.endpoint, Max: c.max, ResetSeconds: c.reset}, Pool: c.max}
+	if c.running(now) {
+		w := &c.window
+		r.Used, r.Leased, r.Pool, r.Phase, r.WindowEnds = w.used, w.leased(), w.pool(), w.phase, c.ends()
 	}
 	return r
 }

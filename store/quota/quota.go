@@ -38,27 +38,62 @@ type Verdict struct {
 type Phase uint8
 
 const (
-	// Strict: every call takes its unit in the log.
-	Strict Phase = iota
+	// Leasing: nodes hold blocks of units and spend them without asking.
+	Leasing Phase = iota
+	// Draining: nothing more is leased, and what is leased comes back.
+	Draining
+	// Strict: nobody holds units; every call takes its own in the log.
+	Strict
 	// Exhausted: a call has been refused; none is admitted until the window
 	// ends, whatever is given back or redeployed.
 	Exhausted
 )
 
 func (p Phase) String() string {
-	if p == Exhausted {
-		return "exhausted"
-	}
-	return "strict"
+	return [...]string{"leasing", "draining", "strict", "exhausted"}[p]
+}
+
+// Params bound the leases. They travel with each log entry, so that replicas
+// agree on them whatever their nodes are configured to.
+type Params struct {
+	// LeaseMillis is how long a holder may spend a lease, in ms: 10 to
+	// 60,000. A window shorter than ten leases has leases of a tenth of it.
+	LeaseMillis uint32
+	// MinLease is the smallest block worth leasing, in units, 1 to 10^6: a
+	// counter whose share falls below it starts draining.
+	MinLease uint32
+}
+
+// Bounds and defaults of Params.
+const (
+	DefaultLeaseMillis, MinLeaseMillis, MaxLeaseMillis = 2000, 10, 60_000
+	DefaultMinLease, MaxMinLease                       = 16, 1_000_000
+)
+
+// Info is what a node's ledger has to know of a counter.
+type Info struct {
+	// ID names the counter for ever; another counter never has it.
+	ID uint64
+	// Endpoint is empty for a counter of the whole domain.
+	Endpoint string
+	// Phase, Window and Ends are of the running window; Window is 0 when
+	// none has run.
+	Phase  Phase
+	Window int64 // cluster time, ms, at which it started
+	Ends   int64 // cluster time, ms
 }
 
 // Reading is one condition as a person reads it out.
 type Reading struct {
 	Condition
 	// Used is the number of calls that the running window has admitted or
-	// charged, which is more than Max once that was lowered below it; zero
-	// when no window runs.
+	// charged, as far as the nodes have reported; zero when no window runs.
+	// It is more than Max once that was lowered below it.
 	Used uint64
+	// Leased is the number of units that nodes hold, and may have spent.
+	Leased uint64
+	// Pool is the number of units that nobody has taken.
+	Pool uint64
 	// Phase is meaningless when no window runs.
 	Phase Phase
 	// WindowEnds is the cluster time, in milliseconds since the Unix epoch,

@@ -9,59 +9,44 @@ import (
 
 // The whole state, in the terms of codec.go; equal states have equal bytes.
 //
-//	state    now:u domains:u  { key:s counters:u counter* }
-//	               sessions:u { node:s session }
-//	counter  endpoint:s reset:u max:u start:u windowMax:u used:u phase:u
-//	session  incarnation:u seq:u result taken:u { domain:s admitted:u
-//	         units:u { endpoint:s reset:u start:u } }
+//	state    now:u term:u leaseMillis:u minLease:u members:u lastID:u
+//	         domains:u  { key:s counters:u counter* }
+//	         sessions:u { node:s incarnation:u seq:u result }
+//	counter  id:u endpoint:s reset:u max:u
+//	         start:u windowMax:u used:u debt:u phase:u
+//	         leases:u { node:s incarnation:u units:u expires:u }
 
 const maxCount = math.MaxUint32 // of a list: stops absurd lengths, not real ones
 
 // Append appends the state's canonical encoding, for snapshots and digests.
 func (s *State) Append(b []byte) []byte {
-	b = protowire.AppendVarint(b, uint64(s.now))
-	b = protowire.AppendVarint(b, uint64(len(s.domains)))
+	b = appendUvarints(b, uint64(s.now), s.term, uint64(s.params.LeaseMillis), uint64(s.params.MinLease),
+		uint64(s.members), s.lastID, uint64(len(s.domains)))
 	for _, key := range sorted(s.domains) {
 		b = protowire.AppendString(b, key)
-		d := s.domains[key]
-		b = protowire.AppendVarint(b, uint64(len(d.counters)))
-		for _, c := range d.counters {
+		b = protowire.AppendVarint(b, uint64(len(s.domains[key].counters)))
+		for _, c := range s.domains[key].counters {
 			b = c.append(b)
 		}
 	}
 	b = protowire.AppendVarint(b, uint64(len(s.sessions)))
 	for _, node := range sorted(s.sessions) {
+		ses := s.sessions[node]
 		b = protowire.AppendString(b, node)
-		b = s.sessions[node].append(b)
+		b = ses.result.Append(appendUvarints(b, ses.incarnation, ses.seq))
 	}
 	return b
 }
 
 func (c *counter) append(b []byte) []byte {
+	w := &c.window
+	b = protowire.AppendVarint(b, c.id)
 	b = protowire.AppendString(b, c.endpoint)
-	for _, v := range [...]uint64{
-		uint64(c.reset), c.max,
-		uint64(c.window.start), c.window.max, c.window.used, uint64(c.window.phase),
-	} {
-		b = protowire.AppendVarint(b, v)
-	}
-	return b
-}
-
-func (ses *session) append(b []byte) []byte {
-	b = protowire.AppendVarint(b, ses.incarnation)
-	b = protowire.AppendVarint(b, ses.seq)
-	b = ses.result.Append(b)
-	b = protowire.AppendVarint(b, uint64(len(ses.taken)))
-	for _, t := range ses.taken {
-		b = protowire.AppendString(b, t.domain)
-		b = protowire.AppendVarint(b, t.admitted)
-		b = protowire.AppendVarint(b, uint64(len(t.units)))
-		for _, u := range t.units {
-			b = protowire.AppendString(b, u.endpoint)
-			b = protowire.AppendVarint(b, uint64(u.reset))
-			b = protowire.AppendVarint(b, uint64(u.start))
-		}
+	b = appendUvarints(b, uint64(c.reset), c.max,
+		uint64(w.start), w.max, w.used, w.debt, uint64(w.phase), uint64(len(w.leases)))
+	for _, l := range w.leases {
+		b = protowire.AppendString(b, l.holder.node)
+		b = appendUvarints(b, l.holder.incarnation, l.units, uint64(l.expires))
 	}
 	return b
 }
@@ -70,28 +55,26 @@ func (ses *session) append(b []byte) []byte {
 func DecodeState(b []byte) (*State, error) {
 	r := &reader{b: b}
 	s := NewState()
-	s.now = r.time("now")
+	s.now, s.term = r.time("now"), r.uvarint()
+	s.params = Params{
+		LeaseMillis: uint32(r.bounded("lease", 0, math.MaxUint32)),
+		MinLease:    uint32(r.bounded("smallest lease", 0, math.MaxUint32)),
+	}
+	s.members = int(r.bounded("members", 0, math.MaxInt32))
+	s.lastID = r.uvarint()
 	for range r.bounded("number of domains", 0, maxCount) {
 		if r.err != nil {
 			break
 		}
 		key := r.string("domain", maxDomainBytes)
-		d := &domain{byEndpoint: map[string][]*counter{}}
-		for range r.bounded("number of counters", 1, maxCount) {
-			if r.err != nil {
-				break
-			}
-			d.counters = append(d.counters, r.counter())
-		}
-		d.index()
-		s.domains[key] = d
+		s.add(key, &domain{counters: list(r, "counters", maxCount, r.counter)})
 	}
 	for range r.bounded("number of sessions", 0, maxCount) {
 		if r.err != nil {
 			break
 		}
 		node := r.string("node", maxNodeBytes)
-		s.sessions[node] = r.session()
+		s.sessions[node] = &session{incarnation: r.uvarint(), seq: r.uvarint(), result: r.result()}
 	}
 	if err := r.done(); err != nil {
 		return nil, fmt.Errorf("quota state: %w", err)
@@ -99,10 +82,9 @@ func DecodeState(b []byte) (*State, error) {
 	return s, nil
 }
 
-func (r *reader) time(name string) int64 { return int64(r.bounded(name, 0, math.MaxInt64)) }
-
 func (r *reader) counter() *counter {
 	return &counter{
+		id:       r.uvarint(),
 		endpoint: r.string("endpoint", maxEndpointBytes),
 		reset:    uint32(r.bounded("reset", 1, math.MaxUint32)),
 		max:      r.uvarint(),
@@ -110,28 +92,15 @@ func (r *reader) counter() *counter {
 			start: r.time("start"),
 			max:   r.uvarint(),
 			used:  r.uvarint(),
-			phase: Phase(r.bounded("phase", 0, uint64(Exhausted))),
+			debt:  r.uvarint(),
+			phase: r.phase(),
+			leases: list(r, "leases", maxCount, func() lease {
+				return lease{
+					holder:  holder{r.string("node", maxNodeBytes), r.uvarint()},
+					units:   r.uvarint(),
+					expires: r.time("expires"),
+				}
+			}),
 		},
 	}
-}
-
-func (r *reader) session() *session {
-	ses := &session{incarnation: r.uvarint(), seq: r.uvarint(), result: r.result()}
-	n := r.bounded("number of taken", 0, MaxFrameCalls)
-	ses.taken = make([]taken, 0, n)
-	for range n {
-		t := taken{domain: r.string("domain", maxDomainBytes), admitted: r.uvarint()}
-		for range r.bounded("number of units", 0, maxCount) {
-			if r.err != nil {
-				break
-			}
-			t.units = append(t.units, unit{
-				endpoint: r.string("endpoint", maxEndpointBytes),
-				reset:    uint32(r.bounded("reset", 1, math.MaxUint32)),
-				start:    r.time("start"),
-			})
-		}
-		ses.taken = append(ses.taken, t)
-	}
-	return ses
 }

@@ -8,40 +8,39 @@ import (
 // State holds all counters and what is needed to apply each frame once. It is
 // not safe for concurrent use.
 type State struct {
-	now      int64
+	now     int64
+	term    uint64
+	params  Params
+	members int
+	lastID  uint64
+
 	domains  map[string]*domain
+	counters map[uint64]*counter
 	sessions map[string]*session
+
+	// changed is the counters that entered a phase since TakeChanges; it is no
+	// part of what replicas share.
+	changed []Info
+	// without is a rule that is switched off; see Without.
+	without Rule
 }
 
-// domain holds the counters of one domain.
-type domain struct {
-	// counters is sorted by endpoint, then reset.
-	counters []*counter
-	// byEndpoint lists what a call of an endpoint counts on: the domain's own
-	// counters and the endpoint's. The entry "" has the domain's own alone.
-	byEndpoint map[string][]*counter
-}
+// domain holds the counters of one domain, sorted by endpoint, then reset.
+type domain struct{ counters []*counter }
 
 // session is what is remembered of a node to apply its frames exactly once.
 type session struct {
 	incarnation uint64
 	seq         uint64
 	result      Result
-	// taken has, for each of the last frame's calls, the windows its units
-	// came from, so that the next frame can give units back.
-	taken []taken
-}
-
-// taken is what one Calls of a frame took.
-type taken struct {
-	domain   string
-	admitted uint64
-	units    []unit
 }
 
 // NewState is an empty state.
 func NewState() *State {
-	return &State{domains: map[string]*domain{}, sessions: map[string]*session{}}
+	return &State{
+		params:  Params{LeaseMillis: DefaultLeaseMillis, MinLease: DefaultMinLease},
+		domains: map[string]*domain{}, counters: map[uint64]*counter{}, sessions: map[string]*session{},
+	}
 }
 
 // Now is the cluster time, in milliseconds, of the newest command.
@@ -51,68 +50,80 @@ func (s *State) Now() int64 { return s.now }
 // back.
 func (s *State) Advance(t int64) { s.now = max(s.now, t) }
 
+// SetParams sets the bounds of leases from here on.
+func (s *State) SetParams(p Params) { s.params = p }
+
+// SetMembers sets the number of nodes that units are shared out to.
+func (s *State) SetMembers(n int) { s.members = n }
+
+// TakeChanges returns the counters that entered a phase since the last call.
+func (s *State) TakeChanges() []Info {
+	list := s.changed
+	s.changed = nil
+	return list
+}
+
 // SetConditions puts the conditions of a domain in force, as its deployment
 // does. Counters that go on to exist keep their usage; the others are gone. No
 // conditions removes the domain.
 func (s *State) SetConditions(key string, conditions []Condition) {
-	if len(conditions) == 0 {
-		delete(s.domains, key)
-		return
+	type name struct {
+		endpoint string
+		reset    uint32
 	}
-	old := s.domains[key]
-	d := &domain{byEndpoint: map[string][]*counter{}}
-	for _, cond := range conditions {
-		c := old.find(cond.Endpoint, cond.ResetSeconds)
-		if c == nil {
-			c = &counter{endpoint: cond.Endpoint, reset: cond.ResetSeconds}
+	kept := map[name]*counter{}
+	if old := s.domains[key]; old != nil {
+		for _, c := range old.counters {
+			kept[name{c.endpoint, c.reset}] = c
+			delete(s.counters, c.id)
 		}
-		c.limit(s.now, cond.Max)
+		delete(s.domains, key)
+	}
+	d := &domain{}
+	for _, cond := range conditions {
+		c := kept[name{cond.Endpoint, cond.ResetSeconds}]
+		if c == nil {
+			s.lastID++
+			c = &counter{id: s.lastID, endpoint: cond.Endpoint, reset: cond.ResetSeconds}
+		}
+		c.limit(s, cond.Max)
 		d.counters = append(d.counters, c)
 	}
-	d.index()
-	s.domains[key] = d
+	if len(d.counters) > 0 {
+		s.add(key, d)
+	}
 }
 
-// index sorts the counters and lists them by endpoint.
-func (d *domain) index() {
+// add enters a domain into the state.
+func (s *State) add(key string, d *domain) {
 	slices.SortFunc(d.counters, func(a, b *counter) int {
 		return cmp.Or(cmp.Compare(a.endpoint, b.endpoint), cmp.Compare(a.reset, b.reset))
 	})
+	s.domains[key] = d
 	for _, c := range d.counters {
-		if _, ok := d.byEndpoint[c.endpoint]; !ok && c.endpoint != "" {
-			d.byEndpoint[c.endpoint] = slices.Clone(d.byEndpoint[""])
-		}
-		d.byEndpoint[c.endpoint] = append(d.byEndpoint[c.endpoint], c)
+		s.counters[c.id] = c
 	}
 }
 
-// find is the domain's counter of that name, nil if there is none.
-func (d *domain) find(endpoint string, reset uint32) *counter {
-	if d == nil {
-		return nil
-	}
-	for _, c := range d.byEndpoint[endpoint] {
-		if c.endpoint == endpoint && c.reset == reset {
-			return c
-		}
-	}
-	return nil
-}
-
-// applicable lists the counters a call of the endpoint counts on. An endpoint
-// without conditions of its own counts on the domain's.
-func (d *domain) applicable(endpoint string) []*counter {
-	if d == nil {
-		return nil
-	}
-	if list, ok := d.byEndpoint[endpoint]; ok {
-		return list
-	}
-	return d.byEndpoint[""]
-}
-
-// Forget drops what is remembered of a node that has left the cluster.
+// Forget drops what is remembered of a node that has left the cluster. What it
+// held stays out until it expires.
 func (s *State) Forget(node string) { delete(s.sessions, node) }
+
+// Domains lists the domains that have conditions, sorted.
+func (s *State) Domains() []string { return sorted(s.domains) }
+
+// Counters lists a domain's counters: its own first, then its endpoints'.
+func (s *State) Counters(key string) []Info {
+	d := s.domains[key]
+	if d == nil {
+		return nil
+	}
+	list := make([]Info, 0, len(d.counters))
+	for _, c := range d.counters {
+		list = append(list, c.info())
+	}
+	return list
+}
 
 // Readings reads a domain's conditions out as of the cluster time now, or of
 // the newest command if that is later: its own first, then its endpoints'.

@@ -1,0 +1,173 @@
+package cluster
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// holding is what this node has of one counter. Calls read and spend it without
+// a lock; the fields below are the ledger's, under its lock.
+type holding struct {
+	id uint64
+	// lease is what may be spent; nil where there is none.
+	lease atomic.Pointer[lease]
+	// exhausted is the window that this node's replica knows to be used up.
+	exhausted atomic.Pointer[span]
+	// owed is the calls refused here by other counters that this one has yet
+	// to be charged.
+	owed atomic.Int64
+
+	// phase is the newest known, of the window phaseOf.
+	phase   quota.Phase
+	phaseOf span
+	// marked: the counter is in the ledger's list to report on.
+	marked bool
+	// want has the next report ask for at least so many units.
+	want uint32
+	// giveUp has it give the lease back.
+	giveUp bool
+}
+
+// span is a window and the cluster time, ms, at which it ends.
+type span struct{ window, ends int64 }
+
+// learn takes in what is known of the counter's phase.
+func (h *holding) learn(p quota.Phase, of span) {
+	if of.window > h.phaseOf.window || of.window == h.phaseOf.window && p > h.phase {
+		h.phase, h.phaseOf = p, of
+	}
+	if p == quota.Exhausted {
+		h.exhausted.Store(&of)
+	}
+}
+
+// lease is a block of units this node may spend.
+type lease struct {
+	window int64
+	// units is what is left but for the stripes; far below zero once the lease
+	// is closed, as they are then.
+	units atomic.Int64
+	// stripes have a few units each, one for every core, so that cores do not
+	// fight over one number.
+	stripes []stripe
+	// deadline is when spending ends, mono ns, and drift the drift of the
+	// clocks when it was set.
+	deadline, drift atomic.Int64
+	// low is the number of units at which more is asked for, once.
+	low   atomic.Int64
+	asked atomic.Bool
+
+	// Under the ledger's lock: out is what the cluster believes to be here,
+	// last what it gave last, windowEnds when the window ends, mono ns, length
+	// how long the lease lasts, ns, reported when it was last reported on.
+	out, last                    uint64
+	windowEnds, length, reported int64
+}
+
+// stripe is units in a cache line of their own.
+type stripe struct {
+	units atomic.Int64
+	_     [56]byte
+}
+
+const (
+	closedUnits = math.MinInt64 / 2
+	// stripeUnits is the most that a stripe is filled with at a time.
+	stripeUnits = 64
+)
+
+func newLease(window int64, stripes int) *lease {
+	return &lease{window: window, stripes: make([]stripe, stripes)}
+}
+
+// takeFrom takes n units of a number of them, all or none.
+func takeFrom(units *atomic.Int64, n int64) bool {
+	if units.Add(-n) >= 0 {
+		return true
+	}
+	units.Add(n)
+	return false
+}
+
+// take spends a unit, if there is one, from the core's stripe where it can.
+// Whoever takes then reads the clock, and only then asks alive: a pause in
+// between can thus never admit late. Units that were on their way to a stripe
+// as the lease was closed are stranded: nobody can spend them any more.
+func (l *lease) take(core int) (ok bool, stranded int64) {
+	own := &l.stripes[core%len(l.stripes)].units
+	if takeFrom(own, 1) {
+		return true, 0
+	}
+	fill := min(l.units.Load()/int64(4*len(l.stripes)), stripeUnits)
+	if fill > 1 && takeFrom(&l.units, fill) {
+		if own.Add(fill-1) < 0 {
+			stranded = fill - 1
+		}
+		return true, stranded
+	}
+	if takeFrom(&l.units, 1) {
+		return true, 0
+	}
+	for i := range l.stripes {
+		if takeFrom(&l.stripes[i].units, 1) {
+			return true, 0
+		}
+	}
+	return false, 0
+}
+
+// alive reports whether a unit taken before the clocks were read may be used.
+func (l *lease) alive(at instant) bool {
+	drift := at.drift - l.drift.Load()
+	return at.mono < l.deadline.Load() && drift < maxDrift && drift > -maxDrift
+}
+
+// left is the number of units not spent, but for those on their way to a
+// stripe.
+func (l *lease) left() uint64 {
+	n := max(l.units.Load(), 0)
+	for i := range l.stripes {
+		n += max(l.stripes[i].units.Load(), 0)
+	}
+	return uint64(n)
+}
+
+// close ends the spending and returns what was left.
+func (l *lease) close() uint64 {
+	n := max(l.units.Swap(closedUnits), 0)
+	for i := range l.stripes {
+		n += max(l.stripes[i].units.Swap(closedUnits), 0)
+	}
+	return uint64(n)
+}
+
+// extend applies a grant to the lease. sent is when the clocks were read,
+// before the frame that asked was first sent.
+func (l *lease) extend(g quota.Grant, sent instant) {
+	l.windowEnds = sent.mono + g.EndsIn*int64(time.Millisecond)
+	l.length = g.LeaseMillis * int64(time.Millisecond)
+	// Two clocks may run at rates that differ by a percent.
+	l.deadline.Store(min(sent.mono+l.length-l.length/100, l.windowEnds))
+	l.drift.Store(sent.drift)
+	if g.Units > l.out {
+		l.last = g.Units - l.out
+		l.units.Add(int64(l.last))
+	}
+	l.out = g.Units
+	l.low.Store(int64(l.left() / 4))
+	l.asked.Store(false)
+}
+
+// appetite is how many units more the lease should have, to last for what was
+// spent lately: spent units in the time since the last report.
+func (l *lease) appetite(spent uint64, now int64) uint32 {
+	elapsed := max(now-l.reported, int64(time.Millisecond))
+	target := 2 * float64(spent) * float64(l.length) / float64(elapsed)
+	// Growing by a factor finds the right size in a few rounds, without
+	// taking what others need on the strength of one burst.
+	target = min(target, 4*float64(max(l.last, l.out)))
+	return uint32(min(max(target-float64(l.left()), 0), math.MaxUint32/2))
+}

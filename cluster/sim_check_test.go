@@ -1,0 +1,175 @@
+package cluster
+
+import (
+	"fmt"
+
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// checker sees every answer of a schedule and holds it against the promises.
+type checker struct {
+	w       *world
+	waiting map[*call]*simCall
+	windows map[counterWindow]*windowLog
+	// refusals has, for each frame, the windows that refused calls of each of
+	// its takes.
+	refusals map[string][][]counterWindow
+	failed   []string
+
+	admittedCalls, refusedCalls int
+}
+
+// counterWindow is one window of one counter.
+type counterWindow struct {
+	counter uint64
+	window  int64
+}
+
+// windowLog is what happened in a window.
+type windowLog struct {
+	limit     uint64 // the largest in force while it ran
+	admitted  uint64
+	charged   uint64 // calls that another counter refused
+	refusedAt int64  // when the first 20004 was answered, real ns; 0 if none
+}
+
+// simCall is one call of a client.
+type simCall struct {
+	begun int64
+	units []counterWindow
+}
+
+// take notes what a call has paid for locally.
+func (r *simCall) take(cl *class, paid []*lease, missing uint64) {
+	n := 0
+	for i, h := range cl.holdings {
+		if missing&(1<<i) == 0 {
+			r.units = append(r.units, counterWindow{h.id, paid[n].window})
+			n++
+		}
+	}
+}
+
+func (c *checker) fail(format string, args ...any) {
+	c.failed = append(c.failed, fmt.Sprintf("at %.3f ms: ", float64(c.w.now)/float64(ms))+fmt.Sprintf(format, args...))
+}
+
+func (c *checker) log(k counterWindow) *windowLog {
+	if c.windows[k] == nil {
+		c.windows[k] = &windowLog{}
+	}
+	return c.windows[k]
+}
+
+// admitted: a client was let through.
+func (c *checker) admitted(r *simCall) {
+	c.admittedCalls++
+	for _, k := range r.units {
+		wl := c.log(k)
+		wl.admitted++
+		if wl.limit > 0 && wl.admitted > wl.limit {
+			c.fail("promise 1: %d calls admitted by counter %d in window %d, its limit is %d", wl.admitted, k.counter, k.window, wl.limit)
+		}
+		if wl.refusedAt > 0 && r.begun > wl.refusedAt {
+			c.fail("promise 3: a call begun at %.3f ms was admitted by counter %d in window %d, which answered 20004 at %.3f ms",
+				float64(r.begun)/float64(ms), k.counter, k.window, float64(wl.refusedAt)/float64(ms))
+		}
+	}
+}
+
+// refused: a client was answered 20004 because of a counter's window.
+func (c *checker) refused(counter uint64, window int64) {
+	c.refusedCalls++
+	if wl := c.log(counterWindow{counter, window}); wl.refusedAt == 0 {
+		wl.refusedAt = c.w.now
+	}
+}
+
+// charged: a call that another counter refused counts on this one.
+func (c *checker) charged(counter uint64) {
+	for _, info := range c.w.truth.Counters("d") {
+		if info.ID == counter {
+			c.log(counterWindow{counter, info.Window}).charged++
+		}
+	}
+}
+
+// applied: the log has a frame, and the truth this result of it.
+func (c *checker) applied(s *quota.State, f *quota.Frame, res quota.Result) {
+	infos := map[uint64]quota.Info{}
+	for _, info := range s.Counters("d") {
+		infos[info.ID] = info
+		wl := c.log(counterWindow{info.ID, info.Window})
+		for _, cond := range c.w.limits {
+			if cond.Endpoint == info.Endpoint {
+				wl.limit = max(wl.limit, cond.Max)
+			}
+		}
+	}
+	if res.Stale {
+		return
+	}
+	lists := make([][]counterWindow, len(f.Takes))
+	for i, t := range f.Takes {
+		for _, id := range t.Counters {
+			k := counterWindow{id, infos[id].Window}
+			if infos[id].Phase == quota.Exhausted {
+				lists[i] = append(lists[i], k)
+			} else if d := res.Decisions[i]; d.Decided > d.Admitted {
+				c.log(k).charged += uint64(d.Decided - d.Admitted)
+			}
+		}
+	}
+	c.refusals[string(f.Append(nil))] = lists
+}
+
+// settled: a node has taken a result in and answered its callers.
+func (c *checker) settled(n *simNode, f simFrame, res quota.Result) {
+	lists := c.refusals[string(f.frame)]
+	for i, batch := range n.r.batches[:len(n.r.frame.Takes)] {
+		for _, call := range batch {
+			rec := c.waiting[call]
+			select {
+			case a := <-call.answer:
+				delete(c.waiting, call)
+				switch {
+				case a.err != nil:
+				case a.verdict.Admitted:
+					for j, id := range n.r.frame.Takes[i].Counters {
+						rec.units = append(rec.units, counterWindow{id, res.Decisions[i].Windows[j]})
+					}
+					c.admitted(rec)
+				default:
+					for _, k := range lists[i] {
+						c.refused(k.counter, k.window)
+					}
+					for _, k := range rec.units { // paid for all the same
+						c.log(k).charged++
+					}
+				}
+			default:
+			}
+		}
+	}
+}
+
+// end checks what can be told once the schedule is over.
+func (c *checker) end() {
+	if err := c.w.equal(); err != nil {
+		c.fail("%v", err)
+	}
+	if c.w.faults {
+		return
+	}
+	// Where there are two counters, a refusal may be put down to the wrong one
+	// of them: both may have been used up by one entry.
+	least := uint64(999)
+	if len(c.w.limits) > 1 {
+		least = 900
+	}
+	for k, wl := range c.windows {
+		if counted := wl.admitted + wl.charged; wl.refusedAt > 0 && counted*1000 < wl.limit*least {
+			c.fail("promise 2: counter %d answered 20004 in window %d after %d of %d calls", k.counter, k.window, counted, wl.limit)
+		}
+	}
+}

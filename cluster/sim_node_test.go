@@ -1,0 +1,273 @@
+package cluster
+
+import (
+	"time"
+
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// mono is the node's monotonic clock, wall its wall clock.
+func (n *simNode) mono() int64 { return int64(float64(n.w.now-n.suspended) * n.rate) }
+func (n *simNode) wall() int64 { return 1_000_000*ms + n.offset + n.mono() + n.suspended }
+
+func (n *simNode) clock() instant {
+	m := n.mono()
+	return instant{m, n.wall() - m}
+}
+
+// boot starts a new incarnation of the node on the state it has.
+func (n *simNode) boot() {
+	n.incarnation++
+	n.ledger = newLedger(n.id, n.incarnation, time.Hour, simParams, nil, simMetrics, n.clock)
+	n.ledger.stripes = 2 // whatever this machine has: a seed is a schedule anywhere
+	n.r, n.sending = round{}, false
+	n.ledger.CountersChanged("d", n.state.Counters("d"))
+}
+
+// catchUp applies what is committed, up to an index.
+func (n *simNode) catchUp(to int) {
+	for n.applied < to {
+		e := n.w.log[n.applied]
+		n.applied++
+		n.w.apply(n.state, e, false)
+		if e.limits != nil {
+			n.ledger.CountersChanged("d", n.state.Counters("d"))
+		}
+		if changed := n.state.TakeChanges(); len(changed) > 0 {
+			n.ledger.PhasesChanged(changed)
+		}
+	}
+	n.w.on(n, 0, n.step)
+}
+
+// heartbeat brings what messages have lost.
+func (n *simNode) heartbeat() {
+	if !n.cut && !n.w.leader.cut && n.w.leader.up {
+		n.catchUp(len(n.w.log))
+	}
+}
+
+// tick does what the ledger's ticker does.
+func (w *world) tick(n *simNode) {
+	w.after(int64(tick), func() {
+		if n.up && w.now >= n.pausedUntil {
+			n.ledger.look()
+			n.step()
+		}
+		w.tick(n)
+	})
+}
+
+// step does what the ledger's loop does: one frame after the other.
+func (n *simNode) step() {
+	if n.sending || !n.ledger.collect(&n.r) {
+		return
+	}
+	n.sending = true
+	if n.w.broken == stopAfterReport {
+		n.eachGivenBack(func(h *holding, le *lease, units uint64) {
+			le.units.Store(int64(units))
+			h.lease.Store(le)
+		})
+	}
+	n.send(append([]byte(nil), n.r.buf...), n.r.frame.Seq)
+}
+
+// eachGivenBack visits what the frame under way gives back.
+func (n *simNode) eachGivenBack(f func(*holding, *lease, uint64)) {
+	for i, rep := range n.r.frame.Reports {
+		if rep.Back > 0 {
+			f(n.r.held[i], n.r.reports[i], rep.Back)
+		}
+	}
+}
+
+// send sends a frame until it is answered.
+func (n *simNode) send(frame []byte, seq uint64) {
+	if !n.sending || n.r.frame.Seq != seq {
+		return
+	}
+	if leader := n.w.leader; leader.up {
+		f := simFrame{n, n.incarnation, frame}
+		n.w.deliver(n, leader, func() { n.w.receive(leader, f) })
+	}
+	n.w.on(n, n.w.between(15, 40), func() {
+		if n.w.broken == retryUnderNewID && n.sending && n.r.frame.Seq == seq {
+			n.r.frame.Seq++
+			n.ledger.seq++
+			frame, seq = n.r.frame.Append(nil), n.r.frame.Seq
+		}
+		n.send(frame, seq)
+	})
+}
+
+// answered takes a result in, once.
+func (n *simNode) answered(f simFrame, res quota.Result) {
+	if !n.sending || f.inc != n.incarnation || string(f.frame) != string(n.r.frame.Append(nil)) {
+		return
+	}
+	n.sending = false
+	w := n.w
+	switch w.broken {
+	case stopAfterReport:
+		n.eachGivenBack(func(h *holding, le *lease, _ uint64) {
+			le.close()
+			h.lease.CompareAndSwap(le, nil)
+		})
+	case timerFromReceipt:
+		n.r.sent = n.clock()
+	case windowByNodesClock:
+		for i := range res.Grants {
+			if g := &res.Grants[i]; g.Units > 0 {
+				g.EndsIn += (n.offset + n.suspended) / ms
+				g.LeaseMillis = max(g.LeaseMillis, g.EndsIn)
+			}
+		}
+	}
+	stalled := n.ledger.apply(&n.r, res, nil)
+	w.check.settled(n, f, res)
+	if stalled {
+		w.on(n, int64(stallPause), n.step)
+	} else {
+		w.on(n, 0, n.step)
+	}
+}
+
+// calls has clients call the node, so many a millisecond, the first of them at
+// the rate of next.
+func (w *world) calls(n *simNode, rate, next float64) {
+	w.after(int64(w.rng.ExpFloat64()/next*float64(ms)), func() {
+		next := rate
+		if n.up && w.now >= n.pausedUntil {
+			endpoint := ""
+			if len(w.limits) > 1 && w.chance(2) {
+				endpoint = "e"
+			}
+			if w.call(n, endpoint) { // refused at once: there is little to see
+				next = 0.5
+			}
+		}
+		w.calls(n, rate, next)
+	})
+}
+
+// call makes one call, as Ledger.begin and Take do. It reports whether the
+// node's replica has refused it.
+func (w *world) call(n *simNode, endpoint string) (refused bool) {
+	l, rec := n.ledger, &simCall{begun: w.now}
+	cl := l.class("d", endpoint)
+	if cl == nil {
+		return false
+	}
+	if _, ok := l.refuse(cl, 0); ok {
+		for _, h := range cl.holdings {
+			if ex := h.exhausted.Load(); ex != nil {
+				w.check.refused(h.id, ex.window)
+			} else {
+				w.check.charged(h.id)
+			}
+		}
+		return true
+	}
+	paid, missing := l.spend(cl, 0, nil)
+	rec.take(cl, paid, missing)
+	if missing == 0 {
+		w.check.admitted(rec)
+		return false
+	}
+	c := calls.New().(*call)
+	c.class, c.missing, c.paid = cl, missing, paid
+	w.check.waiting[c] = rec
+	if l.enqueue(c) {
+		w.on(n, 0, n.step)
+		w.after(w.between(100, 250), func() { c.state.CompareAndSwap(callWaiting, callGone) })
+	}
+	return false
+}
+
+// fault has something go wrong, and the next thing after it.
+func (w *world) fault() {
+	n := w.nodes[w.rng.IntN(len(w.nodes))]
+	switch w.rng.IntN(9) {
+	case 0, 1:
+		w.leaderLost()
+	case 2:
+		w.crash(n)
+	case 3:
+		n.pausedUntil = w.now + w.between(10, 300)
+	case 4: // suspended: the monotonic clock stands still
+		d := w.between(10, 400)
+		n.pausedUntil = w.now + d
+		n.suspended += d // nobody there reads a clock before it goes on
+	case 5:
+		n.cut = true
+		w.after(w.between(20, 300), func() { n.cut = false; n.heartbeat() })
+	case 6:
+		if !w.leads() || w.inFlight != nil {
+			break
+		}
+		w.limits = append([]quota.Condition(nil), w.limits...)
+		i := w.rng.IntN(len(w.limits))
+		w.limits[i].Max = w.limit()
+		w.commit(simEntry{term: w.term, stamp: w.stamp(), limits: w.limits})
+	case 7:
+		n.offset += w.between(-50, 50) // the wall clock is set
+	case 8:
+		n.ledger.mu.Lock() // a node that is about to stop gives back
+		for _, h := range n.ledger.holdings {
+			if h.lease.Load() != nil {
+				h.giveUp = true
+				n.ledger.markLocked(h, 0)
+			}
+		}
+		n.ledger.mu.Unlock()
+	}
+	if !w.leads() {
+		w.after(w.between(20, 60), w.leaderLost)
+	}
+	w.after(w.between(5, 120), w.fault)
+}
+
+// leaderLost elects a node that can be reached, if a majority can.
+func (w *world) leaderLost() {
+	var able []*simNode
+	up := 0
+	for _, n := range w.nodes {
+		if n.up && !n.cut {
+			up++
+			if w.now >= n.pausedUntil {
+				able = append(able, n)
+			}
+		}
+	}
+	if up <= len(w.nodes)/2 || len(able) == 0 {
+		w.after(w.between(10, 30), w.leaderLost)
+		return
+	}
+	w.elect(able[w.rng.IntN(len(able))])
+}
+
+// crash ends a node's process, and starts it again, on what its disk has.
+func (w *world) crash(n *simNode) {
+	if !n.up {
+		return
+	}
+	n.up, n.sending = false, false
+	w.after(w.between(10, 200), func() {
+		b := n.state.Append(nil)
+		s, err := quota.DecodeState(b)
+		if err != nil {
+			panic(err)
+		}
+		n.state = s
+		switch w.broken {
+		case creditOnExpiry:
+			s.Without(quota.ExpiredIsUsed)
+		case refundExhausted:
+			s.Without(quota.ExhaustedIsFinal)
+		}
+		n.up = true
+		n.boot()
+		n.heartbeat()
+	})
+}

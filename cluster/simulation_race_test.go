@@ -1,0 +1,7 @@
+//go:build race
+
+package cluster
+
+// simDefault is small under the race detector; make test runs the simulation
+// without it as well.
+const simDefault = 100

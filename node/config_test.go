@@ -1,0 +1,111 @@
+package node_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollgate/tollgate/node"
+)
+
+// valid is the smallest configuration that passes.
+func valid() node.Config {
+	return node.Config{ID: "n1", DataDir: "/data", Listen: "127.0.0.1:8001", Admin: "127.0.0.1:9001", Cluster: "127.0.0.1:7001"}
+}
+
+var secret = strings.Repeat("s", node.MinTokenLength)
+
+// TestConfigProblems: what is wrong is named by its flag and value, with what
+// would be right; an address that others can reach needs a token.
+func TestConfigProblems(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*node.Config)
+		want   string // empty: it is valid
+	}{
+		"as it is": {func(*node.Config) {}, ""},
+		"everything": {func(c *node.Config) {
+			*c = node.Config{
+				ID: strings.Repeat("A.z_9-", 10) + "1234", DataDir: "d", Nonvoter: true, Token: secret,
+				Listen: ":0", Admin: "0.0.0.0:9001", Cluster: "[::]:7001",
+				AdvertiseListen: "gw.example:80", AdvertiseAdmin: "10.0.0.1:9001", AdvertiseCluster: "[fd00::1]:7001",
+				Join:      []string{"http://10.0.0.2:9001", "https://gw2.example/"},
+				QuotaWait: node.MaxQuotaWait, DrainTimeout: node.MaxDrainTimeout,
+			}
+		}, ""},
+		"other loopbacks": {func(c *node.Config) { c.Admin, c.Cluster = "[::1]:9001", "localhost:7001" }, ""},
+
+		"no ID":         {func(c *node.Config) { c.ID = "" }, `--id "": must be 1 to 64 of A-Z a-z 0-9 . _ -`},
+		"ID too long":   {func(c *node.Config) { c.ID = strings.Repeat("n", 65) }, `--id "` + strings.Repeat("n", 65) + `": must be 1 to 64 of A-Z a-z 0-9 . _ -`},
+		"ID with slash": {func(c *node.Config) { c.ID = "../n1" }, `--id "../n1": must be 1 to 64 of A-Z a-z 0-9 . _ -`},
+		"ID with line":  {func(c *node.Config) { c.ID = "n1\n" }, `--id "n1\n": must be 1 to 64 of A-Z a-z 0-9 . _ -`},
+		"ID not ASCII":  {func(c *node.Config) { c.ID = "nö" }, `--id "nö": must be 1 to 64 of A-Z a-z 0-9 . _ -`},
+		"no directory":  {func(c *node.Config) { c.DataDir = "" }, `--data-dir: must name a directory for this node's state`},
+
+		"founder that joins":  {func(c *node.Config) { c.Bootstrap, c.Join = true, []string{"http://x"} }, `--bootstrap and --join: a node founds a cluster or joins one; give only one of them`},
+		"founder, no vote":    {func(c *node.Config) { c.Bootstrap, c.Nonvoter = true, true }, `--bootstrap and --nonvoter: the founder of a cluster must vote`},
+		"join, no scheme":     {func(c *node.Config) { c.Join = []string{"127.0.0.1:9001"} }, `--join "127.0.0.1:9001": must be an admin URL of a member, such as http://127.0.0.1:9001`},
+		"join, other scheme":  {func(c *node.Config) { c.Join = []string{"ftp://x"} }, `--join "ftp://x": must be an admin URL of a member, such as http://127.0.0.1:9001`},
+		"join, no host":       {func(c *node.Config) { c.Join = []string{"http:///v1"} }, `--join "http:///v1": must be an admin URL of a member, such as http://127.0.0.1:9001`},
+		"join, one of two":    {func(c *node.Config) { c.Join = []string{"http://x", ""} }, `--join "": must be an admin URL of a member, such as http://127.0.0.1:9001`},
+		"short token":         {func(c *node.Config) { c.Token = secret[1:] }, "--token-file: the token has 31 characters, must have at least 32; make one with `openssl rand -hex 32`"},
+		"negative wait":       {func(c *node.Config) { c.QuotaWait = -1 }, `--quota-wait -1ns: must be more than 0 and at most 1m0s`},
+		"wait too long":       {func(c *node.Config) { c.QuotaWait = node.MaxQuotaWait + 1 }, `--quota-wait 1m0.000000001s: must be more than 0 and at most 1m0s`},
+		"negative drain":      {func(c *node.Config) { c.DrainTimeout = -time.Second }, `--drain-timeout -1s: must be more than 0 and at most 10m0s`},
+		"drain too long":      {func(c *node.Config) { c.DrainTimeout = time.Hour }, `--drain-timeout 1h0m0s: must be more than 0 and at most 10m0s`},
+		"no port":             {func(c *node.Config) { c.Listen = "127.0.0.1" }, `--listen "127.0.0.1": must be HOST:PORT`},
+		"no address":          {func(c *node.Config) { c.Admin = "" }, `--admin "": must be HOST:PORT`},
+		"port too high":       {func(c *node.Config) { c.Cluster = "127.0.0.1:65536" }, `--cluster "127.0.0.1:65536": the port must be a number up to 65535`},
+		"port by name":        {func(c *node.Config) { c.Listen = "127.0.0.1:http" }, `--listen "127.0.0.1:http": the port must be a number up to 65535`},
+		"a URL":               {func(c *node.Config) { c.Listen = "http://127.0.0.1:80" }, `--listen "http://127.0.0.1:80": must be HOST:PORT`},
+		"advertise, no port":  {func(c *node.Config) { c.AdvertiseListen = "gw.example" }, `--advertise-listen "gw.example": must be HOST:PORT`},
+		"advertise, port 0":   {func(c *node.Config) { c.AdvertiseAdmin = "10.0.0.1:0" }, `--advertise-admin "10.0.0.1:0": must be a HOST:PORT that others can connect to`},
+		"advertise, no host":  {func(c *node.Config) { c.AdvertiseCluster = ":7001" }, `--advertise-cluster ":7001": must be a HOST:PORT that others can connect to`},
+		"advertise, all":      {func(c *node.Config) { c.AdvertiseCluster = "[::]:7001" }, `--advertise-cluster "[::]:7001": must be a HOST:PORT that others can connect to`},
+		"all, not advertised": {func(c *node.Config) { c.Listen = "0.0.0.0:80" }, `--listen 0.0.0.0:80 names no address that others could reach: give --advertise-listen HOST:PORT too`},
+
+		// Closed by default: without a token, admin and cluster stay on loopback.
+		"open admin":        {func(c *node.Config) { c.Admin = "10.0.0.1:9001" }, `--admin 10.0.0.1:9001 can be reached by others: give --token-file, or listen on 127.0.0.1`},
+		"open cluster":      {func(c *node.Config) { c.Cluster = "[fd00::1]:7001" }, `--cluster [fd00::1]:7001 can be reached by others: give --token-file, or listen on 127.0.0.1`},
+		"admin by name":     {func(c *node.Config) { c.Admin = "gw.example:9001" }, `--admin gw.example:9001 can be reached by others: give --token-file, or listen on 127.0.0.1`},
+		"clients from afar": {func(c *node.Config) { c.Listen = "10.0.0.1:80" }, ""},
+		"open admin with all": {func(c *node.Config) { c.Admin = ":9001" }, "--admin :9001 can be reached by others: give --token-file, or listen on 127.0.0.1\n" +
+			"--admin :9001 names no address that others could reach: give --advertise-admin HOST:PORT too"},
+		"open with a token": {func(c *node.Config) { c.Admin, c.Cluster, c.Token = "10.0.0.1:9001", "10.0.0.1:7001", secret }, ""},
+
+		"everything at once": {func(c *node.Config) { *c = node.Config{Token: "x"} }, strings.Join([]string{
+			`--id "": must be 1 to 64 of A-Z a-z 0-9 . _ -`,
+			`--data-dir: must name a directory for this node's state`,
+			"--token-file: the token has 1 characters, must have at least 32; make one with `openssl rand -hex 32`",
+			`--listen "": must be HOST:PORT`,
+			`--admin "": must be HOST:PORT`,
+			`--cluster "": must be HOST:PORT`,
+		}, "\n")},
+	} {
+		cfg := valid()
+		c.change(&cfg)
+		got := ""
+		if err := cfg.Validate(); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
+		}
+		// A node does not start with what is wrong, and leaves nothing behind.
+		if c.want != "" {
+			if n, err := node.Open(t.Context(), cfg); err == nil || err.Error() != c.want {
+				t.Errorf("%s: opened %v, %v", name, n, err)
+			}
+		}
+	}
+}
+
+// TestConfigDefaults: what is left out has a meaning.
+func TestConfigDefaults(t *testing.T) {
+	cfg := valid()
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.QuotaWait != 2*time.Second || cfg.DrainTimeout != 10*time.Second || cfg.Logger == nil || cfg.Network == nil {
+		t.Errorf("the defaults are %+v", cfg)
+	}
+}

@@ -1,0 +1,114 @@
+package quota
+
+import "slices"
+
+// A lease is waited for a little longer than its holder may spend it: two
+// clocks may run at rates that differ by up to 2 %, a holder's machine may have
+// been suspended for a moment that is too short for it to notice, and stamps
+// are cut to milliseconds.
+const (
+	WaitPercent = 2
+	WaitMillis  = 60
+)
+
+// leaseMillis is how long a holder may spend a lease of the counter.
+func (c *counter) leaseMillis(p Params) int64 {
+	return max(MinLeaseMillis, min(int64(p.LeaseMillis), int64(c.reset)*1000/10))
+}
+
+// expiry is until when a lease that is granted or renewed now is waited for.
+func (c *counter) expiry(s *State) int64 {
+	t := c.leaseMillis(s.params)
+	return s.now + t + t*WaitPercent/100 + WaitMillis
+}
+
+// of is the holder's lease, nil if it has none.
+func (w *window) of(h holder) *lease {
+	if i, ok := w.find(h); ok {
+		return &w.leases[i]
+	}
+	return nil
+}
+
+func (w *window) find(h holder) (int, bool) {
+	return slices.BinarySearchFunc(w.leases, h, func(l lease, h holder) int { return l.holder.compare(h) })
+}
+
+// answer gives a holder what it asks for.
+func (c *counter) answer(s *State, h holder, r Report) Grant {
+	w := &c.window
+	if !c.running(s.now) {
+		return Grant{Phase: w.phase}
+	}
+	if r.Want > 0 {
+		c.grant(s, h, uint64(r.Want))
+	}
+	g := Grant{Phase: w.phase, Window: w.start, EndsIn: c.ends() - s.now}
+	if l := w.of(h); l != nil && (r.Renew || r.Want > 0) && w.phase == Leasing {
+		l.expires = max(l.expires, c.expiry(s))
+		g.LeaseMillis = c.leaseMillis(s.params)
+		g.Units = l.units
+	}
+	return g
+}
+
+// account moves units that were spent, or come back, out of the lease. Only
+// the holder's word in the log does that; a word about another window, or
+// about a lease that was given up for lost, comes too late.
+func (c *counter) account(s *State, h holder, r Report) {
+	w := &c.window
+	l := w.of(h)
+	if l == nil || w.start != r.Window || !c.running(s.now) {
+		return
+	}
+	spent := min(r.Spent, l.units)
+	back := min(r.Back, l.units-spent)
+	w.used += spent
+	l.units -= spent + back
+	if l.units == 0 {
+		i, _ := w.find(h)
+		w.leases = slices.Delete(w.leases, i, i+1)
+	}
+	if back > 0 {
+		c.payDebt()
+	}
+	c.settle(s)
+}
+
+// grant leases up to want units to the holder. Past the point where a share is
+// worth leasing, the window starts draining instead.
+func (c *counter) grant(s *State, h holder, want uint64) {
+	w := &c.window
+	if w.phase != Leasing {
+		return
+	}
+	share := c.share(s)
+	if share < uint64(s.params.MinLease) {
+		c.drain(s)
+		return
+	}
+	i, ok := w.find(h)
+	if !ok {
+		w.leases = slices.Insert(w.leases, i, lease{holder: h})
+	}
+	w.leases[i].units += min(want, share)
+}
+
+// BeginTerm says that the commands from here on were proposed in a Raft term.
+// The first one of a term has every open lease waited for as long as if it had
+// been granted now: the clock of the leader before may have stood anywhere, so
+// its deadlines mean nothing to the clock of the new one.
+func (s *State) BeginTerm(term uint64) {
+	if term <= s.term {
+		return
+	}
+	s.term = term
+	for _, d := range s.domains {
+		for _, c := range d.counters {
+			for i := range c.window.leases {
+				l := &c.window.leases[i]
+				l.expires = max(l.expires, c.expiry(s))
+			}
+		}
+	}
+}
