@@ -169,7 +169,7 @@ func TestApplyLeases(t *testing.T) {
 
 	// A new term has the lease waited for anew, whatever its first command is,
 	// and whatever clock that was stamped with.
-	held := &s.quota.Readings("d", 0)[0]
+	held := s.quota.Readings("d", 0)[0]
 	if held.Leased != 498 {
 		t.Fatalf("before the new term: %+v", held)
 	}

@@ -49,7 +49,7 @@ const (
 	setLogLevel, setLogFormat = "log-level", "log-format"
 	defaultQuotaWait          = 2 * time.Second
 	defaultDrainTimeout       = 10 * time.Second
-	defaultLeaseTime          = 2 * time.Second
+	defaultLeaseTime          = 200 * time.Millisecond
 	defaultMinLease           = 16
 	levelInfo, formatText     = "info", "text"
 	envPrefix                 = "TOLLGATE_"

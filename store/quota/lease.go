@@ -34,6 +34,18 @@ func (w *window) find(h holder) (int, bool) {
 	return slices.BinarySearchFunc(w.leases, h, func(l lease, h holder) int { return l.holder.compare(h) })
 }
 
+// orphan takes a node's name off its leases, which are waited for all the same.
+// A node of that name that joins later may count its starts anew, and must not
+// be taken for their holder: they may be spent.
+func (w *window) orphan(node string) {
+	for i := range w.leases {
+		if l := &w.leases[i]; l.holder.node == node {
+			l.holder = holder{}
+		}
+	}
+	slices.SortStableFunc(w.leases, func(a, b lease) int { return a.holder.compare(b.holder) })
+}
+
 // answer gives a holder what it asks for.
 func (c *counter) answer(s *State, h holder, r Report) Grant {
 	w := &c.window

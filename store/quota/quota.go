@@ -64,9 +64,11 @@ type Params struct {
 	MinLease uint32
 }
 
-// Bounds and defaults of Params.
+// Bounds and defaults of Params. A lease outlives its holder, and near a window's
+// end all calls wait for that: the default keeps the loss of a leader that held
+// leases, an election and a lease, below a second as a rule.
 const (
-	DefaultLeaseMillis, MinLeaseMillis, MaxLeaseMillis = 2000, 10, 60_000
+	DefaultLeaseMillis, MinLeaseMillis, MaxLeaseMillis = 200, 10, 60_000
 	DefaultMinLease, MaxMinLease                       = 16, 1_000_000
 )
 

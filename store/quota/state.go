@@ -107,7 +107,12 @@ func (s *State) add(key string, d *domain) {
 
 // Forget drops what is remembered of a node that has left the cluster. What it
 // held stays out until it expires.
-func (s *State) Forget(node string) { delete(s.sessions, node) }
+func (s *State) Forget(node string) {
+	delete(s.sessions, node)
+	for _, c := range s.counters { // each by itself: their order does not matter
+		c.window.orphan(node)
+	}
+}
 
 // Domains lists the domains that have conditions, sorted.
 func (s *State) Domains() []string { return sorted(s.domains) }
