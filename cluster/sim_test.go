@@ -96,7 +96,6 @@ type simNode struct {
 
 	r       round
 	sending bool
-	sends   int
 }
 
 // simParams are short, so that much happens in a short schedule.

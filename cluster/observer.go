@@ -1,0 +1,80 @@
+package cluster
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// CountersChanged implements store.QuotaObserver: the counters of a domain are
+// now these, none if it has gone.
+func (l *Ledger) CountersChanged(domain string, counters []quota.Info) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := *l.classes.Load()
+	all := make(map[string]map[string]*class, len(old)+1)
+	for key, classes := range old {
+		if key != domain {
+			all[key] = classes
+		}
+	}
+	gone := map[*holding]bool{}
+	for _, cl := range old[domain] {
+		for _, h := range cl.holdings {
+			gone[h] = true
+		}
+	}
+	if len(counters) > 0 {
+		all[domain] = l.classify(counters, gone)
+	}
+	for h := range gone {
+		delete(l.holdings, h.id)
+	}
+	l.classes.Store(&all)
+}
+
+// classify lists, by endpoint, what a call counts on: the domain's counters and
+// the endpoint's. It takes the holdings that go on to be out of gone.
+func (l *Ledger) classify(counters []quota.Info, gone map[*holding]bool) map[string]*class {
+	own := &class{}
+	classes := map[string]*class{"": own}
+	for _, info := range counters { // the domain's come first
+		h := l.holdings[info.ID]
+		if h == nil {
+			h = &holding{id: info.ID}
+			l.holdings[info.ID] = h
+		}
+		delete(gone, h)
+		h.learn(info.Phase, span{info.Window, info.Ends})
+		cl := classes[info.Endpoint]
+		if cl == nil {
+			cl = &class{holdings: slices.Clone(own.holdings)}
+			classes[info.Endpoint] = cl
+		}
+		cl.holdings = append(cl.holdings, h)
+	}
+	for _, cl := range classes {
+		slices.SortFunc(cl.holdings, func(a, b *holding) int { return cmp.Compare(a.id, b.id) })
+	}
+	return classes
+}
+
+// PhasesChanged implements store.QuotaObserver: the counters have entered a
+// phase. What is held of a counter that drains goes back in the next frame.
+func (l *Ledger) PhasesChanged(changed []quota.Info) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, info := range changed {
+		h := l.holdings[info.ID]
+		if h == nil {
+			continue
+		}
+		h.learn(info.Phase, span{info.Window, info.Ends})
+		if le := h.lease.Load(); le != nil && le.window == info.Window {
+			l.metrics.drains.Inc()
+			l.markLocked(h, 0)
+		}
+	}
+	l.due()
+}

@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// Digest is the index of the newest applied command and a hash of the whole
+// replicated state: replicas at equal index have equal digests.
+func (s *Store) Digest() (index uint64, sum [sha256.Size]byte) { return s.fsm.digest() }
+
+// Applied is the index of the newest applied command.
+func (s *Store) Applied() uint64 {
+	s.fsm.mu.RLock()
+	defer s.fsm.mu.RUnlock()
+	return s.fsm.state.applied
+}
+
+// WaitApplied returns once the command at index has been applied here.
+func (s *Store) WaitApplied(ctx context.Context, index uint64) error {
+	select {
+	case <-s.fsm.applied.Wait(index):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closed:
+		return ErrClosed
+	}
+}
+
+// ReplicatedClusterID is the cluster's ID as the log says it; empty before the
+// founder has written it.
+func (s *Store) ReplicatedClusterID() string {
+	return read(s, func(st *state) string { return st.clusterID })
+}
+
+// Members are the known listeners of members, by ID.
+func (s *Store) Members() map[string]Member {
+	return read(s, func(st *state) map[string]Member {
+		m := make(map[string]Member, len(st.members))
+		for id, member := range st.members {
+			m[id] = member
+		}
+		return m
+	})
+}
+
+// DeployedChanged has a value whenever the live domains may have changed since
+// the last one was received. It is for one receiver.
+func (s *Store) DeployedChanged() <-chan struct{} { return s.fsm.deployed }
+
+// DeployedIndex is the index of the log at which the live domains last changed.
+func (s *Store) DeployedIndex() uint64 { return s.fsm.deployedAt.Load() }
+
+// Deployed lists the domains that are live, sorted by key.
+func (s *Store) Deployed() []catalog.Entry {
+	return read(s, func(st *state) []catalog.Entry { return st.catalog.Deployed() })
+}
+
+// Domains lists all domains, sorted by key.
+func (s *Store) Domains() []catalog.Summary {
+	return read(s, func(st *state) []catalog.Summary { return st.catalog.Summaries() })
+}
+
+// Domain is one domain; ok is false when there is none of that key.
+func (s *Store) Domain(key string) (e catalog.Entry, ok bool) {
+	s.fsm.mu.RLock()
+	defer s.fsm.mu.RUnlock()
+	return s.fsm.state.catalog.Entry(key)
+}
+
+// ObserveQuota tells o all counters, and from then on what changes of them.
+func (s *Store) ObserveQuota(o QuotaObserver) { s.fsm.watch(o) }
+
+// Readings reads the quota conditions of a live domain out as of cluster time
+// now, in milliseconds.
+func (s *Store) Readings(key string, now int64) []quota.Reading {
+	return read(s, func(st *state) []quota.Reading { return st.quota.Readings(key, now) })
+}
+
+// read runs f with the state held still.
+func read[T any](s *Store, f func(*state) T) T {
+	s.fsm.mu.RLock()
+	defer s.fsm.mu.RUnlock()
+	return f(&s.fsm.state)
+}
