@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/proxy/hmacsign"
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
 )
@@ -79,11 +80,23 @@ func (l *lean) ask(t testing.TB, request, end []byte) {
 
 const usual = " HTTP/1.1\r\nHost: gateway.example.com\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\nAccept-Encoding: gzip\r\nCookie: a=1; b=2\r\nConnection: keep-alive\r\nX-Request-Id: 0123456789abcdef\r\n\r\n"
 
+// signedFields are those of the full pipeline; the domain's clockSkew is 0.
+var signedFields = func() string {
+	const target, at = "/full/members/1?x=1", "2016-07-23T12:20:02+09:00"
+	return " HTTP/1.1\r\nX-TC-Timestamp: " + at + "\r\nAuthorization: " + hmacsign.Sign("test", "GET", target, at) + "\r\nOrigin: https://a.example\r\n"
+}()
+
 // paths are the ways of a request that must not allocate.
 var paths = []struct{ name, request, end string }{
 	{"plain", "GET /plain/members/1?x=1" + usual, "\r\n\r\nok"},
 	{"quota", "GET /quota/members/1?x=1" + usual, "\r\n\r\nok"},
 	{"encoded", "GET /quota/members/%ea%b0%80" + usual, "\r\n\r\nok"},
+	{"full", "GET /full/members/1?x=1" + signedFields + usual[len(" HTTP/1.1\r\n"):], "\r\n\r\nok"},
+	{"pre API", "GET /preapi/members/1?x=1" + usual, "\r\n\r\nok"},
+	{"preflight", "OPTIONS /full/members/1 HTTP/1.1\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: x-a\r\nOrigin: https://a.example" + usual[len(" HTTP/1.1"):], "Max-Age: 600\r\n\r\n"},
+	{"wrongly signed", "GET /full/members/2" + signedFields + usual[len(" HTTP/1.1\r\n"):], `"isSuccessful":false}}`},
+	{"address not allowed", "GET /acl/members/1" + usual, `"isSuccessful":false}}`},
+	{"maintenance", "GET /maintenance/members/1" + usual, "\r\n\r\nlater"},
 	{"mock", "GET /mock/members/1" + usual, "\r\n\r\nhello"},
 	{"exhausted", "GET /exhausted/members/1" + usual, `"isSuccessful":false}}`},
 	{"unknown domain", "GET /nope/members/1" + usual, `"isSuccessful":false}}`},
@@ -106,7 +119,19 @@ func leanGateway(t testing.TB) *gateway {
 		c.Quota = quotaFunc(func(domain, _ string) (quota.Verdict, error) {
 			return quota.Verdict{Admitted: domain != "exhausted", RetryAfter: 90 * time.Second}, nil
 		})
-	}, domainOf("plain", url, "GET /members/{id}"), withQuota("quota"), mock, withQuota("exhausted"))
+	}, domainOf("plain", url, "GET /members/{id}"), withQuota("quota"), mock, withQuota("exhausted"), fullPipeline(t, url),
+		parsed(t, "preapi", url, "", `GET /members/{id} "PRE_API":{"method":"GET","url":"`+url+`/check"}`),
+		parsed(t, "acl", url, `"IPACL":{"isPermit":false,"ipList":[{"ip":"127.0.0.0/8"}]}`, "GET /members/{id}"),
+		parsed(t, "maintenance", url, `"MAINTENANCE":{"isUse":true,"statusCode":503,"body":"later"}`, "GET /members/{id}"))
+}
+
+// fullPipeline is a domain with every plugin that lets a call through by itself.
+func fullPipeline(t testing.TB, url string) *catalog.Domain {
+	const one = `{"usageQuotaBeans":[{"maxUsageQuota":1000000,"resetTimeSeconds":60}]}`
+	return parsed(t, "full", url, `"IPACL":{"isPermit":true,"ipList":[{"ip":"10.0.0.0/8"},{"ip":"127.0.0.0/8"},{"ip":"2001:db8::/32"}]},`+
+		`"MAINTENANCE":{"isUse":false,"statusCode":503},"USAGE_QUOTA":`+one+`,"HMAC":{"secretKey":"test","clockSkew":0},`+
+		`"URI_REWRITE":{"uriPattern":"/{kind}/{id}","rewriteUri":"/v1/{kind}/{id}"},`+corsList,
+		`GET /members/{id} "ENDPOINT_USAGE_QUOTA":`+one+`,"HEADER":{"requestHeaders":{"X-Gateway":"tollgate","Cookie":"c=1"},"responseHeaders":{"X-Gateway":"tollgate","Content-Type":"text/x"}}`)
 }
 
 // TestAllocations: a request costs no allocation, from the client's socket to

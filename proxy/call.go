@@ -15,7 +15,8 @@ type call struct {
 	plugin.Call
 	proxy *Proxy
 	conn  *clientConn
-	// domain is nil until it is known, and held from then on.
+	// domain is nil until it is known, and held from then on. chain is that of
+	// the endpoint, nil until that is known.
 	domain *domain
 	chain  *plugin.Chain
 	// endpoint is the ID for logs, empty until it is known.
@@ -53,19 +54,8 @@ func (c *call) whole() error {
 	return c.finish()
 }
 
-// admitSize is admit for a call whose body is still with the client.
-func (c *call) admitSize() error {
-	if c.Ctx.Request.Header.ContentLength() > c.proxy.cfg.MaxRequestBody {
-		return envelope.BodyTooLarge
-	}
-	return c.admit()
-}
-
-// admit decides a call as far as that is possible without its body.
-func (c *call) admit() (err error) {
-	if c.proxy.phase.Load() != open {
-		return envelope.NotReady
-	}
+// locate checks the request's head and finds the domain that it is for.
+func (c *call) locate() error {
 	h := &c.Ctx.Request.Header
 	raw := gate.Raw{Method: h.Method(), Target: h.RequestURI(), Protocol: h.Protocol(), Header: h.RawHeaders()}
 	if err := c.Request.Read(raw, c.proxy.cfg.MaxHeaderFields); err != nil {
@@ -77,19 +67,56 @@ func (c *call) admit() (err error) {
 	}
 	c.domain = d
 	d.hold()
-	// The table keeps nothing of the path, so it may look like a string.
-	i, ok := d.routes.Find(c.Request.Method, unsafe.String(unsafe.SliceData(c.Request.Route), len(c.Request.Route)))
-	if !ok {
-		return envelope.NoEndpoint
-	}
-	c.chain, c.endpoint = d.chains[i], d.ids[i]
+	c.Client = c.conn.ip
 	c.Upstream.Client, c.Upstream.Scheme = c.conn.address, c.conn.scheme
+	return nil
+}
+
+// admit decides a call as far as that is possible without its body.
+func (c *call) admit() error {
+	// The domain is wanted for whatever is answered: if it has CORS, a script
+	// can only read an answer that says so.
+	err := c.locate()
+	switch {
+	case c.proxy.phase.Load() != open:
+		return envelope.NotReady
+	case c.Ctx.Request.Header.ContentLength() > c.proxy.cfg.MaxRequestBody:
+		return envelope.BodyTooLarge // a body that is still with the client
+	case err != nil:
+		return err
+	}
+	if c.answered, err = c.domain.plugins.Admit(&c.Call); c.answered || err != nil {
+		return err
+	}
+	if err := c.route(); err != nil {
+		return err
+	}
 	c.Prepare()
 	c.answered, err = c.chain.Admit(&c.Call)
 	return err
 }
 
+// route finds the endpoint.
+func (c *call) route() error {
+	// The table keeps nothing of the path, so it may look like a string.
+	path := unsafe.String(unsafe.SliceData(c.Request.Route), len(c.Request.Route))
+	i, ok := c.domain.routes.Find(c.Request.Method, path)
+	if !ok {
+		return envelope.NoEndpoint
+	}
+	c.chain, c.endpoint = c.domain.chains[i], c.domain.ids[i]
+	return nil
+}
+
 func (c *call) finish() error { return c.chain.Finish(&c.Call) }
+
+// leave is the last that happens to an answer, whoever has made it.
+func (c *call) leave() error {
+	if c.domain != nil {
+		c.domain.plugins.Return(&c.Call)
+	}
+	return nil
+}
 
 // refuse writes an envelope over whatever the answer has been so far: a failed
 // exchange leaves pieces of the endpoint server's (pitfalls 2(a) 36).

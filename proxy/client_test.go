@@ -55,6 +55,10 @@ func dial(t testing.TB, addr string) *client {
 		t.Fatal(err)
 	}
 	_ = c.SetDeadline(time.Now().Add(patience))
+	return newClient(t, c)
+}
+
+func newClient(t testing.TB, c net.Conn) *client {
 	seen := new(bytes.Buffer)
 	return &client{Conn: c, t: t, seen: seen, r: bufio.NewReader(io.TeeReader(c, seen))}
 }
@@ -74,13 +78,13 @@ func (c *client) readFor(method string) *answer {
 	resp, err := http.ReadResponse(c.r, &http.Request{Method: method})
 	if err != nil {
 		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !strings.Contains(err.Error(), "reset by peer") {
-			c.t.Fatalf("no answer: %v; seen %q", err, c.seen)
+			c.t.Fatalf("no answer: %v; seen %.300q", err, c.seen)
 		}
 		return nil
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		c.t.Fatalf("broken body: %v; seen %q", err, c.seen)
+		c.t.Fatalf("broken body: %v; seen %.300q", err, c.seen)
 	}
 	return &answer{Response: resp, body: string(body), raw: c.seen.String()}
 }

@@ -18,7 +18,9 @@ import (
 type clientConn struct {
 	net.Conn
 	listener *listener
-	// address is the client's, without its port; scheme is "http" or "https".
+	// ip is the client's address, IPv4 as IPv4, address its text; scheme is
+	// "http" or "https".
+	ip              netip.Addr
 	address, scheme string
 
 	linger atomic.Bool
@@ -29,7 +31,8 @@ type clientConn struct {
 func newClientConn(c net.Conn, l *listener) *clientConn {
 	cc := &clientConn{Conn: c, listener: l, scheme: "http", address: "unknown"}
 	if port, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
-		cc.address = port.Addr().Unmap().WithZone("").String()
+		cc.ip = port.Addr().Unmap().WithZone("")
+		cc.address = cc.ip.String()
 	}
 	if _, ok := c.(interface{ ConnectionState() tls.ConnectionState }); ok {
 		cc.scheme = "https"

@@ -55,17 +55,17 @@ type Config struct {
 	// request, 10 ms to 1 h; 60 s.
 	IdleTimeout time.Duration
 
-	// UpstreamMaxConns is connections to the endpoint server of one domain, 1
-	// to 100,000; 1,000.
+	// UpstreamMaxConns is connections to the endpoint server of one domain, and
+	// as many to each server of its Pre APIs, 1 to 100,000; 1,000.
 	UpstreamMaxConns int
 	// UpstreamConnWait is how long a call waits for one of them, 1 ms to 10 s;
-	// 50 ms. Past it the answer is 50200.
+	// 50 ms. Past it the answer is 50200, of a Pre API 20008.
 	UpstreamConnWait time.Duration
 	// UpstreamConnectTimeout bounds name look-up, connect and TLS handshake,
 	// 1 ms to 1 min; 5 s.
 	UpstreamConnectTimeout time.Duration
 	// UpstreamTimeout bounds the call of an endpoint server as a whole, 10 ms
-	// to 1 h; 30 s. Past it the answer is 50400.
+	// to 1 h; 30 s. Past it the answer is 50400. Pre APIs have their own.
 	UpstreamTimeout time.Duration
 	// UpstreamIdleTimeout is how long an unused connection to an endpoint
 	// server is kept, 10 ms to 10 min; 4 s, because 5 s is the shortest that

@@ -32,10 +32,13 @@ type domain struct {
 	key     string
 	serial  uint64
 	routes  *route.Table
-	chains  []*plugin.Chain // by route.Route.Index
-	ids     []string        // of the endpoints, by the same
-	server  *upstream.Server
+	plugins *plugin.Domain
+	chains  []*plugin.Chain    // by route.Route.Index
+	ids     []string           // of the endpoints, by the same
+	servers []*upstream.Server // the endpoint server, then the Pre APIs
 	metrics *domainMetrics
+	// from is what Explain reads; no request does.
+	from *catalog.Domain
 
 	// inFlight counts the requests that hold the domain; retired is set when no
 	// new ones will.
@@ -48,7 +51,7 @@ func (d *domain) hold() { d.inFlight.Add(1) }
 
 func (d *domain) release() {
 	if d.inFlight.Add(-1) == 0 && d.retired.Load() {
-		d.server.CloseIdle()
+		d.closeIdle()
 	}
 }
 
@@ -58,7 +61,13 @@ func (d *domain) release() {
 func (d *domain) retire() {
 	d.retired.Store(true)
 	if d.inFlight.Load() == 0 {
-		d.server.CloseIdle()
+		d.closeIdle()
+	}
+}
+
+func (d *domain) closeIdle() {
+	for _, s := range d.servers {
+		s.CloseIdle()
 	}
 }
 
@@ -116,26 +125,32 @@ func (p *Proxy) compile(dep Deployment) (*domain, error) {
 	if from.Plugins.HTTPProxy == nil {
 		return nil, errors.New("no HTTP_PROXY: the endpoint server is missing")
 	}
-	server, err := upstream.New(from.Plugins.HTTPProxy.URL, upstream.Config{
-		TLS:            p.cfg.TLS,
-		MaxConns:       p.cfg.UpstreamMaxConns,
-		ConnWait:       p.cfg.UpstreamConnWait,
-		ConnectTimeout: p.cfg.UpstreamConnectTimeout,
-		Timeout:        p.cfg.UpstreamTimeout,
-		IdleTimeout:    p.cfg.UpstreamIdleTimeout,
-		MaxHeader:      p.cfg.MaxHeader,
-		MaxBody:        p.cfg.MaxResponseBody,
-	})
+	d := &domain{key: from.Key, serial: dep.Serial, from: from, metrics: p.metrics.domain(from.Key)}
+	server, err := p.connect(d, from.Plugins.HTTPProxy.URL, p.cfg.MaxResponseBody)
 	if err != nil {
 		return nil, err
 	}
-	d := &domain{key: from.Key, serial: dep.Serial, server: server, metrics: p.metrics.domain(from.Key)}
-	env := &plugin.Env{Quota: p.cfg.Quota, Server: server, Admitted: d.metrics.admitted, Upstream: d.metrics}
+	preAPIs := map[string]*upstream.Server{}
+	d.plugins, err = plugin.NewDomain(&plugin.Env{
+		Quota: p.cfg.Quota, Admitted: d.metrics.admitted,
+		Server: server, Upstream: &d.metrics.upstream,
+		PreAPI: &d.metrics.preAPI, Ended: d.metrics.preEnded,
+		PreAPIServer: func(origin string) (s *upstream.Server, err error) {
+			if s = preAPIs[origin]; s == nil {
+				s, err = p.connect(d, origin, plugin.MaxPreAPIBody)
+				preAPIs[origin] = s
+			}
+			return s, err
+		},
+	}, from)
+	if err != nil {
+		return nil, err
+	}
 	routes := make([]route.Route, len(from.Endpoints))
 	for i := range from.Endpoints {
 		e := &from.Endpoints[i]
 		routes[i] = route.Route{Method: e.Method, Pattern: decoded(e.Pattern), Index: i}
-		chain, err := plugin.Build(env, from, e)
+		chain, err := d.plugins.Chain(e)
 		if err != nil {
 			return nil, err
 		}
@@ -144,6 +159,25 @@ func (p *Proxy) compile(dep Deployment) (*domain, error) {
 	}
 	d.routes, err = route.NewTable(routes)
 	return d, err
+}
+
+// connect makes a pool of connections that is the domain's own. Nothing is
+// connected before it is used.
+func (p *Proxy) connect(d *domain, url string, maxBody int) (*upstream.Server, error) {
+	s, err := upstream.New(url, upstream.Config{
+		TLS:            p.cfg.TLS,
+		MaxConns:       p.cfg.UpstreamMaxConns,
+		ConnWait:       p.cfg.UpstreamConnWait,
+		ConnectTimeout: p.cfg.UpstreamConnectTimeout,
+		Timeout:        p.cfg.UpstreamTimeout,
+		IdleTimeout:    p.cfg.UpstreamIdleTimeout,
+		MaxHeader:      p.cfg.MaxHeader,
+		MaxBody:        maxBody,
+	})
+	if err == nil {
+		d.servers = append(d.servers, s)
+	}
+	return s, err
 }
 
 // decoded spells a pattern as gate.Request.Route spells paths. What would then

@@ -30,7 +30,7 @@ func (p *Proxy) serve(ctx *fasthttp.RequestCtx) {
 // that is let in waits, decided, in the request for its body.
 func (p *Proxy) expect(ctx *fasthttp.RequestCtx) int {
 	c := p.begin(ctx)
-	err := p.guard(c, (*call).admitSize)
+	err := p.guard(c, (*call).admit)
 	if err == nil && !c.answered {
 		ctx.SetUserValue(pendingKey{}, c)
 		return fasthttp.StatusContinue
@@ -66,6 +66,11 @@ func (p *Proxy) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	}
 	c := p.begin(ctx)
 	defer p.release(c)
+	if refusal == envelope.BodyTooLarge {
+		// The head is there, so the domain can have its say about the answer,
+		// unless the body came in chunks: fasthttp has dropped the head then.
+		_ = p.guard(c, (*call).locate)
+	}
 	c.Cause = err
 	p.answer(c, refusal)
 }
@@ -107,6 +112,9 @@ func (p *Proxy) answer(c *call, err error) {
 		c.refuse(e)
 		p.metrics.refused(e.Code)
 		code = e.Code
+	}
+	if p.guard(c, (*call).leave) != nil {
+		c.refuse(envelope.Internal)
 	}
 	// Stopping: what is in flight is finished, then the client should go.
 	if c.Request.Close || p.phase.Load() == stopping {

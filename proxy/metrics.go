@@ -25,6 +25,9 @@ type metrics struct {
 	seconds     *prometheus.HistogramVec
 	failures    *prometheus.CounterVec
 	retries     *prometheus.CounterVec
+	preSeconds  *prometheus.HistogramVec
+	preFailures *prometheus.CounterVec
+	preEnded    *prometheus.CounterVec
 	admitted    *prometheus.CounterVec
 	panics      prometheus.Counter
 	connections prometheus.Gauge
@@ -41,18 +44,24 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: name, Help: help}, labels)
 }
 
+// upstreamBuckets are for the time of calls to other servers, in seconds.
+var upstreamBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+
+func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "tollgate", Subsystem: "proxy", Name: name, Help: help, Buckets: upstreamBuckets}, labels)
+}
+
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
-		requests: counter("requests_total", "Requests answered, by domain and class of status.", labelDomain, labelClass),
-		refusals: counter("refusals_total", "Requests the gateway itself refused, by result code.", labelCode),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: "tollgate", Subsystem: "proxy", Name: "upstream_seconds",
-			Help:    "Time until the endpoint server's whole answer had come.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		}, []string{labelDomain}),
-		failures: counter("upstream_failures_total", "Calls of the endpoint server without an answer to pass on, by reason.", labelDomain, labelReason),
-		retries:  counter("upstream_retries_total", "GET and HEAD requests sent again because a kept connection was closed.", labelDomain),
-		admitted: counter("quota_unavailable_admitted_total", "Calls admitted by onUnavailable although their quota was undecided.", labelDomain),
+		requests:    counter("requests_total", "Requests answered, by domain and class of status.", labelDomain, labelClass),
+		refusals:    counter("refusals_total", "Requests the gateway itself refused, by result code.", labelCode),
+		seconds:     histogram("upstream_seconds", "Time until the endpoint server's whole answer had come.", labelDomain),
+		failures:    counter("upstream_failures_total", "Calls of the endpoint server without an answer to pass on, by reason.", labelDomain, labelReason),
+		retries:     counter("upstream_retries_total", "GET and HEAD requests sent again because a kept connection was closed.", labelDomain),
+		preSeconds:  histogram("pre_api_seconds", "Time until a Pre API's whole answer had come.", labelDomain),
+		preFailures: counter("pre_api_failures_total", "Calls of a Pre API without an answer, by reason.", labelDomain, labelReason),
+		preEnded:    counter("pre_api_answers_total", "Calls that a Pre API ended, by answering other than 200.", labelDomain),
+		admitted:    counter("quota_unavailable_admitted_total", "Calls admitted by onUnavailable although their quota was undecided.", labelDomain),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "panics_total",
 			Help: "Requests answered 50000 because their handling panicked."}),
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "connections",
@@ -68,33 +77,35 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		m.byCode[code] = m.refusals.WithLabelValues(strconv.Itoa(code))
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.admitted, m.panics, m.connections, m.turnedAway, m.acceptPause} {
+	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.acceptPause} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)
 }
 
 // domainMetrics holds the handles of one domain, looked up once, not once a
-// request. It is the plugin.Observer of the domain's endpoint server.
+// request.
 type domainMetrics struct {
 	classes  [6]prometheus.Counter // by status / 100
-	seconds  prometheus.Observer
-	failures [upstream.Reasons]prometheus.Counter
-	retries  prometheus.Counter
+	upstream serverMetrics
+	preAPI   serverMetrics
+	preEnded prometheus.Counter
 	admitted prometheus.Counter
 }
 
 func (m *metrics) domain(key string) *domainMetrics {
 	d := &domainMetrics{
-		seconds:  m.seconds.WithLabelValues(key),
-		retries:  m.retries.WithLabelValues(key),
+		upstream: serverMetrics{seconds: m.seconds.WithLabelValues(key), retries: m.retries.WithLabelValues(key)},
+		preAPI:   serverMetrics{seconds: m.preSeconds.WithLabelValues(key)},
+		preEnded: m.preEnded.WithLabelValues(key),
 		admitted: m.admitted.WithLabelValues(key),
 	}
 	for class := 2; class < len(d.classes); class++ {
 		d.classes[class] = m.requests.WithLabelValues(key, string(rune('0'+class))+"xx")
 	}
 	for r := range upstream.Reasons {
-		d.failures[r] = m.failures.WithLabelValues(key, r.String())
+		d.upstream.failures[r] = m.failures.WithLabelValues(key, r.String())
+		d.preAPI.failures[r] = m.preFailures.WithLabelValues(key, r.String())
 	}
 	return d
 }
@@ -106,6 +117,9 @@ func (m *metrics) forget(key string) {
 	m.seconds.DeletePartialMatch(of)
 	m.failures.DeletePartialMatch(of)
 	m.retries.DeletePartialMatch(of)
+	m.preSeconds.DeletePartialMatch(of)
+	m.preFailures.DeletePartialMatch(of)
+	m.preEnded.DeletePartialMatch(of)
 	m.admitted.DeletePartialMatch(of)
 }
 
@@ -122,11 +136,18 @@ func (d *domainMetrics) answered(status int) {
 	}
 }
 
+// serverMetrics is the plugin.Observer of the calls to a server.
+type serverMetrics struct {
+	seconds  prometheus.Observer
+	failures [upstream.Reasons]prometheus.Counter
+	retries  prometheus.Counter // nil for Pre APIs, which are never asked twice
+}
+
 // Answered implements plugin.Observer.
-func (d *domainMetrics) Answered(took time.Duration) { d.seconds.Observe(took.Seconds()) }
+func (s *serverMetrics) Answered(took time.Duration) { s.seconds.Observe(took.Seconds()) }
 
 // Failed implements plugin.Observer.
-func (d *domainMetrics) Failed(r upstream.Reason) { d.failures[r].Inc() }
+func (s *serverMetrics) Failed(r upstream.Reason) { s.failures[r].Inc() }
 
 // Retried implements plugin.Observer.
-func (d *domainMetrics) Retried() { d.retries.Inc() }
+func (s *serverMetrics) Retried() { s.retries.Inc() }

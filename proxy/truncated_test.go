@@ -241,7 +241,7 @@ func TestExpectAmongOthers(t *testing.T) {
 func TestAbandoned(t *testing.T) {
 	body := strings.Repeat("x", 8<<20)
 	up := startRecorder(t, says("HTTP/1.1 200 OK\r\nContent-Length: 8388608\r\n\r\n"+body))
-	g := startGateway(t, func(c *Config) { c.WriteTimeout = 100 * time.Millisecond }, domainOf("test", up.url(), everything...))
+	g := startGateway(t, func(c *Config) { c.WriteTimeout = time.Second }, domainOf("test", up.url(), everything...))
 	const get, post = "GET /test/a HTTP/1.1\r\nHost: h\r\n\r\n", "POST /test/a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc"
 	for _, raw := range []string{get, post, get[:20]} {
 		for range 5 {

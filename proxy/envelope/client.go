@@ -3,9 +3,29 @@ package envelope
 // The refusals of the client port, spec section 2. Those with five digits that
 // begin with the status are ours, the others the original's to the byte.
 // 40000 comes in several texts, one for each thing that can be malformed: see
-// Malformed.
+// Malformed. 40300 has two occasions, the client's address and a preflight.
 var (
 	QuotaExceeded = New(403, 20004, "Usage quota exceeded").Seal()
+
+	HMACTimestampEmpty     = hmac("The timestamp field is empty")
+	HMACTimestampFormat    = hmac("Invalid timestamp format")
+	HMACExpired            = hmac("Exceeded expiration time")
+	HMACAuthorizationEmpty = hmac("The authorization field is empty")
+	HMACInvalid            = hmac("Invalid authorization")
+
+	JWTAuthorizationEmpty = jwt("The authorization field is empty")
+	JWTExpired            = jwt("Exceeded expiration time")
+	JWTInvalid            = jwt("Invalid authorization")
+
+	PreAPIFailed   = New(502, 20008, "Pre api connection failed").Seal()
+	RewritePattern = New(500, 20005, "URI Pattern's syntax is invalid").Seal()
+	RewriteForm    = New(500, 20006, "Rewrite URI's syntax is invalid").Seal()
+
+	AddressNotAllowed = New(403, 40300, "IP address not allowed").Seal()
+	// The three of a preflight say which of its questions was answered no.
+	PreflightOrigin  = preflight("the origin is not in allowedOrigins")
+	PreflightMethod  = preflight("the method is not in allowedMethods")
+	PreflightHeaders = preflight("a header is not in allowedHeaders")
 
 	UnknownDomain  = New(404, 40400, "No domain has this key").Seal()
 	NoEndpoint     = New(404, 40401, "No endpoint matches").Seal()
@@ -20,10 +40,25 @@ var (
 	TimedOut = New(504, 50400, "Endpoint server timed out").Seal()
 )
 
+func hmac(why string) *Sealed {
+	return New(401, 20001, "HMAC authentication failed ("+why+")").Seal()
+}
+
+func jwt(why string) *Sealed {
+	return New(401, 20002, "JWT authentication failed ("+why+")").Seal()
+}
+
+func preflight(why string) *Sealed {
+	return New(403, 40300, "CORS preflight refused ("+why+")").Seal()
+}
+
 // Malformed is a 40000 that says what is malformed.
 func Malformed(what string) *Sealed {
 	return New(400, 40000, "Malformed request ("+what+")").SealClosing()
 }
 
 // Codes are all the codes above, and 40000.
-var Codes = []int{20004, 40000, 40400, 40401, 41300, 43100, 50000, 50200, 50300, 50301, 50400}
+var Codes = []int{
+	20001, 20002, 20004, 20005, 20006, 20008,
+	40000, 40300, 40400, 40401, 41300, 43100, 50000, 50200, 50300, 50301, 50400,
+}

@@ -129,7 +129,7 @@ func (r *Request) readConnection() error {
 			case header.Lookup(token)&header.Protected != 0:
 				return badConnection
 			default:
-				r.Fields.MarkHop(token)
+				r.Fields.Mark(token, header.Hop)
 			}
 		}
 	}

@@ -17,10 +17,12 @@ func TestLookup(t *testing.T) {
 		"X-TC":            0,
 		"x-forwarded-FOR": Protected | Ours,
 		"X-Forwarded-" + strings.Repeat("a", 1000): Protected | Ours,
-		"X-Forwarded":          0,
-		"Proxy-Authorization":  Hop,
-		"Proxy-Authorization1": 0,
-		"":                     0,
+		"X-Forwarded":                    0,
+		"Proxy-Authorization":            Hop,
+		"Proxy-Authorization1":           0,
+		"If-None-Match":                  Subject,
+		"Access-Control-Request-Headers": RequestHeaders,
+		"":                               0,
 	} {
 		if got := Lookup([]byte(name)); got != want {
 			t.Errorf("%.40s: %b, want %b", name, got, want)
@@ -64,5 +66,32 @@ func TestIsToken(t *testing.T) {
 	}
 	if IsToken(nil) {
 		t.Error("nothing is no token")
+	}
+}
+
+// TestList: what is found, marked and passed on.
+func TestList(t *testing.T) {
+	var l List
+	for _, name := range []string{"X-A", "Content-Type", "Connection", "x-a", "Content-Length", "X-B"} {
+		l = append(l, Field{[]byte(name), []byte("v" + name), Lookup([]byte(name))})
+	}
+	if v, ok := l.First(ContentType | Origin); !ok || string(v) != "vContent-Type" {
+		t.Errorf("first: %q, %v", v, ok)
+	}
+	if _, ok := l.First(Origin); ok {
+		t.Error("found what is not there")
+	}
+	wire := func(without Rules) string {
+		return strings.ReplaceAll(string(l.AppendEndToEnd([]byte("< "), without)), "\r\n", " ")
+	}
+	if got := wire(0); got != "< X-A: vX-A Content-Type: vContent-Type x-a: vx-a X-B: vX-B " {
+		t.Error(got)
+	}
+	if got := wire(Subject); got != "< X-A: vX-A x-a: vx-a X-B: vX-B " {
+		t.Error(got)
+	}
+	l.Mark([]byte("X-a"), Replaced)
+	if got := wire(0); got != "< Content-Type: vContent-Type X-B: vX-B " {
+		t.Error(got)
 	}
 }

@@ -19,31 +19,33 @@ type Field struct {
 // List is header fields in the order of the wire.
 type List []Field
 
-// Get returns the value of the first field with a name, which is compared
-// without regard to case; ok is false when there is none.
-func (l List) Get(name string) (value []byte, ok bool) {
+// First returns the value of the first field to which one of the rules
+// applies; ok is false when there is none.
+func (l List) First(rules Rules) (value []byte, ok bool) {
 	for i := range l {
-		if equalFold(l[i].Name, name) {
+		if l[i].Rules&rules != 0 {
 			return l[i].Value, true
 		}
 	}
 	return nil, false
 }
 
-// MarkHop makes all fields with a name hop-by-hop.
-func (l List) MarkHop(name []byte) {
+// Mark adds rules to all fields with a name, which is compared without regard
+// to case.
+func (l List) Mark(name []byte, rules Rules) {
 	for i := range l {
 		if len(l[i].Name) == len(name) && bytes.EqualFold(l[i].Name, name) {
-			l[i].Rules |= Hop
+			l[i].Rules |= rules
 		}
 	}
 }
 
 // AppendEndToEnd appends the fields that go through a gateway to dst, each as
-// a line of the wire.
-func (l List) AppendEndToEnd(dst []byte) []byte {
+// a line of the wire, without those to which one of the rules applies.
+func (l List) AppendEndToEnd(dst []byte, without Rules) []byte {
+	without |= Withheld
 	for i := range l {
-		if l[i].Rules&(Hop|Ours) != 0 {
+		if l[i].Rules&without != 0 {
 			continue
 		}
 		dst = AppendLine(dst, l[i].Name, l[i].Value)
@@ -102,7 +104,3 @@ var tokenChars = func() (t [256]bool) {
 	}
 	return t
 }()
-
-func equalFold(b []byte, s string) bool {
-	return len(b) == len(s) && bytes.EqualFold(b, []byte(s))
-}

@@ -3,7 +3,7 @@ package header
 import "strings"
 
 // Rules is what a gateway has to know about a field by its name.
-type Rules uint16
+type Rules uint32
 
 // The first rules say what is done with a field, the others which field it is.
 const (
@@ -15,6 +15,12 @@ const (
 	// Protected fields decide something and may not be named in Connection,
 	// which would take them out behind the check (pitfalls 2(a) 15).
 	Protected
+	// Subject fields describe the body or choose from what the URL names. A Pre
+	// API gets neither of the two, and so none of these: a Range would have it
+	// answer 206, an If-None-Match 304, which would end the call.
+	Subject
+	// Replaced is set on a field whose name HEADER writes itself.
+	Replaced
 
 	Connection
 	Authorization
@@ -25,22 +31,47 @@ const (
 	ContentType
 	Expect
 	Origin
+	// RequestMethod and RequestHeaders are what a CORS preflight asks for.
+	RequestMethod
+	RequestHeaders
 )
+
+// Withheld fields never go from a client to a server behind the gateway.
+const Withheld = Hop | Ours | Replaced
 
 // Single fields decide something here or at the endpoint server: two of them
 // could be read as either (pitfalls 2(a) 13).
-const Single = Authorization | Timestamp | Host | ContentLength | TransferEncoding | ContentType | Expect | Origin
+const Single = Authorization | Timestamp | Host | ContentLength | TransferEncoding | ContentType | Expect | Origin | RequestMethod
 
 var rules = map[string]Rules{
 	"authorization":     Authorization | Protected,
 	"x-tc-timestamp":    Timestamp | Protected,
 	"host":              Host | Protected | Ours,
-	"content-length":    ContentLength | Protected | Ours,
+	"content-length":    ContentLength | Protected | Ours | Subject,
 	"transfer-encoding": TransferEncoding | Hop,
-	"content-type":      ContentType | Protected,
+	"content-type":      ContentType | Protected | Subject,
 	"expect":            Expect | Hop,
 	"origin":            Origin | Protected,
 	"cookie":            Protected,
+
+	"access-control-request-method":  RequestMethod,
+	"access-control-request-headers": RequestHeaders,
+
+	"content-encoding":    Subject,
+	"content-language":    Subject,
+	"content-location":    Subject,
+	"content-range":       Subject,
+	"content-disposition": Subject,
+	"content-md5":         Subject,
+	"content-digest":      Subject,
+	"repr-digest":         Subject,
+	"digest":              Subject,
+	"range":               Subject,
+	"if-match":            Subject,
+	"if-none-match":       Subject,
+	"if-modified-since":   Subject,
+	"if-unmodified-since": Subject,
+	"if-range":            Subject,
 
 	"connection":          Connection | Hop,
 	"keep-alive":          Hop,
@@ -58,7 +89,7 @@ var rules = map[string]Rules{
 }
 
 // longest is the longest name of the table.
-const longest = len("proxy-authorization")
+const longest = len("access-control-request-headers")
 
 // Lookup returns the rules for a name, in any case.
 func Lookup(name []byte) Rules {

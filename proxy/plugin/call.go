@@ -3,6 +3,8 @@
 package plugin
 
 import (
+	"net/netip"
+
 	"github.com/tollgate/tollgate/proxy/gate"
 	"github.com/tollgate/tollgate/proxy/upstream"
 	"github.com/valyala/fasthttp"
@@ -15,6 +17,9 @@ type Call struct {
 	// the client sent besides is in Request: fasthttp's own form of it has
 	// trailers merged into the header.
 	Ctx *fasthttp.RequestCtx
+	// Client is the address the client connected from, IPv4 as IPv4; the zero
+	// Addr where it is not known.
+	Client netip.Addr
 	// Request is what the client sent, checked.
 	Request gate.Request
 	// Upstream is what the endpoint server will get; steps may change it.
@@ -23,6 +28,13 @@ type Call struct {
 	RetryAfter int64
 	// Cause is why a step refused, for the log line only; it may be nil.
 	Cause error
+
+	// preflight is true when CORS has decided the call.
+	preflight bool
+	// preAPI is what the Pre API gets.
+	preAPI upstream.Request
+	// path holds a rewritten path, list a list of names.
+	path, list []byte
 }
 
 // Prepare fills Upstream from Request; the client's address and the scheme it
@@ -37,13 +49,24 @@ func (c *Call) Prepare() {
 func (c *Call) Reset() {
 	c.Request.Reset()
 	c.Upstream.Reset()
-	c.Ctx, c.RetryAfter, c.Cause = nil, 0, nil
+	c.preAPI.Reset()
+	*c = Call{Request: c.Request, Upstream: c.Upstream, preAPI: c.preAPI, path: c.path[:0], list: c.list[:0]}
 }
 
-// Step is one plugin at work on the calls of one endpoint. It may be called at
-// the same time for many calls. It returns true when it has written the answer
-// into c.Ctx.Response, which ends the call, and an error to refuse the call: an
-// *envelope.Sealed, anything else is answered 500.
+// Step is one plugin at work on the calls of a domain or of one endpoint. It
+// may be called at the same time for many calls.
 type Step interface {
+	// Serve returns true when it has written the answer into c.Ctx.Response,
+	// which ends the call, and an error to refuse the call: an *envelope.Sealed,
+	// anything else is answered 500.
 	Serve(c *Call) (answered bool, err error)
+	// Explain says what Serve would do and changes c.Upstream like it, but
+	// calls and counts nothing and writes no answer: c.Ctx is nil.
+	Explain(c *Call) Finding
+}
+
+// Returner is a Step that also acts on the answers that are made behind it, on
+// their way back to the client.
+type Returner interface {
+	Return(c *Call)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
-// Observer is told about the calls to an endpoint server. Its methods may be
+// Observer is told about the calls to an endpoint server or a Pre API. Its methods may be
 // called at the same time.
 type Observer interface {
 	// Answered: an answer came after this time.
@@ -26,8 +26,8 @@ type httpProxy struct {
 	observer Observer
 }
 
-func buildHTTPProxy(env *Env, _ *catalog.Domain, _ *catalog.Endpoint) Step {
-	return &httpProxy{env.Server, env.Upstream}
+func buildHTTPProxy(env *Env, _ *catalog.Domain) (Step, error) {
+	return &httpProxy{env.Server, env.Upstream}, nil
 }
 
 func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
@@ -51,4 +51,8 @@ func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
 		return false, envelope.TimedOut
 	}
 	return false, envelope.Unreachable
+}
+
+func (p *httpProxy) Explain(c *Call) Finding {
+	return Finding{Decision: Called, Reason: c.Upstream.Method + " " + p.server.URL(c.Upstream.Path, c.Upstream.Query)}
 }

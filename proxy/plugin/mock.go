@@ -14,12 +14,12 @@ type mock struct {
 	body    []byte
 }
 
-func buildMock(_ *Env, _ *catalog.Domain, e *catalog.Endpoint) Step {
+func buildMock(_ *Env, _ *catalog.Domain, e *catalog.Endpoint) (Step, error) {
 	m := e.Plugins.Mock
 	if m == nil {
-		return nil
+		return nil, nil
 	}
-	return newMock(&m.Response)
+	return newMock(&m.Response), nil
 }
 
 func newMock(r *catalog.Response) *mock {
@@ -46,4 +46,8 @@ func (m *mock) Serve(c *Call) (answered bool, err error) {
 	}
 	resp.SetBodyRaw(m.body)
 	return true, nil
+}
+
+func (m *mock) Explain(*Call) Finding {
+	return answer(m, "the gateway answers in place of the endpoint server")
 }

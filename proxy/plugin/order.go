@@ -1,89 +1,82 @@
 package plugin
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/tollgate/tollgate/proxy/upstream"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
-// order is the way of a call through the plugins (spec section 3). A place
-// builds its step for one endpoint, or returns nil where neither the domain
-// nor the endpoint configures it.
+// order is the way of a call through the plugins (spec section 3). Answers go
+// back through it the other way round, past the steps that are Returners: so
+// HEADER acts on the answers of MOCK and of the endpoint server, and CORS, last
+// of all, on every answer of the domain.
 var order = [...]place{
+	// Before an endpoint is looked for: a browser asks with OPTIONS, which few
+	// APIs have as an endpoint, and without the credentials that it asks for.
+	// It is the only step that a call passes without an endpoint.
+	{[]string{catalog.PluginCORS}, ofDomain(buildCORS), nil},
+	// First of those that refuse, because it costs least: who may not come in
+	// at all sees no maintenance, uses no quota and gets no signature checked.
+	{[]string{catalog.PluginIPACL}, ofDomain(buildIPACL), nil},
+	// Behind IPACL, which is for good, and before the quota: a call that was
+	// never meant to be served is not charged.
+	{[]string{catalog.PluginMaintenance}, ofDomain(buildMaintenance), nil},
 	// Behind what refuses without counting, before authentication, as in the
 	// original: whoever guesses keys uses up the quota. Domain and endpoint are
 	// one step, because one decision is taken over both.
-	{[]string{"USAGE_QUOTA", "ENDPOINT_USAGE_QUOTA"}, buildUsageQuota},
+	{[]string{catalog.PluginUsageQuota, catalog.PluginEndpointUsageQuota}, nil, buildUsageQuota},
+	// One of the two at most. Before all that acts in the client's name.
+	{[]string{catalog.PluginHMAC}, ofDomain(buildHMAC), nil},
+	{[]string{catalog.PluginJWT}, ofDomain(buildJWT), nil},
+	// First behind authentication, because it may refuse as well, and with the
+	// header as the client sent it: HEADER is for the endpoint server.
+	{[]string{catalog.PluginPreAPI}, nil, buildPreAPI},
+	// Behind everything that may refuse: a broken rewrite is nothing to show to
+	// who may not call.
+	{[]string{catalog.PluginURIRewrite}, buildDomainRewrite, buildEndpointRewrite},
+	// Last of those that change the request, and before the two that answer it,
+	// for it changes their answers too.
+	{[]string{catalog.PluginHeader}, nil, buildHeader},
 	// Behind quota and authentication: a mocked endpoint behaves like the real
 	// one to those who may not call it.
-	{[]string{"MOCK"}, buildMock},
+	{[]string{catalog.PluginMock}, nil, buildMock},
 	// Last: it is the answer, and the only step that needs the request's body.
-	{[]string{"HTTP_PROXY"}, buildHTTPProxy},
+	{[]string{catalog.PluginHTTPProxy}, buildHTTPProxy, nil},
 }
 
+// place is a plugin, or two, at its place. A builder returns nil where the
+// plugin is not configured. An endpoint's step stands in for the domain's.
 type place struct {
 	plugins []string
-	build   func(env *Env, d *catalog.Domain, e *catalog.Endpoint) Step
+	// domain builds the step that all endpoints share, once.
+	domain func(env *Env, d *catalog.Domain) (Step, error)
+	// endpoint builds the step of one endpoint.
+	endpoint func(env *Env, d *catalog.Domain, e *catalog.Endpoint) (Step, error)
 }
 
-// Built lists the plugins that the data plane implements. A domain with any
-// other must not be deployed: see Unbuilt.
-var Built = func() (names []string) {
-	for _, p := range order {
-		names = append(names, p.plugins...)
-	}
-	return names
-}()
+// ofDomain is a builder that needs nothing but the domain.
+func ofDomain(build func(*catalog.Domain) (Step, error)) func(*Env, *catalog.Domain) (Step, error) {
+	return func(_ *Env, d *catalog.Domain) (Step, error) { return build(d) }
+}
 
-// Env is what the steps of one domain share.
+// Env is what the steps of one domain are built with.
 type Env struct {
-	Quota  Quota
-	Server *upstream.Server
+	Quota Quota
 	// Admitted counts the calls admitted by onUnavailable.
 	Admitted Counter
+
+	// Server is the endpoint server, Upstream is told about the calls to it.
+	Server   *upstream.Server
 	Upstream Observer
+
+	// PreAPIServer gives the server of an "http://host:port", the same for the
+	// same. It is only called while the domain is built.
+	PreAPIServer func(origin string) (*upstream.Server, error)
+	// PreAPI is told about the calls to Pre APIs, Ended counts the calls that
+	// such a one has ended with an answer of its own.
+	PreAPI Observer
+	Ended  Counter
 }
 
 // Counter is one number of the metrics that only grows. Inc may be called at
 // the same time.
 type Counter interface{ Inc() }
-
-// Chain is the steps of one endpoint in their order.
-type Chain struct {
-	before []Step
-	last   Step
-}
-
-// Build makes the chain of one endpoint. It fails on plugins that are not
-// built, because leaving out an access check would open the endpoint.
-func Build(env *Env, d *catalog.Domain, e *catalog.Endpoint) (*Chain, error) {
-	if names := Unbuilt(d); len(names) > 0 {
-		return nil, fmt.Errorf("configures %s, which this version does not implement", strings.Join(names, ", "))
-	}
-	var steps []Step
-	for _, p := range order {
-		if s := p.build(env, d, e); s != nil {
-			steps = append(steps, s)
-		}
-	}
-	n := len(steps) - 1
-	return &Chain{before: steps[:n], last: steps[n]}, nil
-}
-
-// Admit runs the steps that can decide without the request's body.
-func (ch *Chain) Admit(c *Call) (answered bool, err error) {
-	for _, s := range ch.before {
-		if answered, err = s.Serve(c); answered || err != nil {
-			return answered, err
-		}
-	}
-	return false, nil
-}
-
-// Finish answers a call that Admit has let through.
-func (ch *Chain) Finish(c *Call) error {
-	_, err := ch.last.Serve(c)
-	return err
-}

@@ -1,6 +1,8 @@
 package plugin
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tollgate/tollgate/proxy/envelope"
@@ -27,24 +29,23 @@ type usageQuota struct {
 	// admit lets undecided calls pass.
 	admit    bool
 	admitted Counter
+	// The conditions, for Explain; nil where there are none.
+	ofDomain, ofEndpoint *catalog.UsageQuota
 }
 
-func buildUsageQuota(env *Env, d *catalog.Domain, e *catalog.Endpoint) Step {
+func buildUsageQuota(env *Env, d *catalog.Domain, e *catalog.Endpoint) (Step, error) {
 	ofDomain, ofEndpoint := conditions(d.Plugins.UsageQuota), conditions(e.Plugins.UsageQuota)
 	if ofDomain == nil && ofEndpoint == nil {
-		return nil
+		return nil, nil
 	}
-	q := &usageQuota{quota: env.Quota, domain: d.Key, admitted: env.Admitted, admit: true}
+	q := &usageQuota{
+		quota: env.Quota, domain: d.Key, admitted: env.Admitted, admit: d.AdmitsUndecided(e),
+		ofDomain: ofDomain, ofEndpoint: ofEndpoint,
+	}
 	if ofEndpoint != nil {
 		q.endpoint = e.ID()
 	}
-	// Each quota speaks for itself: the call passes when all involved let it.
-	for _, of := range []*catalog.UsageQuota{ofDomain, ofEndpoint} {
-		if of != nil && of.OnUnavailable != "admit" {
-			q.admit = false
-		}
-	}
-	return q
+	return q, nil
 }
 
 // conditions returns nil for a quota without any.
@@ -74,4 +75,21 @@ func (q *usageQuota) Serve(c *Call) (answered bool, err error) {
 // wholeSeconds rounds up, so that who waits that long finds a new window.
 func wholeSeconds(d time.Duration) int64 {
 	return max(1, int64((d+time.Second-1)/time.Second))
+}
+
+// Explain implements Step. What is used up is not asked: whoever asks would
+// have to take.
+func (q *usageQuota) Explain(*Call) Finding {
+	var say []string
+	note := func(whose string, of *catalog.UsageQuota) {
+		if of == nil {
+			return
+		}
+		for _, b := range of.Beans {
+			say = append(say, fmt.Sprintf("%s %d per %d s", whose, b.MaxUsageQuota, b.ResetTimeSeconds))
+		}
+	}
+	note("the domain's", q.ofDomain)
+	note("the endpoint's", q.ofEndpoint)
+	return unknown("a real call counts on " + strings.Join(say, ", ") + ", and is answered 20004 when one of them is used up")
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// conn is one connection to the endpoint server.
+// conn is one connection to the server.
 type conn struct {
 	net.Conn
 	// raw is the socket, nil when there is none (tests).

@@ -10,21 +10,25 @@ import (
 )
 
 // Do sends req and reads the answer into resp, without its hop-by-hop headers
-// and trailers. It returns within Config.Timeout. An error is an *Error; what
-// resp then holds is no answer.
+// and trailers. It returns within the request's Timeout. An error is an *Error;
+// what resp then holds is no answer.
 //
 // A GET or HEAD is sent a second time when a kept connection turns out closed
 // before any byte of an answer: the server most likely closed it while it was
-// idle. Nothing else is ever sent twice.
+// idle. Nothing else is ever sent twice, nor what says Once.
 func (s *Server) Do(req *Request, resp *fasthttp.Response) (retried bool, err error) {
-	deadline := time.Now().Add(s.cfg.Timeout)
+	timeout := req.Timeout
+	if timeout == 0 {
+		timeout = s.cfg.Timeout
+	}
+	deadline := time.Now().Add(timeout)
 	req.head = req.appendHead(req.head[:0], s.host, s.base)
 	stale, err := s.attempt(req, resp, deadline)
 	if !stale {
 		return false, err
 	}
 	s.CloseIdle()
-	if !req.idempotent() {
+	if !req.repeatable() {
 		return false, err
 	}
 	_, err = s.attempt(req, resp, deadline)

@@ -2,27 +2,36 @@ package upstream
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/tollgate/tollgate/proxy/header"
 )
 
-// Request is what goes to an endpoint server. It is reused: its slices are only
-// good during Do.
+// Request is what goes to a server. It is reused: its slices are only good
+// during Do.
 type Request struct {
 	Method string
 	// Path is what follows the server's own path; it begins with a slash.
 	// Query begins with its question mark or is empty.
 	Path, Query []byte
-	// Fields are the client's; hop-by-hop ones and those that are ours are left
-	// out when it is sent.
-	Fields header.List
+	// Fields are the client's; those that header.Withheld names are left out
+	// when it is sent, and those to which one of the rules of Without applies.
+	Fields  header.List
+	Without header.Rules
+	// Set is further fields as lines of the wire, sent as they are.
+	Set []byte
 	// Client is the client's address, Scheme "http" or "https", and Host what
-	// the client said, for X-Forwarded-For, -Proto and -Host.
+	// the client said, for X-Forwarded-For, -Proto and -Host; an empty one is
+	// not sent.
 	Client, Scheme string
 	Host           []byte
 	Body           []byte
 	// Framed sends a Content-Length for an empty body too.
 	Framed bool
+	// Once keeps a GET or HEAD from being sent a second time.
+	Once bool
+	// Timeout bounds the call as a whole; 0 means Config.Timeout.
+	Timeout time.Duration
 
 	head []byte
 }
@@ -30,10 +39,10 @@ type Request struct {
 // Reset drops everything that refers to a request.
 func (r *Request) Reset() { *r = Request{head: r.head[:0]} }
 
-// idempotent reports whether a request that may have been processed may be
+// repeatable reports whether a request that may have been processed may be
 // sent again. PUT and DELETE would be as well by RFC 9110, but few servers
 // think so.
-func (r *Request) idempotent() bool { return r.Method == "GET" || r.Method == "HEAD" }
+func (r *Request) repeatable() bool { return !r.Once && (r.Method == "GET" || r.Method == "HEAD") }
 
 // appendHead appends the request line and header. What the client spelled goes
 // out as spelled; nothing is defaulted but Content-Length: 0 where servers
@@ -47,12 +56,18 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
 	dst = append(dst, host...)
 	dst = append(dst, "\r\n"...)
-	dst = r.Fields.AppendEndToEnd(dst)
-	dst = append(dst, "X-Forwarded-For: "...)
-	dst = append(dst, r.Client...)
-	dst = append(dst, "\r\nX-Forwarded-Proto: "...)
-	dst = append(dst, r.Scheme...)
-	dst = append(dst, "\r\n"...)
+	dst = r.Fields.AppendEndToEnd(dst, r.Without)
+	dst = append(dst, r.Set...)
+	if r.Client != "" {
+		dst = append(dst, "X-Forwarded-For: "...)
+		dst = append(dst, r.Client...)
+		dst = append(dst, "\r\n"...)
+	}
+	if r.Scheme != "" {
+		dst = append(dst, "X-Forwarded-Proto: "...)
+		dst = append(dst, r.Scheme...)
+		dst = append(dst, "\r\n"...)
+	}
 	if len(r.Host) > 0 {
 		dst = append(dst, "X-Forwarded-Host: "...)
 		dst = append(dst, r.Host...)

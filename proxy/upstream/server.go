@@ -1,5 +1,5 @@
-// Package upstream sends requests to one endpoint server over kept
-// connections. fasthttp's HostClient is used as the pool; the exchange is our
+// Package upstream sends requests to one server behind the gateway, an endpoint
+// server or a Pre API, over kept connections. fasthttp's HostClient is used as the pool; the exchange is our
 // own, so that targets go out as spelled, retries are visible, and a
 // connection that holds bytes nobody asked for is never given to the next
 // client (pitfalls 2(a) 2, 6, 16 to 18, 22, 23, 33, 34).
@@ -17,7 +17,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Config bounds what an endpoint server may cost. All fields but TLS are
+// Config bounds what a server may cost. All fields but TLS are
 // required.
 type Config struct {
 	// TLS is for https servers; nil means the system's roots.
@@ -28,7 +28,8 @@ type Config struct {
 	ConnWait time.Duration
 	// ConnectTimeout bounds name look-up, connect and TLS handshake.
 	ConnectTimeout time.Duration
-	// Timeout bounds a call as a whole: wait, connect, send, receive, retry.
+	// Timeout bounds a call as a whole: wait, connect, send, receive, retry;
+	// a Request may have its own.
 	Timeout time.Duration
 	// IdleTimeout is how long an unused connection is kept.
 	IdleTimeout time.Duration
@@ -36,7 +37,7 @@ type Config struct {
 	MaxHeader, MaxBody int
 }
 
-// Server is one endpoint server. Its methods may be called at the same time.
+// Server is one server. Its methods may be called at the same time.
 type Server struct {
 	cfg Config
 	// host is what Host says, addr where to connect, base what is put before a
@@ -51,13 +52,16 @@ type Server struct {
 func New(rawURL string, cfg Config) (*Server, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, fmt.Errorf("endpoint server %q: %w", rawURL, err)
+		return nil, errors.New("the server's URL cannot be read")
+	}
+	if u.User != nil { // not repeated: it may be a password
+		return nil, errors.New("the server's URL has a user, which is not allowed")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, fmt.Errorf("endpoint server %q: it must be http:// or https:// with a host", rawURL)
+		return nil, fmt.Errorf("server %q: it must be http:// or https:// with a host", rawURL)
 	}
-	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("endpoint server %q: only host, port and path are allowed, no user, query or fragment", rawURL)
+	if u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("server %q: only host, port and path are allowed, no query or fragment", rawURL)
 	}
 	s := &Server{cfg: cfg, host: u.Host, base: strings.TrimRight(u.EscapedPath(), "/")}
 	port := u.Port()
@@ -89,6 +93,18 @@ func New(rawURL string, cfg Config) (*Server, error) {
 // usable.
 func (s *Server) CloseIdle() { s.pool.CloseIdleConnections() }
 
+// URL is the address of what a request asks for.
+func (s *Server) URL(path, query []byte) string {
+	scheme := "http://"
+	if s.tls != nil {
+		scheme = "https://"
+	}
+	return scheme + s.host + s.base + string(path) + string(query)
+}
+
+// Host is what the server is sent as Host.
+func (s *Server) Host() string { return s.host }
+
 // Conns returns the number of open connections, idle ones included.
 func (s *Server) Conns() int { return s.pool.ConnsCount() }
 
@@ -104,8 +120,8 @@ type Reason uint8
 
 // The reasons.
 const (
-	// Timeout: no whole answer within Config.Timeout, or no connection within
-	// ConnectTimeout.
+	// Timeout: no whole answer within the call's Timeout, or no connection
+	// within ConnectTimeout.
 	Timeout Reason = iota
 	// Connect: the name, the connection or TLS failed.
 	Connect
@@ -142,7 +158,7 @@ func (s *Server) fail(err error, otherwise Reason) *Error {
 	case errors.Is(err, fasthttp.ErrNoFreeConns):
 		return &Error{Busy, fmt.Errorf("all UpstreamMaxConns=%d connections were in use for UpstreamConnWait=%v", s.cfg.MaxConns, s.cfg.ConnWait)}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		return &Error{TooLarge, fmt.Errorf("answer larger than MaxResponseBody=%d bytes", s.cfg.MaxBody)}
+		return &Error{TooLarge, fmt.Errorf("the answer's body is larger than %d bytes (MaxResponseBody; 1 MiB for a Pre API)", s.cfg.MaxBody)}
 	}
 	return &Error{otherwise, err}
 }

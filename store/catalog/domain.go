@@ -180,13 +180,15 @@ func (d *Domain) Conditions() []quota.Condition {
 }
 
 // AdmitsUndecided tells whether a call of the endpoint passes when its quotas
-// cannot be decided in time: as the endpoint's quota says, else as the
-// domain's, else no.
+// cannot be decided in time: when each quota it counts on says so. One of an
+// endpoint that says nothing does as the domain's.
 func (d *Domain) AdmitsUndecided(e *Endpoint) bool {
-	for _, q := range []*UsageQuota{e.Plugins.UsageQuota, d.Plugins.UsageQuota} {
-		if q != nil && q.OnUnavailable != "" {
-			return q.OnUnavailable == "admit"
-		}
+	domain, endpoint := d.Plugins.UsageQuota, e.Plugins.UsageQuota
+	switch {
+	case domain != nil && domain.OnUnavailable != "admit":
+		return false
+	case endpoint != nil && endpoint.OnUnavailable != "":
+		return endpoint.OnUnavailable == "admit"
 	}
-	return false
+	return domain != nil
 }

@@ -118,7 +118,7 @@ func TestAdmitsUndecided(t *testing.T) {
 	}{
 		{nil, nil, false}, {quota(""), nil, false}, {quota("reject"), nil, false}, {quota("admit"), nil, true},
 		{quota("admit"), quota(""), true}, {quota("admit"), quota("reject"), false},
-		{nil, quota("admit"), true}, {quota("reject"), quota("admit"), true}, {quota(""), quota(""), false},
+		{nil, quota("admit"), true}, {quota("reject"), quota("admit"), false}, {quota(""), quota("admit"), false}, {quota("admit"), quota("admit"), true}, {quota(""), quota(""), false},
 	} {
 		d := &Domain{Plugins: DomainPlugins{UsageQuota: c.domain}}
 		e := &Endpoint{Plugins: EndpointPlugins{UsageQuota: c.endpoint}}

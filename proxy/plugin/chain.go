@@ -1,0 +1,117 @@
+package plugin
+
+import (
+	"fmt"
+
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+// Domain is the steps of one deployed domain. It is built once and then
+// read-only.
+type Domain struct {
+	env  *Env
+	from *catalog.Domain
+	// shared are the steps of the whole domain, by their place in order.
+	shared [len(order)]Step
+	// door is the step before an endpoint is known, CORS; it may be nil.
+	door Step
+}
+
+// NewDomain builds the steps that a domain's endpoints share.
+func NewDomain(env *Env, from *catalog.Domain) (*Domain, error) {
+	d := &Domain{env: env, from: from}
+	for i, p := range order {
+		if p.domain == nil {
+			continue
+		}
+		s, err := p.domain(env, from)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.plugins[0], err)
+		}
+		d.shared[i] = s
+	}
+	d.door = d.shared[0]
+	return d, nil
+}
+
+// Admit decides what can be decided without an endpoint: CORS preflights.
+func (d *Domain) Admit(c *Call) (answered bool, err error) {
+	if d.door == nil {
+		return false, nil
+	}
+	return d.door.Serve(c)
+}
+
+// Return acts on an answer, also on a refusal, just before the client gets it.
+func (d *Domain) Return(c *Call) {
+	if r, ok := d.door.(Returner); ok {
+		r.Return(c)
+	}
+}
+
+// Chain is the steps of one endpoint in their order, HTTP_PROXY last.
+type Chain struct {
+	steps []Step
+	// back has those steps that are Returners, nil for the others.
+	back []Returner
+	// places are theirs in order.
+	places []int
+}
+
+// Chain builds the chain of one endpoint.
+func (d *Domain) Chain(e *catalog.Endpoint) (*Chain, error) {
+	ch := &Chain{}
+	for i, p := range order {
+		s := d.shared[i]
+		if i == 0 { // the door is the domain's
+			continue
+		}
+		if p.endpoint != nil {
+			own, err := p.endpoint(d.env, d.from, e)
+			if err != nil {
+				return nil, fmt.Errorf("endpoint %s: %s: %w", e.ID(), p.plugins[0], err)
+			}
+			if own != nil {
+				s = own
+			}
+		}
+		if s != nil {
+			r, _ := s.(Returner)
+			ch.steps, ch.back, ch.places = append(ch.steps, s), append(ch.back, r), append(ch.places, i)
+		}
+	}
+	return ch, nil
+}
+
+// Admit runs the steps that can decide without the request's body.
+func (ch *Chain) Admit(c *Call) (answered bool, err error) {
+	for i, s := range ch.steps[:len(ch.steps)-1] {
+		if answered, err = s.Serve(c); err != nil {
+			return false, err
+		}
+		if answered {
+			ch.goBack(c, i)
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Finish answers a call that Admit has let through.
+func (ch *Chain) Finish(c *Call) error {
+	last := len(ch.steps) - 1
+	if _, err := ch.steps[last].Serve(c); err != nil {
+		return err
+	}
+	ch.goBack(c, last)
+	return nil
+}
+
+// goBack takes an answer of the i-th step past those before it.
+func (ch *Chain) goBack(c *Call, i int) {
+	for i--; i >= 0; i-- {
+		if r := ch.back[i]; r != nil {
+			r.Return(c)
+		}
+	}
+}

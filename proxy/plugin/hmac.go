@@ -1,0 +1,71 @@
+package plugin
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tollgate/tollgate/proxy/envelope"
+	"github.com/tollgate/tollgate/proxy/header"
+	"github.com/tollgate/tollgate/proxy/hmacsign"
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+// hmacAuth is HMAC: the request line and a timestamp must be signed. What is
+// checked is the target as it came, not as it goes on (pitfalls 2(d) 4).
+type hmacAuth struct {
+	verifier *hmacsign.Verifier
+	skew     time.Duration
+}
+
+// hmacRefusals answer what hmacsign finds.
+var hmacRefusals = [...]*envelope.Sealed{
+	hmacsign.TimestampEmpty:     envelope.HMACTimestampEmpty,
+	hmacsign.TimestampFormat:    envelope.HMACTimestampFormat,
+	hmacsign.Expired:            envelope.HMACExpired,
+	hmacsign.AuthorizationEmpty: envelope.HMACAuthorizationEmpty,
+	hmacsign.Invalid:            envelope.HMACInvalid,
+}
+
+func buildHMAC(d *catalog.Domain) (Step, error) {
+	h := d.Plugins.HMAC
+	if h == nil {
+		return nil, nil
+	}
+	skew := time.Duration(h.ClockSkew) * time.Second
+	return &hmacAuth{hmacsign.New(h.SecretKey, skew), skew}, nil
+}
+
+func (h *hmacAuth) verify(c *Call, now time.Time) (reason hmacsign.Reason, timestamp []byte) {
+	timestamp, _ = c.Request.Fields.First(header.Timestamp)
+	authorization, _ := c.Request.Fields.First(header.Authorization)
+	return h.verifier.Verify(c.Request.Method, c.Request.Target, timestamp, authorization, now), timestamp
+}
+
+func (h *hmacAuth) Serve(c *Call) (answered bool, err error) {
+	if reason, _ := h.verify(c, time.Now()); reason != hmacsign.OK {
+		return false, hmacRefusals[reason]
+	}
+	return false, nil
+}
+
+func (h *hmacAuth) Explain(c *Call) (f Finding) {
+	now := time.Now()
+	reason, timestamp := h.verify(c, now)
+	switch reason {
+	case hmacsign.OK:
+		f = pass("Authorization is the signature of stringToSign")
+	case hmacsign.TimestampEmpty:
+		f = refuse(hmacRefusals[reason], "X-TC-Timestamp is missing or empty")
+	case hmacsign.TimestampFormat:
+		f = refuse(hmacRefusals[reason], "X-TC-Timestamp is not like 2016-07-23T12:20:02+09:00")
+	case hmacsign.Expired:
+		f = refuse(hmacRefusals[reason], fmt.Sprintf("X-TC-Timestamp is further than clockSkew, %v, from this node's clock, which says %s",
+			h.skew, now.Format(time.RFC3339)))
+	case hmacsign.AuthorizationEmpty:
+		f = refuse(hmacRefusals[reason], "Authorization is missing or empty")
+	default:
+		f = refuse(hmacRefusals[reason], "Authorization is not base64(HMAC-SHA1(secretKey, stringToSign))")
+	}
+	f.StringToSign = hmacsign.StringToSign(c.Request.Method, string(c.Request.Target), string(timestamp))
+	return f
+}
