@@ -5,6 +5,7 @@ import (
 
 	"github.com/tollgate/tollgate/cluster"
 	"github.com/tollgate/tollgate/node/admin"
+	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
@@ -102,6 +103,14 @@ func (c control) Quota(ctx context.Context, key string) ([]quota.Reading, error)
 		return nil, catalog.ErrNotFound
 	}
 	return c.n.store.Readings(key, now), nil
+}
+
+// Explain implements admin.Control.
+func (c control) Explain(_ context.Context, r proxy.ExplainRequest) (proxy.Explanation, error) {
+	if c.n.currentPhase() == starting {
+		return proxy.Explanation{}, admin.ErrNotServing
+	}
+	return c.n.proxy.Explain(r), nil
 }
 
 // Ready implements admin.Control.

@@ -1,9 +1,7 @@
 package node
 
 import (
-	"slices"
-
-	"github.com/tollgate/tollgate/proxy/plugin"
+	"github.com/tollgate/tollgate/proxy/rewrite"
 	"github.com/tollgate/tollgate/proxy/route"
 	"github.com/tollgate/tollgate/store/catalog"
 )
@@ -12,10 +10,10 @@ import (
 // plane of this version will read it.
 func ParseOptions() catalog.ParseOptions {
 	return catalog.ParseOptions{
-		Built: func(name string) bool { return slices.Contains(plugin.Built, name) },
 		Pattern: func(pattern string) error {
 			_, err := route.Compile(pattern)
 			return err
 		},
+		Rewrite: rewrite.Check,
 	}
 }

@@ -64,7 +64,7 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // audit logs every call that could change something, and every caller that
 // was not let in.
 func (s *server) audit(r *http.Request, status int, err error) {
-	if safe(r.Method) && status != http.StatusUnauthorized && status != http.StatusForbidden {
+	if reads(r) && status != http.StatusUnauthorized && status != http.StatusForbidden {
 		return
 	}
 	attrs := []any{keyMethod, r.Method, keyPath, r.URL.Path, keyRemote, r.RemoteAddr, keyStatus, status}
@@ -100,14 +100,16 @@ func refusalOf(r *http.Request, err error) *envelope.Error {
 		return refusal(http.StatusNotFound, "%s", err.Error())
 	case errors.Is(err, ErrNoLeader), errors.Is(err, store.ErrNotLeader):
 		return refusal(http.StatusServiceUnavailable, "%s", ErrNoLeader.Error())
+	case errors.Is(err, ErrNotServing):
+		return refusal(http.StatusServiceUnavailable, "%s", ErrNotServing.Error())
 	case errors.Is(err, ErrUnknownOutcome):
 		return unknownOutcome("leadership was lost with the change under way")
-	case errors.Is(err, store.ErrClosed) && safe(r.Method):
+	case errors.Is(err, store.ErrClosed) && reads(r):
 		return refusal(http.StatusServiceUnavailable, "the node is stopping")
 	case errors.Is(err, store.ErrClosed):
 		return unknownOutcome("the node is stopping")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		if safe(r.Method) {
+		if reads(r) {
 			return refusal(http.StatusServiceUnavailable, "the cluster did not answer in time")
 		}
 		return unknownOutcome("the cluster did not answer in time")

@@ -76,17 +76,23 @@ func checkJSON(raw []byte) error {
 }
 
 // field is one member of a command's body: a name, and where its value goes,
-// a *string, **string or **bool. null is as good as absent.
+// a *string, **string, **bool or, for an object, *json.RawMessage. null is as
+// good as absent.
 type field struct {
 	name string
 	into any
 }
 
-// command reads the small object that a command is. An empty body is an empty
-// object. What is wrong in it comes as problems; err is for what could not be
-// read at all.
+// command reads the small object that a command is.
 func (r *request) command(fields ...field) (problems []catalog.Problem, err error) {
-	raw, err := r.read(maxCommandBytes)
+	return r.object(maxCommandBytes, fields...)
+}
+
+// object reads a body of at most limit bytes. An empty body is an empty object.
+// What is wrong in it comes as problems; err is for what could not be read at
+// all.
+func (r *request) object(limit int64, fields ...field) (problems []catalog.Problem, err error) {
+	raw, err := r.read(limit)
 	if err != nil || len(bytes.TrimSpace(raw)) == 0 {
 		return nil, err
 	}
@@ -135,8 +141,11 @@ func decode(raw []byte, fields []field) []catalog.Problem {
 }
 
 func (f field) kind() string {
-	if _, ok := f.into.(**bool); ok {
+	switch f.into.(type) {
+	case **bool:
 		return "true or false"
+	case *json.RawMessage:
+		return "an object"
 	}
 	return "a string"
 }

@@ -2,8 +2,10 @@ package admin
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tollgate/tollgate/cluster"
+	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
@@ -18,6 +20,9 @@ var (
 	ErrNoLeader = store.ErrNoLeader
 	// ErrUnknownOutcome: the change may or may not have happened. 503.
 	ErrUnknownOutcome = store.ErrUnknownOutcome
+	// ErrNotServing: the node has not caught up, and so has nothing to say of
+	// what it serves. 503.
+	ErrNotServing = errors.New("this node serves nothing yet: it is still catching up with the cluster")
 )
 
 // Refusal is a request that was understood and refused; nothing was changed.
@@ -52,6 +57,11 @@ type Control interface {
 	DeleteDomain(ctx context.Context, key string) error
 	// Quota reads the conditions of a deployed domain.
 	Quota(ctx context.Context, key string) ([]quota.Reading, error)
+
+	// Explain tells what this node would do with a request, by what it serves
+	// now, or ErrNotServing. It calls nobody, counts nothing and needs no
+	// quorum; nothing in it is secret.
+	Explain(ctx context.Context, r proxy.ExplainRequest) (proxy.Explanation, error)
 
 	// Ready returns a line for each check of readiness, failed ones with a
 	// reason, and whether all passed.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
 )
@@ -20,8 +21,11 @@ type fakeControl struct {
 	domains  map[string]catalog.Entry
 	readings []quota.Reading
 	status   ClusterStatus
-	checks   []Check
-	block    bool // wait for the end of ctx, then fail with its error
+
+	explanation proxy.Explanation
+
+	checks []Check
+	block  bool // wait for the end of ctx, then fail with its error
 }
 
 func (f *fakeControl) note(ctx context.Context, format string, args ...any) error {
@@ -115,6 +119,10 @@ func (f *fakeControl) Quota(ctx context.Context, key string) ([]quota.Reading, e
 		return nil, ErrNotFound
 	}
 	return f.readings, nil
+}
+
+func (f *fakeControl) Explain(ctx context.Context, r proxy.ExplainRequest) (proxy.Explanation, error) {
+	return f.explanation, f.note(ctx, "explain %+v", r)
 }
 
 func (f *fakeControl) Ready() ([]Check, bool) {

@@ -45,6 +45,8 @@ func (s *server) routes() []route {
 		{http.MethodPost, "/v1/domains/{key}/deploy", nil, s.Timeout, s.deployDomain},
 		{http.MethodPost, "/v1/domains/{key}/clone", nil, s.Timeout, s.cloneDomain},
 		{http.MethodGet, "/v1/domains/{key}/quota", nil, s.Timeout, s.getQuota},
+		{http.MethodGet, "/v1/domains/{key}/diff", nil, s.Timeout, s.diffDomain},
+		{http.MethodPost, explainPath, nil, s.Timeout, s.explain},
 	}
 }
 
@@ -117,7 +119,7 @@ func (s *server) getOnly(h http.HandlerFunc) http.Handler {
 }
 
 func (s *server) noSuchCall(w http.ResponseWriter, r *http.Request) {
-	s.refuse(w, r, notFound("no such call: %s %s; the calls are those of /v1/cluster and /v1/domains, and /healthz, /readyz, /metrics", r.Method, printable(r.URL.Path)))
+	s.refuse(w, r, notFound("no such call: %s %s; the calls are those of /v1/cluster, /v1/domains and /v1/explain, and /healthz, /readyz, /metrics", r.Method, printable(r.URL.Path)))
 }
 
 func methodNotAllowed(w http.ResponseWriter, r *http.Request, allowed []string) error {

@@ -1,0 +1,210 @@
+package admin
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+const (
+	// maxChanges bounds how many changes of a diff are listed.
+	maxChanges = 1000
+	// maxPathKey bounds, in bytes, how much of a name stands in a path: each
+	// change repeats the names above it.
+	maxPathKey = 200
+	// secretName is the member whose value no diff shows, wherever it is.
+	secretName = "secretKey"
+)
+
+// diff is the answer of GET …/diff.
+type diff struct {
+	Key           string `json:"key"`
+	DraftRevision uint64 `json:"draftRevision"`
+	// DeployedRevision is null when nothing is live. Then there is nothing to
+	// compare with: Equal is false and Changes empty.
+	DeployedRevision *uint64 `json:"deployedRevision"`
+	// Equal tells whether both are the same JSON; the order of an object's
+	// members does not matter.
+	Equal bool `json:"equal"`
+	// Changes are sorted: members by name, items by their place.
+	Changes []change `json:"changes"`
+	// Truncated tells that there are more changes than are listed.
+	Truncated bool `json:"truncated"`
+}
+
+// change is a place where draft and deployed document differ. The one in
+// which the place does not exist is left out. Secrets are masked: a secret
+// that changed shows the same mask twice.
+type change struct {
+	Path     string `json:"path"`
+	Draft    any    `json:"draft,omitempty"`
+	Deployed any    `json:"deployed,omitempty"`
+}
+
+// diffDomain compares the draft with what is live.
+func (s *server) diffDomain(r *request) (any, error) {
+	entry, err := s.entry(r)
+	if err != nil {
+		return nil, err
+	}
+	out := diff{Key: entry.Key, DraftRevision: entry.Draft.Number, Changes: []change{}}
+	if entry.Deployed.Number == 0 {
+		return out, nil
+	}
+	out.DeployedRevision = &entry.Deployed.Number
+	if bytes.Equal(entry.Draft.Document, entry.Deployed.Document) {
+		out.Equal = true
+		return out, nil
+	}
+	draft, err := tree(entry.Key, entry.Draft)
+	if err != nil {
+		return nil, err
+	}
+	deployed, err := tree(entry.Key, entry.Deployed)
+	if err != nil {
+		return nil, err
+	}
+	c := comparison{changes: out.Changes}
+	c.compare("$", false, draft, deployed)
+	out.Changes, out.Truncated, out.Equal = c.changes, c.truncated, len(c.changes) == 0
+	return out, nil
+}
+
+// tree is a stored document as Go values, its numbers as they are written.
+func tree(key string, rev catalog.Revision) (root any, err error) {
+	dec := json.NewDecoder(bytes.NewReader(rev.Document))
+	dec.UseNumber()
+	if err := dec.Decode(&root); err != nil {
+		return nil, fmt.Errorf("domain %q, revision %d: the stored document is not readable: %w", key, rev.Number, err)
+	}
+	return root, nil
+}
+
+// absent is what one document has where only the other has a value; null is a
+// value.
+type absent struct{}
+
+// comparison gathers changes up to maxChanges.
+type comparison struct {
+	changes   []change
+	truncated bool
+}
+
+// compare goes through two documents side by side. secret tells that what
+// stands at path must not be shown.
+func (c *comparison) compare(path string, secret bool, draft, deployed any) {
+	if c.truncated {
+		return
+	}
+	if !secret {
+		switch a := draft.(type) {
+		case map[string]any:
+			if b, ok := deployed.(map[string]any); ok {
+				c.objects(path, a, b)
+				return
+			}
+		case []any:
+			if b, ok := deployed.([]any); ok {
+				c.arrays(path, a, b)
+				return
+			}
+		}
+	}
+	switch {
+	case same(draft, deployed):
+	case len(c.changes) == maxChanges:
+		c.truncated = true
+	default:
+		c.changes = append(c.changes, change{path, shown(secret, draft), shown(secret, deployed)})
+	}
+}
+
+func (c *comparison) objects(path string, draft, deployed map[string]any) {
+	names := slices.AppendSeq(slices.Collect(maps.Keys(draft)), maps.Keys(deployed))
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		c.compare(path+step(name), isSecret(name), member(draft, name), member(deployed, name))
+	}
+}
+
+func (c *comparison) arrays(path string, draft, deployed []any) {
+	for i := range max(len(draft), len(deployed)) {
+		c.compare(path+"["+strconv.Itoa(i)+"]", false, item(draft, i), item(deployed, i))
+	}
+}
+
+func member(o map[string]any, name string) any {
+	if v, ok := o[name]; ok {
+		return v
+	}
+	return absent{}
+}
+
+func item(list []any, i int) any {
+	if i < len(list) {
+		return list[i]
+	}
+	return absent{}
+}
+
+// same compares what is not a pair of objects or of arrays, unless it is a
+// secret of a form that no stored document has.
+func same(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return a != absent{} && b != absent{} && errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// shown is a value as it may be shown, nil for none.
+func shown(secret bool, v any) any {
+	if v == (absent{}) {
+		return nil
+	}
+	if secret {
+		return catalog.SecretPlaceholder
+	}
+	if v == nil {
+		return json.RawMessage("null")
+	}
+	return masked(v)
+}
+
+// masked is a value without the secrets in it. It changes v.
+func masked(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, value := range v {
+			if isSecret(name) {
+				v[name] = catalog.SecretPlaceholder
+			} else {
+				v[name] = masked(value)
+			}
+		}
+	case []any:
+		for i := range v {
+			v[i] = masked(v[i])
+		}
+	}
+	return v
+}
+
+func isSecret(name string) bool { return strings.EqualFold(name, secretName) }
+
+var pathQuoter = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+
+// step is a member's part of a path.
+func step(name string) string {
+	if plainName.MatchString(name) && len(name) <= maxPathKey {
+		return "." + name
+	}
+	if len(name) > maxPathKey {
+		name = strings.ToValidUTF8(name[:maxPathKey], "") + "…"
+	}
+	return "['" + pathQuoter.Replace(name) + "']"
+}
