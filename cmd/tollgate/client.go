@@ -33,6 +33,9 @@ type request struct {
 	body         []byte // JSON, or nil
 }
 
+// reads tells whether a call changes nothing, whatever its method.
+func (rq request) reads() bool { return rq.method == http.MethodGet || rq.path == explainPath }
+
 // do sends a call to the first node that can be reached and returns the JSON
 // it answers with. A refusal is a *refusedError. A call that may have arrived
 // is not sent to another node unless it only reads.
@@ -44,7 +47,7 @@ func (c *client) do(ctx context.Context, rq request) ([]byte, error) {
 		if !errors.As(err, &lost) {
 			return body, err
 		}
-		if lost.sent && rq.method != http.MethodGet {
+		if lost.sent && !rq.reads() {
 			return nil, fmt.Errorf("%w; the call may or may not have taken effect: look, then repeat it if it has not", err)
 		}
 		if ctx.Err() != nil {

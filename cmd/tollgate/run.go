@@ -91,9 +91,10 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
 		a.nodeCommand(),
-		a.importCommand(), a.validateCommand(), a.exportCommand(), a.deployCommand(),
+		a.importCommand(), a.validateCommand(), a.exportCommand(), a.diffCommand(), a.deployCommand(),
 		a.domainsCommand(), a.cloneCommand(), a.deleteCommand(), a.quotaCommand(),
 		a.membersCommand(), a.joinCommand(), a.leaveCommand(), a.transferCommand(),
+		a.signCommand(), a.tokenCommand(), a.explainCommand(),
 		a.versionCommand(),
 	)
 	return root

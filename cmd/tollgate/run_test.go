@@ -96,7 +96,7 @@ func TestHelp(t *testing.T) {
 	if got.status != exitDone || got.err != "" {
 		t.Errorf("%+v", got)
 	}
-	for _, name := range words("node import validate export deploy domains clone delete quota members join leave transfer version") {
+	for _, name := range words("node import validate export deploy domains clone delete quota members join leave transfer explain diff version") {
 		if !strings.Contains(got.out, "\n  "+name+" ") {
 			t.Errorf("help does not list %s:\n%s", name, got.out)
 		}

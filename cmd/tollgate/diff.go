@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+// maxDiffValue is how many characters of a value a line of a diff shows.
+const maxDiffValue = 200
+
+// domainDiff is the answer of GET …/diff.
+type domainDiff struct {
+	DraftRevision    uint64  `json:"draftRevision"`
+	DeployedRevision *uint64 `json:"deployedRevision"`
+	Equal            bool    `json:"equal"`
+	Changes          []struct {
+		Path string `json:"path"`
+		// Draft and Deployed are empty where the document has nothing there.
+		Draft    json.RawMessage `json:"draft"`
+		Deployed json.RawMessage `json:"deployed"`
+	} `json:"changes"`
+	Truncated bool `json:"truncated"`
+}
+
+func (a *app) diffCommand() *cobra.Command {
+	var f clientFlags
+	cmd := &cobra.Command{
+		Use:   "diff KEY",
+		Short: "Show what a deploy of a domain's draft would change",
+		Long: "Show where a domain's draft differs from what is live: + stands only in the draft, - only in what is live,\n" +
+			"~ in both, with the live value first. Secret keys are never shown. Long values are cut; --json has them whole.\n" +
+			"Exit status 0 whether or not they differ.",
+		Args: takes("KEY"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.call(cmd, &f, request{http.MethodGet, domainPath(args[0]) + "/diff", nil, nil}, func(answer []byte, out *bytes.Buffer) error {
+				return showDiff(args[0], answer, out)
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func showDiff(key string, answer []byte, out *bytes.Buffer) error {
+	var d domainDiff
+	if err := read(answer, &d); err != nil {
+		return err
+	}
+	key = cell(key)
+	switch {
+	case d.DeployedRevision == nil:
+		fmt.Fprintf(out, "%s: nothing is live yet; `tollgate deploy %s` makes the draft, revision %d, live\n", key, key, d.DraftRevision)
+		return nil
+	case d.Equal:
+		fmt.Fprintf(out, "%s: the draft, revision %d, is the same as what is live, revision %d\n", key, d.DraftRevision, *d.DeployedRevision)
+		return nil
+	}
+	count := plural(len(d.Changes), "change")
+	if d.Truncated {
+		count = "more than " + count
+	}
+	fmt.Fprintf(out, "%s: from revision %d, which is live, to the draft, revision %d: %s\n", key, *d.DeployedRevision, d.DraftRevision, count)
+	for _, c := range d.Changes {
+		path, draft, live := cell(c.Path), diffValue(c.Draft), diffValue(c.Deployed)
+		switch {
+		case c.Deployed == nil:
+			fmt.Fprintf(out, "+ %s: %s\n", path, draft)
+		case c.Draft == nil:
+			fmt.Fprintf(out, "- %s: %s\n", path, live)
+		case isMask(c.Draft) && isMask(c.Deployed):
+			fmt.Fprintf(out, "~ %s: another secret\n", path)
+		default:
+			fmt.Fprintf(out, "~ %s: %s -> %s\n", path, live, draft)
+		}
+	}
+	if d.Truncated {
+		out.WriteString("The node lists no more changes than these; `tollgate export` prints both documents.\n")
+	}
+	return nil
+}
+
+func isMask(value json.RawMessage) bool { return string(value) == `"`+catalog.SecretPlaceholder+`"` }
+
+// diffValue is a value on one line, as far as a line goes.
+func diffValue(value json.RawMessage) string {
+	text := []rune(string(value))
+	if len(text) <= maxDiffValue {
+		return cell(string(text))
+	}
+	return strings.TrimRight(cell(string(text[:maxDiffValue])), " ") + "…"
+}
