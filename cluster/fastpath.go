@@ -61,7 +61,7 @@ func (l *Ledger) spend(cl *class, core int, paid []*lease) ([]*lease, uint64) {
 	missing := uint64(0)
 	for i, h := range cl.holdings {
 		le := h.lease.Load()
-		if le == nil || !l.take(h, le, core) {
+		if le == nil || !le.take(core) {
 			missing |= 1 << i
 			continue
 		}
@@ -92,18 +92,6 @@ func (l *Ledger) spend(cl *class, core int, paid []*lease) ([]*lease, uint64) {
 		n++
 	}
 	return alive, missing
-}
-
-// take spends a unit of a lease. What is stranded by that goes back in the next
-// frame.
-func (l *Ledger) take(h *holding, le *lease, core int) bool {
-	ok, stranded := le.take(core)
-	if stranded > 0 {
-		l.mu.Lock()
-		l.giveBack(h, le.window, uint64(stranded))
-		l.mu.Unlock()
-	}
-	return ok
 }
 
 // giveBack has the next frame give back units that were reported as spent, and
@@ -139,7 +127,7 @@ func (l *Ledger) refuse(cl *class, core int) (quota.Verdict, bool) {
 		if h.exhausted.Load() != nil {
 			continue
 		}
-		if le := h.lease.Load(); (le == nil || !l.take(h, le, core)) && h.owed.Add(1) == 1 {
+		if le := h.lease.Load(); (le == nil || !le.take(core)) && h.owed.Add(1) == 1 {
 			l.mu.Lock()
 			l.owing = append(l.owing, h)
 			l.mu.Unlock()

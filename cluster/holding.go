@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,8 +52,9 @@ type lease struct {
 	// is closed, as they are then.
 	units atomic.Int64
 	// stripes have a few units each, one for every core, so that cores do not
-	// fight over one number.
+	// fight over one number. moving is held while units move to one.
 	stripes []stripe
+	moving  sync.Mutex
 	// deadline is when spending ends, mono ns, and drift the drift of the
 	// clocks when it was set.
 	deadline, drift atomic.Int64
@@ -83,40 +85,48 @@ func newLease(window int64, stripes int) *lease {
 	return &lease{window: window, stripes: make([]stripe, stripes)}
 }
 
-// takeFrom takes n units of a number of them, all or none.
+// takeFrom takes n units of a number of them, all or none. It never takes what is
+// not there, even for a moment: a close in that moment would find too few.
 func takeFrom(units *atomic.Int64, n int64) bool {
-	if units.Add(-n) >= 0 {
-		return true
+	for {
+		have := units.Load()
+		if have < n {
+			return false
+		}
+		if units.CompareAndSwap(have, have-n) {
+			return true
+		}
 	}
-	units.Add(n)
-	return false
 }
 
 // take spends a unit, if there is one, from the core's stripe where it can.
 // Whoever takes then reads the clock, and only then asks alive: a pause in
-// between can thus never admit late. Units that were on their way to a stripe
-// as the lease was closed are stranded: nobody can spend them any more.
-func (l *lease) take(core int) (ok bool, stranded int64) {
+// between can thus never admit late.
+func (l *lease) take(core int) bool {
 	own := &l.stripes[core%len(l.stripes)].units
-	if takeFrom(own, 1) {
-		return true, 0
-	}
-	fill := min(l.units.Load()/int64(4*len(l.stripes)), stripeUnits)
-	if fill > 1 && takeFrom(&l.units, fill) {
-		if own.Add(fill-1) < 0 {
-			stranded = fill - 1
-		}
-		return true, stranded
-	}
-	if takeFrom(&l.units, 1) {
-		return true, 0
+	if takeFrom(own, 1) || l.fill(own) || takeFrom(&l.units, 1) {
+		return true
 	}
 	for i := range l.stripes {
 		if takeFrom(&l.stripes[i].units, 1) {
-			return true, 0
+			return true
 		}
 	}
-	return false, 0
+	return false
+}
+
+// fill moves a share of the units to a stripe and takes one of them. It and
+// close exclude each other: units that were on their way as the lease is closed
+// would be nobody's, and lost to the window.
+func (l *lease) fill(stripe *atomic.Int64) bool {
+	l.moving.Lock()
+	defer l.moving.Unlock()
+	n := min(l.units.Load()/int64(4*len(l.stripes)), stripeUnits)
+	if n < 2 || !takeFrom(&l.units, n) {
+		return false
+	}
+	stripe.Add(n - 1)
+	return true
 }
 
 // alive reports whether a unit taken before the clocks were read may be used.
@@ -125,9 +135,10 @@ func (l *lease) alive(at instant) bool {
 	return at.mono < l.deadline.Load() && drift < maxDrift && drift > -maxDrift
 }
 
-// left is the number of units not spent, but for those on their way to a
-// stripe.
+// left is the number of units not spent.
 func (l *lease) left() uint64 {
+	l.moving.Lock()
+	defer l.moving.Unlock()
 	n := max(l.units.Load(), 0)
 	for i := range l.stripes {
 		n += max(l.stripes[i].units.Load(), 0)
@@ -137,6 +148,8 @@ func (l *lease) left() uint64 {
 
 // close ends the spending and returns what was left.
 func (l *lease) close() uint64 {
+	l.moving.Lock()
+	defer l.moving.Unlock()
 	n := max(l.units.Swap(closedUnits), 0)
 	for i := range l.stripes {
 		n += max(l.stripes[i].units.Swap(closedUnits), 0)

@@ -139,6 +139,7 @@ func (l *Ledger) Take(domain, endpoint string) (quota.Verdict, error) {
 	}
 	begin := time.Now()
 	if !l.enqueue(c) {
+		c.refund()
 		calls.Put(c)
 		l.metrics.unavailable.Inc()
 		return quota.Verdict{}, ErrUndecided
@@ -294,9 +295,10 @@ func (l *Ledger) abandon() {
 	l.waiting = nil
 }
 
-// reject answers calls with an error.
+// reject answers calls with an error. What they have paid goes back.
 func reject(batch []*call, err error) {
 	for _, c := range batch {
+		c.refund()
 		if c.state.CompareAndSwap(callWaiting, callDecided) {
 			c.answer <- answer{err: err}
 		}

@@ -403,10 +403,17 @@ func TestRemovedNode(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// It is removed while it is cut off: nothing tells it.
-	removed.Isolate()
+	// It is removed while it is down, and the leader that did it, which goes on
+	// trying to send it that for a while, starts anew: nothing tells it.
+	removed.Kill()
 	nodetest.Eventually(t, "the others let it go", func() bool { return rest[0].Cluster().Leave(ctx, removed.ID) == nil })
-	removed.Rejoin()
+	remover := c.Leader()
+	remover.Stop()
+	remover.Start()
+	remover.WaitReady()
+	c.Leader()
+	cfg.Join = nil // or it would return
+	removed.Start()
 	check := func(when string) {
 		t.Helper()
 		nodetest.Eventually(t, when+", it is not ready", func() bool { return !removed.Ready() })
@@ -420,10 +427,9 @@ func TestRemovedNode(t *testing.T) {
 			}
 		}
 	}
-	check("removed")
 	term := rest[0].Store().Term()
+	check("removed")
 	removed.Stop()
-	cfg.Join = nil // or it would return
 	removed.Start()
 	check("restarted")
 	for _, n := range rest {

@@ -176,8 +176,7 @@ func (l *Ledger) report(h *holding, at instant) (rep quota.Report, le *lease, ok
 		rep.Window, rep.Back = le.window, min(left, le.out)
 		rep.Spent = le.out - rep.Back
 		if left > rep.Back {
-			// Reported as spent while on its way to a stripe, or paid by a
-			// caller that went away.
+			// Reported as spent by a caller that has gone away since.
 			l.giveBack(h, le.window, left-rep.Back)
 		}
 		l.metrics.givenBack.Add(float64(rep.Back))
@@ -280,6 +279,11 @@ func (l *Ledger) granted(h *holding, le *lease, rep quota.Report, g quota.Grant,
 		fresh.extend(g, sent)
 		h.lease.Store(fresh)
 		l.metrics.leased.Add(float64(g.Units))
+		if l.closing || h.phase != quota.Leasing && h.phaseOf.window == g.Window {
+			// It was called back while the answer was under way.
+			h.giveUp = true
+			l.markLocked(h, 0)
+		}
 	}
 }
 

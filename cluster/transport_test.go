@@ -374,10 +374,14 @@ func TestTransportClose(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer raft.Close()
+	begin := time.Now()
 	for range 2 {
 		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+	if took := time.Since(begin); took > greetingTimeout/2 {
+		t.Errorf("the port waited %v for a greeting", took)
 	}
 	accepts.Wait()
 	for name, c := range map[string]net.Conn{"in its greeting": mute, "in the queue": raft} {

@@ -26,6 +26,15 @@ func swagger(key, title, body, plugins string) string {
 		"x-toastcloud-apigw":{"plugins":{"HTTP_PROXY":{"url":"http://127.0.0.1:1"}%s}}}`, title, key, body, plugins)
 }
 
+// large is such a domain with some thousand endpoints beside.
+func large(key, title, body string) string {
+	var more strings.Builder
+	for i := range 4000 {
+		fmt.Fprintf(&more, `,"/items/{id%d}/{name:[a-z]+}/%d":{"get":{"summary":%q}}`, i, i, strings.Repeat("s", 100))
+	}
+	return strings.Replace(swagger(key, title, body, ""), `}}}}}},`, `}}}}}`+more.String()+`},`, 1)
+}
+
 func quotaPlugin(limit, seconds string) string {
 	return fmt.Sprintf(`"USAGE_QUOTA":{"usageQuotaBeans":[{"maxUsageQuota":%s,"resetTimeSeconds":%s}]}`, limit, seconds)
 }
@@ -217,20 +226,40 @@ func TestAnyNode(t *testing.T) {
 			}
 		}
 	}
+	// Also a domain that takes its time to travel and to be made ready.
+	for i := 12; i < 15; i++ {
+		n, body := c.Nodes[i%3], strconv.Itoa(i)
+		if r := api(t, n, "PUT", "/v1/domains/d?deploy=true", large("d", "title "+body, body)); r.status != 200 {
+			t.Fatal(r.status, r.message, r.errors)
+		}
+		if r := call(t, web, "GET", n.ProxyAddr(), "/d/x", ""); r.status != 200 || r.body != body {
+			t.Errorf("deploy %d through %s, which then serves %v", i, n.ID, r)
+		}
+		var seen sync.WaitGroup
+		for _, other := range c.Nodes {
+			seen.Go(func() { // at once
+				r, err := tryCall(web, "GET", other.AdminAddr(), "/v1/domains", "")
+				if err != nil || r.status != 200 || !strings.Contains(r.body, `"title `+body+`"`) {
+					t.Errorf("change %d through %s, then at %s: %v %v", i, n.ID, other.ID, r, err)
+				}
+			})
+		}
+		seen.Wait()
+	}
 	// A draft is served by nobody.
 	if r := api(t, c.Nodes[1], "PUT", "/v1/domains/d", swagger("d", "draft", "draft", "")); r.status != 200 {
 		t.Fatal(r)
 	}
 	for _, n := range c.Nodes {
 		nodetest.Eventually(t, n.ID+" serves what is deployed", func() bool {
-			return call(t, web, "GET", n.ProxyAddr(), "/d/x", "").body == "11"
+			return call(t, web, "GET", n.ProxyAddr(), "/d/x", "").body == "14"
 		})
 		var list []struct {
 			Name                            string
 			DraftRevision, DeployedRevision uint64
 		}
 		api(t, n, "GET", "/v1/domains", "").into(t, &list)
-		if len(list) != 1 || list[0].Name != "draft" || list[0].DraftRevision != 13 || list[0].DeployedRevision != 12 {
+		if len(list) != 1 || list[0].Name != "draft" || list[0].DraftRevision != 16 || list[0].DeployedRevision != 15 {
 			t.Errorf("%s lists %+v", n.ID, list)
 		}
 	}
@@ -374,9 +403,10 @@ func TestQuotaExceeded(t *testing.T) {
 func TestNoQuorum(t *testing.T) {
 	t.Parallel()
 	c := nodetest.Start(t, 3, wait(300*time.Millisecond))
+	// Quotas too small to be leased: no unit is lost with a node that dies.
 	for key, plugins := range map[string]string{
-		"d":     quotaPlugin("100", "3600"),
-		"admit": strings.Replace(quotaPlugin("100", "3600"), `"USAGE_QUOTA":{`, `"USAGE_QUOTA":{"onUnavailable":"admit",`, 1),
+		"d":     quotaPlugin("60", "3600"),
+		"admit": strings.Replace(quotaPlugin("60", "3600"), `"USAGE_QUOTA":{`, `"USAGE_QUOTA":{"onUnavailable":"admit",`, 1),
 		"free":  "",
 	} {
 		c.Deploy(swagger(key, key, "ok", plugins))

@@ -52,6 +52,11 @@ func TestConfigProblems(t *testing.T) {
 		"wait too long":       {func(c *node.Config) { c.QuotaWait = node.MaxQuotaWait + 1 }, `--quota-wait 1m0.000000001s: must be more than 0 and at most 1m0s`},
 		"negative drain":      {func(c *node.Config) { c.DrainTimeout = -time.Second }, `--drain-timeout -1s: must be more than 0 and at most 10m0s`},
 		"drain too long":      {func(c *node.Config) { c.DrainTimeout = time.Hour }, `--drain-timeout 1h0m0s: must be more than 0 and at most 10m0s`},
+		"negative lease":      {func(c *node.Config) { c.LeaseTime = -time.Second }, `--lease-time -1s: must be 10ms to 1m0s`},
+		"lease too short":     {func(c *node.Config) { c.LeaseTime = time.Millisecond }, `--lease-time 1ms: must be 10ms to 1m0s`},
+		"lease too long":      {func(c *node.Config) { c.LeaseTime = time.Hour }, `--lease-time 1h0m0s: must be 10ms to 1m0s`},
+		"negative min lease":  {func(c *node.Config) { c.MinLease = -1 }, `--min-lease -1: must be 1 to 1000000`},
+		"min lease too large": {func(c *node.Config) { c.MinLease = 1_000_001 }, `--min-lease 1000001: must be 1 to 1000000`},
 		"no port":             {func(c *node.Config) { c.Listen = "127.0.0.1" }, `--listen "127.0.0.1": must be HOST:PORT`},
 		"no address":          {func(c *node.Config) { c.Admin = "" }, `--admin "": must be HOST:PORT`},
 		"port too high":       {func(c *node.Config) { c.Cluster = "127.0.0.1:65536" }, `--cluster "127.0.0.1:65536": the port must be a number up to 65535`},
@@ -105,7 +110,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if cfg.QuotaWait != 2*time.Second || cfg.DrainTimeout != 10*time.Second || cfg.Logger == nil || cfg.Network == nil {
+	if cfg.QuotaWait != 2*time.Second || cfg.LeaseTime != node.DefaultLeaseTime || cfg.MinLease == 0 || cfg.DrainTimeout != 10*time.Second || cfg.Logger == nil || cfg.Network == nil {
 		t.Errorf("the defaults are %+v", cfg)
 	}
 }

@@ -118,6 +118,7 @@ func TestWholeClusterRestarts(t *testing.T) {
 	c.Deploy(document([][2]int{{100, 3600}}, nil))
 	var first tally
 	load(c, 12, 60, endpoint, &first)
+	c.Settled("d")
 	before := c.Digest()
 	domains := c.Nodes[0].Store().Domains()
 	for _, n := range c.Nodes {
@@ -149,6 +150,7 @@ func TestSnapshotRestore(t *testing.T) {
 	c.Deploy(document([][2]int{{1000, 3600}}, [][2]int{{500, 60}}))
 	var got tally
 	load(c, 12, 240, endpoint, &got)
+	c.Settled("d")
 	want := c.Digest()
 	for _, n := range c.Nodes {
 		if err := n.Store().Snapshot(); err != nil {

@@ -241,15 +241,13 @@ func TestDecodeCommandRefuses(t *testing.T) {
 // TestCommandAtTheCap: what is exactly as large as allowed is read, and not a
 // byte more.
 func TestCommandAtTheCap(t *testing.T) {
-	// frame has so many bytes; a charge takes two.
+	// frame has so many bytes: charges of ten each, and a name that fills up.
 	frame := func(size int) []byte {
-		f := quota.Frame{Node: "n1", Incarnation: 1, Seq: 1 + 127*uint64(size%2)} // one or two bytes
-		for range (size - len(f.Append(nil)) - 1) / 2 {
-			f.Charges = append(f.Charges, quota.Charge{Counter: 1, N: 1})
+		f := quota.Frame{Node: "n", Incarnation: 1, Seq: 1}
+		for range (size-len(f.Append(nil)))/10 - 1 {
+			f.Charges = append(f.Charges, quota.Charge{Counter: 1 << 56, N: 1})
 		}
-		for len(f.Append(nil)) < size {
-			f.Charges[0].Counter <<= 7
-		}
+		f.Node = strings.Repeat("n", 1+size-len(f.Append(nil)))
 		return f.Append(nil)
 	}
 	c := Command{Kind: KindFrames, Time: 1}

@@ -222,6 +222,22 @@ func (c *Cluster) Deploy(document string) {
 	}
 }
 
+// Settled waits until no node holds units of the domain: without calls, replicas
+// then change no more by themselves.
+func (c *Cluster) Settled(domain string) {
+	c.t.Helper()
+	Eventually(c.t, "all leases are given back", func() bool {
+		for _, n := range c.Up() {
+			for _, r := range n.Store().Readings(domain, 0) {
+				if r.Leased > 0 {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
 // Digest waits until all running nodes have applied the same, and returns the
 // digest of it; the digests must be equal.
 func (c *Cluster) Digest() [32]byte {

@@ -229,6 +229,18 @@ func TestExpiredLeaseCountsAsUsed(t *testing.T) {
 	d.reads("n1 is lost, n2 is late and gives back", 1, 92, 0, 8, Strict)
 	d.says("the pool", d.call("n3", 9), 9, 8)
 
+	// With the next call, though the pool is enough for it.
+	d = newDesk(t, 3, Condition{"", 100, 60})
+	d.call("n1", 1)
+	d.lease("n1", 10)
+	d.lease("n2", 10)
+	d.call("n3", 85)
+	d.report("n2", Report{Counter: 1, Spent: 2, Back: 8})
+	d.reads("n1 is awaited", 1, 82, 10, 8, Draining)
+	d.after(wait)
+	d.says("n1 is lost", d.call("n3", 3), 3, 3)
+	d.reads("then", 1, 95, 0, 5, Strict)
+
 	// Of one that leases, when it is exhausted; until then it may be renewed.
 	d = newDesk(t, 3, Condition{"", 100, 60})
 	d.call("n1", 1)
@@ -524,6 +536,18 @@ func TestDebtOfALostLease(t *testing.T) {
 	}
 	d.from("n3", Frame{Charges: []Charge{{1, 95}}})
 	d.reads("charged again", 1, 100, 0, 0, Exhausted)
+}
+
+// TestDebtIsPaidOfARaisedLimit, once the draining ends.
+func TestDebtIsPaidOfARaisedLimit(t *testing.T) {
+	d := newDesk(t, 3, Condition{"", 100, 60})
+	d.call("n1", 1)
+	d.lease("n1", 10)
+	d.from("n3", Frame{Charges: []Charge{{1, 95}}})
+	d.SetConditions("d", []Condition{{"", 120, 60}})
+	d.reads("raised", 1, 90, 10, 20, Draining)
+	d.report("n1", Report{Counter: 1, Spent: 10})
+	d.reads("settled", 1, 106, 0, 14, Strict)
 }
 
 func TestChargeOpensAWindowAndCounts(t *testing.T) {

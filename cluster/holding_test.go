@@ -1,0 +1,397 @@
+package cluster
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// spends is how long a lease of rigLeases may be spent, from before it was
+// asked for: two clocks may run at rates that differ by a percent.
+const spends = 990 * time.Millisecond
+
+// leased is a rig that has a lease of four units, asked for just now.
+func leased(t *testing.T) *rig {
+	t.Helper()
+	g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60})
+	g.call("")
+	g.steps()
+	if got := g.left(1); got != 4 {
+		t.Fatalf("leased %d units, want 4", got)
+	}
+	return g
+}
+
+// TestLeaseEnds: it is spent to the last moment and not after, counted from
+// before the frame that asked for it was sent, however late that is answered.
+func TestLeaseEnds(t *testing.T) {
+	for _, answered := range []time.Duration{0, 300 * time.Millisecond, spends - 1, spends, 5 * time.Second} {
+		t.Run(answered.String(), func(t *testing.T) {
+			g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60})
+			g.call("")
+			f := g.collect()
+			res := g.decide(f)
+			g.after(answered)
+			g.Ledger.apply(&g.round, res, nil)
+			if answered < spends {
+				g.after(spends - answered - 1)
+				are(t, "a nanosecond before the end", []*caller{g.call("")}, local)
+				g.after(1)
+			}
+			has := g.left(1)
+			are(t, "from the end on", []*caller{g.call("")}, waits)
+			if got := g.left(1); got != has-1 {
+				t.Errorf("%d units are left of %d: one that was taken too late is burnt", got, has)
+			}
+		})
+	}
+}
+
+// TestPauseBetweenTakeAndClock: the unit is taken before the clocks are read, so
+// that a thread that stood still in between reads the time after.
+func TestPauseBetweenTakeAndClock(t *testing.T) {
+	g := leased(t)
+	clocks, taken := g.clock, uint64(0)
+	g.clock = func() instant {
+		taken = 4 - g.left(1)
+		g.after(spends)
+		return clocks()
+	}
+	one := g.call("")
+	if one.outcome != waits || taken != 1 {
+		t.Errorf("the call is %s, %d units were taken when the clock was read", one.outcome, taken)
+	}
+}
+
+// TestLeaseEndsWithItsWindow, on this node's clock, from before it asked; then
+// the lease is dropped without a word.
+func TestLeaseEndsWithItsWindow(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 1}) // leases of 100 ms
+	g.call("")
+	g.steps()
+	g.after(960 * time.Millisecond)
+	g.call("")
+	g.steps() // renewed for 100 ms, 40 before the window ends
+	has := g.left(1)
+	g.after(40*time.Millisecond - 1)
+	are(t, "just before the end", []*caller{g.call("")}, local)
+	g.after(1)
+	g.look()
+	if g.holdings[1].lease.Load() != nil {
+		t.Errorf("the lease is kept, with %d units of %d", g.left(1), has)
+	}
+	g.quiet("when a window has ended,")
+	one := g.call("")
+	g.steps()
+	are(t, "in the next window", []*caller{one}, logged)
+	if le := g.holdings[1].lease.Load(); le == nil || le.window != g.stamp() {
+		t.Errorf("the new lease is %+v", le)
+	}
+	g.reads("the next window", 1, 1, 4, quota.Leasing)
+}
+
+// TestClocksThatComeApart: a machine that was suspended, or whose wall clock was
+// set, spends nothing more until the cluster has renewed its lease.
+func TestClocksThatComeApart(t *testing.T) {
+	for apart, want := range map[int64]outcome{
+		0: local, maxDrift - 1: local, 1 - maxDrift: local,
+		maxDrift: waits, -maxDrift: waits, int64(time.Hour): waits,
+	} {
+		g := leased(t)
+		g.now.drift += apart
+		are(t, fmt.Sprintf("apart by %v", time.Duration(apart)), []*caller{g.call("")}, want)
+		g.steps()
+		are(t, "renewed", []*caller{g.call("")}, local)
+	}
+	// A thread that was interrupted between its two clocks reads them once more.
+	g := leased(t)
+	g.odd = []instant{{g.now.mono, g.now.drift + int64(time.Second)}}
+	are(t, "one odd reading", []*caller{g.call("")}, local)
+}
+
+// TestRenewedAtHalfTime: a lease that is used goes on, from when it was asked
+// for again; before half its time is over nothing is said.
+func TestRenewedAtHalfTime(t *testing.T) {
+	g := leased(t)
+	are(t, "a call", []*caller{g.call("")}, local)
+	g.after(spends - 500*time.Millisecond - 1)
+	g.look()
+	g.quiet("before half its time is over")
+	g.after(1)
+	g.look()
+	g.look() // is asked for once
+	f := g.collect()
+	if f == nil || len(f.Reports) != 1 || len(f.Takes) != 0 {
+		t.Fatalf("at half its time there is %+v", f)
+	}
+	if r := f.Reports[0]; r.Spent != 1 || r.Back != 0 || !r.Renew || r.Window != g.holdings[1].lease.Load().window {
+		t.Errorf("it is reported as %+v", r)
+	}
+	res := g.decide(f)
+	g.after(400 * time.Millisecond)
+	are(t, "until then the old one is good", []*caller{g.call("")}, local)
+	g.Ledger.apply(&g.round, res, nil)
+	g.after(spends - 400*time.Millisecond - 1)
+	are(t, "to the end of the new one", []*caller{g.call("")}, local)
+	g.after(1)
+	are(t, "from its end", []*caller{g.call("")}, waits)
+	// The call's own frame renews it.
+	g.steps()
+	are(t, "renewed by that", []*caller{g.call("")}, local)
+}
+
+// TestUnusedLeaseGoesBack when half its time is over.
+func TestUnusedLeaseGoesBack(t *testing.T) {
+	g := leased(t)
+	g.after(spends - 500*time.Millisecond)
+	g.look()
+	f := g.collect()
+	if f == nil || len(f.Reports) != 1 || f.Reports[0] != (quota.Report{Counter: 1, Window: f.Reports[0].Window, Back: 4}) {
+		t.Fatalf("unused, there is %+v", f)
+	}
+	are(t, "its units are gone before the word is out", []*caller{g.call("")}, waits)
+	g.answer(f)
+	g.reads("then", 1, 1, 0, quota.Leasing)
+	g.steps()
+	g.reads("the call that came meanwhile", 1, 2, 4, quota.Leasing)
+
+	// A lease that was used once, and then not, goes too.
+	g = leased(t)
+	g.call("")
+	for range 3 {
+		g.after(spends - 500*time.Millisecond)
+		g.look()
+		g.steps()
+	}
+	g.reads("in the end", 1, 2, 0, quota.Leasing)
+	if g.holdings[1].lease.Load() != nil {
+		t.Error("the lease is kept")
+	}
+	g.look()
+	g.quiet("with nothing held")
+}
+
+// TestLeaseFollowsTheUse: with steady calls the lease grows to what they need,
+// and frames become rare; nobody waits. When calls cease, all goes back.
+func TestLeaseFollowsTheUse(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 1 << 30, ResetSeconds: 3600})
+	const perMilli, millis = 5, 6000
+	waited, late, frames := 0, 0, 0
+	var due int64
+	var res quota.Result
+	for i := range millis {
+		for range perMilli {
+			if g.call("").outcome != local {
+				waited++
+				if i > millis/2 {
+					late++
+				}
+			}
+		}
+		g.after(time.Millisecond)
+		if i%10 == 0 {
+			g.look()
+		}
+		switch { // a frame takes 3 ms
+		case due > 0 && g.now.mono >= due:
+			g.Ledger.apply(&g.round, res, nil)
+			due = 0
+		case due == 0:
+			if f := g.collect(); f != nil {
+				frames++
+				res, due = g.decide(f), g.now.mono+3*ms
+			}
+		}
+	}
+	if late > 0 || waited > 10*3*perMilli {
+		t.Errorf("%d calls waited, %d of them late", waited, late)
+	}
+	if frames > 40 {
+		t.Errorf("%d frames for %d ms of steady calls", frames, millis)
+	}
+	if le := g.holdings[1].lease.Load(); le.out > 4*perMilli*1000 {
+		t.Errorf("%d units are held at %d a second", le.out, perMilli*1000)
+	}
+	g.steps()
+	for range 4 {
+		g.after(500 * time.Millisecond)
+		g.look()
+		g.steps()
+	}
+	g.reads("calls have ceased", 1, perMilli*millis, 0, quota.Leasing)
+}
+
+// TestDraining: when the window comes near its end, this node's count goes to
+// zero before it says so; no call is admitted here from then on, and the last
+// unit is found all the same.
+func TestDraining(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 100, ResetSeconds: 60})
+	g.call("")
+	g.steps()
+	are(t, "of the lease", []*caller{g.call("")}, local)
+	loaded := g.holdings[1].lease.Load() // a caller that has stood still since
+	g.take(96)
+	g.reads("the pool is empty", 1, 96, 4, quota.Draining)
+
+	f := g.collect()
+	if f == nil || len(f.Reports) != 1 || len(f.Takes) != 0 {
+		t.Fatalf("told that it drains, the node sends %+v", f)
+	}
+	if r := f.Reports[0]; r.Spent != 1 || r.Back != 3 || r.Want != 0 || r.Renew {
+		t.Errorf("it reports %+v", r)
+	}
+	if loaded.take(0) || g.left(1) != 0 {
+		t.Error("with the word under way, a unit can still be spent")
+	}
+	one := g.call("")
+	are(t, "a call", []*caller{one}, waits)
+	g.answer(f)
+	g.reads("all is back", 1, 97, 0, quota.Strict)
+
+	four := append(g.calls(3, ""), one)
+	f = g.step()
+	if len(f.Reports) != 0 {
+		t.Errorf("in a strict window the node asks for %+v", f.Reports)
+	}
+	are(t, "strictly", four, logged, logged, refused, logged) // one has waited longest
+	g.reads("at the end", 1, 100, 0, quota.Exhausted)
+	are(t, "afterwards", []*caller{g.call("")}, replica)
+	g.quiet("afterwards")
+}
+
+// TestDrainingOvertakesTheGrant: the word that a counter drains may come before
+// the answer that grants a lease of it; the lease goes back at once all the
+// same, and not when it is looked after.
+func TestDrainingOvertakesTheGrant(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 100, ResetSeconds: 60})
+	one := g.call("")
+	f := g.collect()
+	res := g.decide(f)
+	g.take(96)
+	g.reads("the pool is empty", 1, 96, 4, quota.Draining)
+	g.Ledger.apply(&g.round, res, nil)
+	are(t, "the call", []*caller{one}, logged)
+	if f := g.step(); f == nil || len(f.Reports) != 1 || f.Reports[0].Back != 4 {
+		t.Errorf("then there is %+v, want all four given back", f)
+	}
+	g.reads("then", 1, 96, 0, quota.Strict)
+
+	// It may also come before the answer that renews one.
+	g = leased(t)
+	g.deploy(quota.Condition{Max: 100, ResetSeconds: 60})
+	g.after(spends - 500*time.Millisecond)
+	g.call("")
+	g.look()
+	res = g.decide(g.collect())
+	g.take(99)
+	g.Ledger.apply(&g.round, res, nil)
+	if f := g.step(); f == nil || len(f.Reports) != 1 || f.Reports[0].Back == 0 || g.left(1) != 0 {
+		t.Errorf("then there is %+v, and %d units are here", f, g.left(1))
+	}
+}
+
+// TestMissedDrain: a node whose replica lags gives back when it is told by the
+// answer to its next frame, at half the lease's time.
+func TestMissedDrain(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 100, ResetSeconds: 60})
+	g.deaf = true
+	g.call("")
+	g.steps()
+	g.call("")
+	g.take(98)
+	g.reads("the pool is empty", 1, 96, 4, quota.Draining)
+	g.quiet("unheard")
+	are(t, "what it holds is good", []*caller{g.call("")}, local)
+	g.after(spends - 500*time.Millisecond)
+	g.look()
+	g.steps()
+	g.reads("then", 1, 98, 0, quota.Strict)
+	if g.left(1) != 0 {
+		t.Errorf("%d units are here still", g.left(1))
+	}
+}
+
+// TestExpiredHere: where there is no leader, the lease ends; what was burnt and
+// spent is reported when there is one again, and the rest is good again.
+func TestExpiredHere(t *testing.T) {
+	g := leased(t)
+	are(t, "a call", []*caller{g.call("")}, local)
+	g.after(5 * time.Second)
+	late := g.calls(2, "")
+	are(t, "past the end", late, waits, waits)
+	g.look()
+	f := g.collect()
+	if len(f.Reports) != 1 || f.Reports[0].Spent != 3 || !f.Reports[0].Renew {
+		t.Errorf("it is reported as %+v", f.Reports)
+	}
+	g.answer(f)
+	are(t, "then", append(late, g.call("")), logged, logged, local)
+	g.reads("one was admitted here, two burnt, two logged", 1, 6, g.holdings[1].lease.Load().out, quota.Leasing)
+}
+
+// TestNewWindowNewLease: a lease of the window before is not topped up.
+func TestNewWindowNewLease(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 1})
+	g.call("")
+	g.steps()
+	old := g.holdings[1].lease.Load()
+	g.after(time.Second)
+	one := g.call("") // nothing was looked after meanwhile
+	g.steps()
+	are(t, "a call", []*caller{one}, logged)
+	g.steps()
+	two := g.call("")
+	g.steps()
+	now := g.holdings[1].lease.Load()
+	if now == nil || now == old || now.window == old.window || uint64(g.left(1)) > now.out {
+		t.Errorf("the lease is %+v, was %+v", now, old)
+	}
+	if got := two.is(); got != local && got != logged {
+		t.Errorf("the second call is %s", got)
+	}
+	if r := g.state.Readings("d", 0)[0]; r.Used+r.Leased > 20 {
+		t.Errorf("in the new window: %+v", r)
+	}
+}
+
+// TestStripesAddUp: whatever is taken at once from all sides, extended and
+// closed in between, no unit is spent twice and none is lost.
+func TestStripesAddUp(t *testing.T) {
+	for range 400 {
+		le := newLease(1, 3)
+		at := instant{}
+		le.extend(quota.Grant{Units: 500, LeaseMillis: 1000, EndsIn: 1000}, at)
+		var taken atomic.Int64
+		var left uint64
+		var wg sync.WaitGroup
+		for core := range 4 {
+			wg.Go(func() {
+				for range 200 {
+					if le.take(core) {
+						taken.Add(1)
+					}
+				}
+			})
+		}
+		wg.Go(func() { // as the ledger does, under its lock
+			le.extend(quota.Grant{Units: 600, LeaseMillis: 1000, EndsIn: 1000}, at)
+			left = le.close()
+		})
+		wg.Wait()
+		if taken.Load()+int64(left) != 600 {
+			t.Fatalf("%d of 600 units were taken, and %d left", taken.Load(), left)
+		}
+		for core := range 4 {
+			if le.take(core) {
+				t.Fatal("a closed lease is spent")
+			}
+		}
+		if le.left() != 0 || le.close() != 0 {
+			t.Fatal("a closed lease has units")
+		}
+	}
+}

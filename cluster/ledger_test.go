@@ -1,0 +1,765 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// rig is a ledger, a state machine that decides its frames, and clocks that the
+// test sets. The test sends the frames itself, one step at a time; with start,
+// the ledger's loop does.
+type rig struct {
+	*Ledger
+	t        *testing.T
+	registry *prometheus.Registry
+	params   quota.Params
+	begun    int64 // cluster time, ms, at mono 0
+
+	mu    sync.Mutex
+	now   instant
+	odd   []instant // what the clocks say before they say now
+	state *quota.State
+	seqs  map[string]uint64 // of the other nodes
+	// others are the ledgers of other nodes.
+	others []*Ledger
+	// deaf: nobody's replica hears what the log decides.
+	deaf   bool
+	frames []quota.Frame // all that were decided
+	// hold is received from before each frame is decided, where it is set.
+	hold chan struct{}
+
+	round  round
+	result quota.Result
+}
+
+// rigLeases are short, and small enough to be shared out nearly to the end.
+var rigLeases = quota.Params{LeaseMillis: 1000, MinLease: 4}
+
+// newRig is the ledger of n1, which knows the domain "d".
+func newRig(t *testing.T, conditions ...quota.Condition) *rig {
+	t.Helper()
+	g := &rig{
+		t: t, registry: prometheus.NewRegistry(), params: rigLeases, begun: 1_000_000,
+		now: instant{mono: 5000 * ms}, state: quota.NewState(), seqs: map[string]uint64{},
+	}
+	g.Ledger = newLedger("n1", 7, patience, g.params, g, newMetrics(g.registry), g.clocks)
+	g.stripes = 1 // so that the last unit is found in one place
+	g.state.SetMembers(1)
+	g.deploy(conditions...)
+	return g
+}
+
+// deploy puts the conditions of "d" in force.
+func (g *rig) deploy(conditions ...quota.Condition) {
+	g.mu.Lock()
+	g.state.Advance(g.stamp())
+	g.state.SetParams(g.params)
+	g.state.SetConditions("d", conditions)
+	counters, changed := g.state.Counters("d"), g.state.TakeChanges()
+	g.mu.Unlock()
+	for _, l := range append(g.others, g.Ledger) {
+		l.CountersChanged("d", counters)
+		l.PhasesChanged(changed)
+	}
+}
+
+func (g *rig) clocks() instant {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.odd) > 0 {
+		at := g.odd[0]
+		g.odd = g.odd[1:]
+		return at
+	}
+	return g.now
+}
+
+// stamp is the leader's clock, which runs like the node's.
+func (g *rig) stamp() int64 { return g.begun + g.now.mono/ms }
+
+// after moves both clocks on.
+func (g *rig) after(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.now.mono += int64(d)
+}
+
+// send implements frameSender.
+func (g *rig) send(ctx context.Context, frame []byte) (quota.Result, error) {
+	if g.hold != nil {
+		select {
+		case <-g.hold:
+		case <-ctx.Done():
+			return quota.Result{}, ctx.Err()
+		}
+	}
+	f, err := quota.DecodeFrame(slices.Clone(frame))
+	if err != nil {
+		panic(fmt.Sprintf("the ledger sends what no leader can read: %v", err))
+	}
+	return g.decide(f), ctx.Err()
+}
+
+// decide has the log decide a frame.
+func (g *rig) decide(f *quota.Frame) quota.Result {
+	g.mu.Lock()
+	g.state.Advance(g.stamp())
+	g.state.SetParams(g.params)
+	res := g.state.Apply(f)
+	g.frames = append(g.frames, *f)
+	var changed []quota.Info
+	if !g.deaf {
+		changed = g.state.TakeChanges()
+	}
+	g.mu.Unlock()
+	if len(changed) > 0 {
+		for _, l := range append(g.others, g.Ledger) {
+			l.PhasesChanged(changed)
+		}
+	}
+	return res
+}
+
+// other has another node's frame decided.
+func (g *rig) other(node string, f quota.Frame) quota.Result {
+	g.seqs[node]++
+	f.Node, f.Incarnation, f.Seq = node, 1, g.seqs[node]
+	return g.decide(&f)
+}
+
+// take has n2 take units of the first counter.
+func (g *rig) take(n uint32) quota.Decision {
+	return g.other("n2", quota.Frame{Takes: []quota.Take{{Counters: []uint64{1}, N: n}}}).Decisions[0]
+}
+
+// collect makes the next frame; nil if there is nothing to send.
+func (g *rig) collect() *quota.Frame {
+	g.t.Helper()
+	if !g.Ledger.collect(&g.round) {
+		return nil
+	}
+	if len(g.round.buf) > quota.MaxFrameBytes {
+		g.t.Fatalf("a frame of %d bytes", len(g.round.buf))
+	}
+	f, err := quota.DecodeFrame(slices.Clone(g.round.buf))
+	if err != nil {
+		g.t.Fatalf("the ledger sends what no leader can read: %v", err)
+	}
+	return f
+}
+
+// answer has the collected frame decided, and the result taken in.
+func (g *rig) answer(f *quota.Frame) (stalled bool) {
+	g.result = g.decide(f)
+	return g.Ledger.apply(&g.round, g.result, nil)
+}
+
+// step sends one frame, if there is something to send.
+func (g *rig) step() *quota.Frame {
+	g.t.Helper()
+	f := g.collect()
+	if f != nil {
+		g.answer(f)
+	}
+	return f
+}
+
+// steps sends frames until there is nothing to send.
+func (g *rig) steps() {
+	g.t.Helper()
+	for range 1000 {
+		if g.step() == nil {
+			return
+		}
+	}
+	g.t.Fatal("the ledger has ever more to send")
+}
+
+// quiet makes sure that there is nothing to send.
+func (g *rig) quiet(when string) {
+	g.t.Helper()
+	if f := g.collect(); f != nil {
+		g.t.Errorf("%s there is a frame: %+v", when, f)
+		g.answer(f)
+	}
+}
+
+// outcome is how a call stands.
+type outcome string
+
+const (
+	local   outcome = "admitted here"
+	replica outcome = "refused here"
+	waits   outcome = "waiting"
+	logged  outcome = "admitted in the log"
+	refused outcome = "refused in the log"
+	failed  outcome = "undecided"
+)
+
+// caller makes one call and does not wait.
+type caller struct {
+	call    *call
+	outcome outcome
+	verdict quota.Verdict
+	err     error
+}
+
+func (g *rig) call(endpoint string) *caller {
+	v, c := g.begin(g.class("d", endpoint))
+	switch {
+	case c != nil && g.enqueue(c):
+		return &caller{call: c, outcome: waits}
+	case c != nil:
+		return &caller{outcome: failed}
+	case v.Admitted:
+		return &caller{outcome: local, verdict: v}
+	}
+	return &caller{outcome: replica, verdict: v}
+}
+
+// calls makes n calls.
+func (g *rig) calls(n int, endpoint string) (list []*caller) {
+	for range n {
+		list = append(list, g.call(endpoint))
+	}
+	return list
+}
+
+// is looks how the call stands now.
+func (c *caller) is() outcome {
+	if c.outcome != waits {
+		return c.outcome
+	}
+	select {
+	case a := <-c.call.answer:
+		c.verdict, c.err = a.verdict, a.err
+		switch {
+		case a.err != nil:
+			c.outcome = failed
+		case a.verdict.Admitted:
+			c.outcome = logged
+		default:
+			c.outcome = refused
+		}
+	default:
+	}
+	return c.outcome
+}
+
+// goes: the caller gives up.
+func (c *caller) goes() bool { return c.call.state.CompareAndSwap(callWaiting, callGone) }
+
+// are compares how calls stand, in their order.
+func are(t *testing.T, name string, list []*caller, want ...outcome) {
+	t.Helper()
+	var got []outcome
+	for _, c := range list {
+		got = append(got, c.is())
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: the calls are %q, want %q", name, got, want)
+	}
+}
+
+// all is n times the same.
+func all(n int, o outcome) []outcome { return slices.Repeat([]outcome{o}, n) }
+
+// reads compares what the log knows of a counter.
+func (g *rig) reads(name string, id uint64, used, leased uint64, phase quota.Phase) {
+	g.t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.state.Readings("d", g.stamp())[g.place(id)]
+	if r.Used != used || r.Leased != leased || r.Phase != phase {
+		g.t.Errorf("%s: counter %d is used %d, leased %d, %v; want %d, %d, %v", name, id, r.Used, r.Leased, r.Phase, used, leased, phase)
+	}
+}
+
+// place is where a counter is among the domain's.
+func (g *rig) place(id uint64) int {
+	return slices.IndexFunc(g.state.Counters("d"), func(i quota.Info) bool { return i.ID == id })
+}
+
+// left is what the node has of a counter.
+func (g *rig) left(id uint64) uint64 {
+	if le := g.holdings[id].lease.Load(); le != nil {
+		return le.left()
+	}
+	return 0
+}
+
+// ways reads the metrics: how many calls were decided by which way.
+func (g *rig) ways() map[string]int {
+	families, err := g.registry.Gather()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, f := range families {
+		if f.GetName() == "tollgate_quota_decisions_total" {
+			for _, m := range f.GetMetric() {
+				got[m.GetLabel()[0].GetValue()] = int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return got
+}
+
+// TestFirstCallAsksTheRestIsLocal: the first call of a window goes into a frame
+// that asks for a lease as well; those after it are decided without any.
+func TestFirstCallAsksTheRestIsLocal(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60})
+	g.quiet("before the first call")
+	first := g.call("")
+	f := g.collect()
+	if f.Node != "n1" || f.Incarnation != 7 || f.Seq != 1 || len(f.Returns)+len(f.Charges) != 0 ||
+		len(f.Takes) != 1 || f.Takes[0].N != 1 || !slices.Equal(f.Takes[0].Counters, []uint64{1}) ||
+		!slices.Equal(f.Reports, []quota.Report{{Counter: 1, Want: 4}}) {
+		t.Fatalf("the first frame is %+v", f)
+	}
+	are(t, "under way", []*caller{first}, waits)
+	g.answer(f)
+	are(t, "answered", []*caller{first}, logged)
+	g.quiet("with a lease")
+	are(t, "of the lease", g.calls(3, ""), all(3, local)...)
+	g.reads("nobody has heard of them", 1, 1, 4, quota.Leasing)
+	if f := g.step(); f == nil || f.Seq != 2 || len(f.Takes) != 0 || f.Reports[0].Spent != 3 || !f.Reports[0].Renew {
+		t.Errorf("ahead of need there is %+v, want a report of three spent", f)
+	}
+	g.reads("then", 1, 4, 16, quota.Leasing)
+}
+
+// TestCallsOfAKindGoTogether: what waits while a frame is under way goes into
+// the next, as one number for all calls that count on the same.
+func TestCallsOfAKindGoTogether(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 9, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 5, ResetSeconds: 60}, quota.Condition{Endpoint: "f", Max: 1, ResetSeconds: 60})
+	g.params = strictly
+	first := g.call("")
+	f := g.collect()
+	e, plain, other := g.calls(4, "e"), g.calls(3, "no conditions of its own"), g.calls(2, "f")
+	e = append(e, g.call("e"))
+	g.answer(f)
+	are(t, "the first", []*caller{first}, logged)
+	f = g.collect()
+	want := []quota.Take{{Counters: []uint64{1, 2}, N: 5}, {Counters: []uint64{1}, N: 3}, {Counters: []uint64{1, 3}, N: 2}}
+	if !slices.EqualFunc(f.Takes, want, func(a, b quota.Take) bool { return a.N == b.N && slices.Equal(a.Counters, b.Counters) }) {
+		t.Fatalf("the second frame takes %+v, want %+v", f.Takes, want)
+	}
+	g.answer(f)
+	are(t, "e", e, all(5, logged)...)
+	are(t, "the domain's", plain, all(3, logged)...)
+	are(t, "f", other, refused, refused) // nine are gone: the domain's quota, and f's
+	for _, c := range other {
+		if c.verdict.RetryAfter != time.Minute {
+			t.Errorf("to be tried again after %v, want a minute", c.verdict.RetryAfter)
+		}
+	}
+	g.quiet("in strict windows")
+}
+
+// TestWaitingGoesFirst: calls that could not be decided, because another node
+// holds units, are asked again before those that came later, in their order.
+func TestWaitingGoesFirst(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 100, ResetSeconds: 60})
+	g.other("n2", quota.Frame{Takes: []quota.Take{{Counters: []uint64{1}, N: 1}}, Reports: []quota.Report{{Counter: 1, Want: 40}}})
+	g.take(57)
+	window := g.state.Counters("d")[0].Window
+	early := g.calls(5, "")
+	f := g.collect()
+	late := g.calls(2, "")
+	if g.answer(f) {
+		t.Error("a frame that decided two calls is taken for one that decided none")
+	}
+	are(t, "two are left", early, logged, logged, waits, waits, waits)
+	f = g.collect()
+	if len(f.Takes) != 1 || f.Takes[0].N != 5 {
+		t.Fatalf("then there is %+v, want three and two calls", f.Takes)
+	}
+	later := g.calls(1, "")
+	if !g.answer(f) {
+		t.Error("nothing was decided, and the ledger does not pause")
+	}
+	g.other("n2", quota.Frame{Reports: []quota.Report{{Counter: 1, Window: window, Spent: 37, Back: 3}}})
+	f = g.collect()
+	g.answer(f)
+	if f.Takes[0].N != 6 {
+		t.Errorf("then there is %+v, want six calls", f.Takes)
+	}
+	are(t, "three are back: the first three", early, all(5, logged)...)
+	are(t, "and no more", append(late, later...), refused, refused, refused)
+	g.reads("at the end", 1, 100, 0, quota.Exhausted)
+}
+
+// TestCallerThatGivesUpHasItsUnitsBack, once, wherever the call is on its way.
+// It has paid for "e" out of a lease, and waits for the domain's counter, where
+// one unit is used and n2 holds four.
+func TestCallerThatGivesUpHasItsUnitsBack(t *testing.T) {
+	const early, underWay, asked = 0, 1, 2 // when it goes: asked is with its second frame
+	for name, c := range map[string]struct {
+		limit uint64 // of the domain from here on
+		says  quota.Report
+		then  quota.Report // before the second frame is decided
+		goes  int
+		back  uint32 // units that the log took and gets back
+	}{
+		"before the frame":          {limit: 7, goes: early},
+		"admitted":                  {limit: 7, goes: underWay, back: 1},
+		"refused":                   {limit: 3, says: quota.Report{Spent: 4}, goes: underWay},
+		"not decided":               {limit: 5, goes: underWay},
+		"not decided, nor again":    {limit: 5, goes: asked},
+		"not decided, and admitted": {limit: 5, then: quota.Report{Back: 4}, goes: asked, back: 1},
+		"not decided, and refused":  {limit: 5, then: quota.Report{Spent: 4}, goes: asked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := quota.Condition{Endpoint: "e", Max: 1000, ResetSeconds: 60}
+			g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60}, e)
+			are(t, "to begin with", []*caller{g.call("e")}, waits)
+			g.steps()
+			n2 := func(r quota.Report) {
+				r.Counter, r.Window = 1, g.state.Counters("d")[0].Window
+				g.other("n2", quota.Frame{Reports: []quota.Report{r}})
+			}
+			n2(quota.Report{Want: 4})
+			g.deploy(quota.Condition{Max: c.limit, ResetSeconds: 60}, e)
+			g.steps() // this node's lease of the domain has to go
+			n2(c.says)
+			has := g.left(2)
+			one := g.call("e")
+			are(t, "then", []*caller{one}, waits)
+			if got := g.left(2); got != has-1 {
+				t.Fatalf("%d units of %d are left, want that one is paid", got, has)
+			}
+			if c.goes == early {
+				one.goes()
+				g.quiet("for nobody")
+			} else {
+				f := g.collect()
+				if c.goes == underWay {
+					one.goes()
+				}
+				g.answer(f)
+			}
+			if c.goes == asked {
+				f := g.collect()
+				if f == nil || len(f.Takes) != 1 {
+					t.Fatalf("it is asked again as %+v", f)
+				}
+				n2(c.then)
+				one.goes()
+				g.answer(f)
+			}
+			back := uint32(0)
+			for f := g.step(); f != nil; f = g.step() {
+				for _, r := range f.Returns {
+					if r.Counter != 1 {
+						t.Errorf("%+v goes back", r)
+					}
+					back += r.N
+				}
+			}
+			if back != c.back {
+				t.Errorf("%d units go back, want %d", back, c.back)
+			}
+			if got := g.left(2); got != has {
+				t.Errorf("of e the node has %d units, had %d", got, has)
+			}
+			if used, want := g.state.Readings("d", 0)[0].Used, 1+c.says.Spent+c.then.Spent; used != want {
+				t.Errorf("of the domain %d are used, want %d", used, want)
+			}
+			are(t, "in the end", []*caller{one}, waits)
+		})
+	}
+}
+
+// TestUnitsGoToWhoIsThere: of a batch, those who are still there are admitted
+// first; only what nobody is there for goes back.
+func TestUnitsGoToWhoIsThere(t *testing.T) {
+	for _, c := range []struct {
+		gone, there int
+		limit       uint64
+		want        int // of those there
+		back        uint32
+	}{
+		{gone: 2, there: 3, limit: 9, want: 3, back: 2},
+		{gone: 2, there: 3, limit: 3, want: 3, back: 0},
+		{gone: 2, there: 3, limit: 1, want: 1, back: 0},
+		{gone: 4, there: 0, limit: 3, want: 0, back: 3},
+		{gone: 0, there: 4, limit: 4, want: 4, back: 0},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			g := newRig(t, quota.Condition{Max: c.limit, ResetSeconds: 60})
+			g.params = strictly
+			gone := g.calls(c.gone, "")
+			there := g.calls(c.there, "")
+			f := g.collect()
+			for _, one := range gone {
+				one.goes()
+			}
+			g.answer(f)
+			are(t, "those there", there, append(all(c.want, logged), all(c.there-c.want, refused)...)...)
+			back := uint32(0)
+			for f := g.step(); f != nil; f = g.step() {
+				for _, r := range f.Returns {
+					back += r.N
+				}
+			}
+			if back != c.back {
+				t.Errorf("%d units go back, want %d", back, c.back)
+			}
+		})
+	}
+}
+
+// TestUndecidedCallBurnsNothing: a call that the ledger has no room for, or
+// whose frame is not answered, leaves no mark on what it paid with.
+func TestUndecidedCallBurnsNothing(t *testing.T) {
+	start := func(t *testing.T) *rig {
+		g := newRig(t, quota.Condition{Max: 1, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 1000, ResetSeconds: 60})
+		g.deaf = true // of the domain's end: the call waits for the log's word
+		g.call("e")
+		g.steps()
+		return g
+	}
+	t.Run("no room", func(t *testing.T) {
+		g := start(t)
+		has := g.left(2)
+		g.waiting = slices.Repeat([]*call{{}}, maxWaiting)
+		if v, err := g.Take("d", "e"); err != ErrUndecided || v.Admitted {
+			t.Errorf("call %d: %+v, %v", maxWaiting+1, v, err)
+		}
+		if got := g.left(2); got != has {
+			t.Errorf("of e the node has %d units, had %d", got, has)
+		}
+		if got := g.ways(); got["unavailable"] != 1 {
+			t.Errorf("the metrics count %v", got)
+		}
+		g.waiting = nil
+		are(t, "with room again", g.calls(1, "e"), waits)
+	})
+	t.Run("no answer", func(t *testing.T) {
+		g := start(t)
+		has := g.left(2)
+		one := g.call("e")
+		g.collect()
+		g.Ledger.apply(&g.round, quota.Result{}, ErrNotMember)
+		are(t, "then", []*caller{one}, failed)
+		if got := g.left(2); got != has {
+			t.Errorf("of e the node has %d units, had %d", got, has)
+		}
+	})
+	t.Run("closed", func(t *testing.T) {
+		g := start(t)
+		has := g.left(2)
+		one := g.call("e")
+		g.abandon()
+		are(t, "then", []*caller{one}, failed)
+		if got := g.left(2); got != has {
+			t.Errorf("of e the node has %d units, had %d", got, has)
+		}
+	})
+}
+
+// TestAnswersThatDoNotFit: what the leader says of another frame than this one,
+// or not at all, decides nothing, grants nothing, and gives nothing back.
+func TestAnswersThatDoNotFit(t *testing.T) {
+	broken := errors.New("the wire broke")
+	for name, c := range map[string]struct {
+		change func(*quota.Result)
+		err    error
+		want   error
+	}{
+		"stale":              {change: func(r *quota.Result) { *r = quota.Result{Stale: true, Now: r.Now} }, want: ErrUndecided},
+		"stale with answers": {change: func(r *quota.Result) { r.Stale = true }, want: ErrUndecided},
+		"no decision":        {change: func(r *quota.Result) { r.Decisions = nil }, want: ErrUndecided},
+		"one decision more":  {change: func(r *quota.Result) { r.Decisions = append(r.Decisions, r.Decisions[0]) }, want: ErrUndecided},
+		"no grant":           {change: func(r *quota.Result) { r.Grants = nil }, want: ErrUndecided},
+		"one grant more":     {change: func(r *quota.Result) { r.Grants = append(r.Grants, r.Grants[0]) }, want: ErrUndecided},
+		"nothing":            {change: func(r *quota.Result) { *r = quota.Result{} }, want: ErrUndecided},
+		"an error":           {err: broken, want: broken},
+		"not a member":       {err: ErrNotMember, want: ErrNotMember},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60})
+			list := g.calls(2, "")
+			res := g.decide(g.collect())
+			if c.change != nil {
+				c.change(&res)
+			}
+			if g.Ledger.apply(&g.round, res, c.err) {
+				t.Error("the ledger pauses")
+			}
+			are(t, "then", list, failed, failed)
+			for _, one := range list {
+				if !errors.Is(one.err, c.want) || one.verdict.Admitted {
+					t.Errorf("a caller gets %+v, %v; want %v", one.verdict, one.err, c.want)
+				}
+			}
+			if g.left(1) != 0 {
+				t.Errorf("it has granted %d units", g.left(1))
+			}
+			g.quiet("afterwards")
+			next := g.call("")
+			f := g.step()
+			if f.Seq != 2 || len(f.Returns) != 0 {
+				t.Errorf("the next frame is %+v", f)
+			}
+			are(t, "the next one", []*caller{next}, logged)
+		})
+	}
+}
+
+// TestFrameBounds: with thousands of counters and calls on each, frames stay
+// within their bounds, and all is said: calls in their order, reports, what
+// comes back, charges.
+func TestFrameBounds(t *testing.T) {
+	const endpoints = 3000
+	conditions := []quota.Condition{{Max: 1 << 40, ResetSeconds: 60}}
+	for i := range endpoints {
+		conditions = append(conditions, quota.Condition{Endpoint: fmt.Sprintf("GET /%04d", i), Max: 1 << 30, ResetSeconds: 60})
+	}
+	g := newRig(t, conditions...)
+	name := func(i int) string { return fmt.Sprintf("GET /%04d", i) }
+	var list []*caller
+	for i := range endpoints {
+		list = append(list, g.call(name(i)), g.call(name(i)))
+	}
+	said := map[uint64]bool{}
+	check := func(f *quota.Frame) {
+		t.Helper()
+		if len(f.Takes) > roundTakes || len(f.Reports) > roundReports || len(f.Returns) > roundOthers || len(f.Charges) > roundOthers {
+			t.Fatalf("a frame of %d takes, %d reports, %d returns, %d charges", len(f.Takes), len(f.Reports), len(f.Returns), len(f.Charges))
+		}
+		for _, r := range f.Reports {
+			said[r.Counter] = true
+		}
+	}
+	next := uint64(2)
+	for f := g.collect(); f != nil; f = g.collect() {
+		check(f)
+		for _, take := range f.Takes {
+			if take.N != 2 || !slices.Equal(take.Counters, []uint64{1, next}) {
+				t.Fatalf("%+v comes where two calls of counter %d are next", take, next)
+			}
+			list[2*(next-2)].goes() // one of the two
+			next++
+		}
+		g.answer(f)
+	}
+	if next != endpoints+2 || len(said) != endpoints+1 {
+		t.Errorf("calls of %d counters were sent, reports on %d", next-2, len(said))
+	}
+	for i, c := range list {
+		if got := c.is(); (i%2 == 1) != (got == logged) || i%2 == 0 && got != waits {
+			t.Fatalf("call %d is %s", i, got)
+		}
+	}
+	for i, r := range g.state.Readings("d", 0) {
+		if want := uint64(1); r.Used != want && i > 0 || i == 0 && r.Used != endpoints {
+			t.Fatalf("%q is used %d: what was taken for callers that gave up is not back", r.Endpoint, r.Used)
+		}
+	}
+	// All leases are there; all go back at once.
+	are(t, "with leases", []*caller{g.call(name(0)), g.call(name(endpoints - 1))}, local, local)
+	g.after(800 * time.Millisecond)
+	g.look()
+	clear(said)
+	for f := g.collect(); f != nil; f = g.collect() {
+		check(f)
+		g.answer(f)
+	}
+	if len(said) != endpoints+1 {
+		t.Errorf("%d of %d leases are reported on", len(said), endpoints+1)
+	}
+	// Refused calls charge all the others.
+	g.deploy(append([]quota.Condition{{Max: 1, ResetSeconds: 60}}, conditions[1:]...)...)
+	g.steps()
+	one := g.call("")
+	g.steps()
+	are(t, "the domain is used up", []*caller{one}, refused)
+	for i := range endpoints {
+		if got := g.call(name(i)).outcome; got != replica {
+			t.Fatalf("call %d is %s", i, got)
+		}
+	}
+	charged := 0
+	g.after(tick)
+	for f := g.collect(); f != nil; f = g.collect() {
+		check(f)
+		charged += len(f.Charges)
+		g.answer(f)
+		g.after(tick)
+	}
+	if charged < endpoints-2 {
+		t.Errorf("%d counters were charged, want all that no lease paid for", charged)
+	}
+}
+
+// TestWideCalls: calls that count on as many counters as there may be stay
+// within the bounds of frames too.
+func TestWideCalls(t *testing.T) {
+	var conditions []quota.Condition
+	for i := range quota.MaxCounters - 1 {
+		conditions = append(conditions, quota.Condition{Max: 1 << 30, ResetSeconds: uint32(60 + i)})
+	}
+	for i := range 300 {
+		conditions = append(conditions, quota.Condition{Endpoint: fmt.Sprint(i), Max: 1 << 30, ResetSeconds: 60})
+	}
+	g := newRig(t, conditions...)
+	g.params = strictly
+	var list []*caller
+	for i := range 300 {
+		list = append(list, g.call(fmt.Sprint(i)))
+	}
+	frames := 0
+	for f := g.step(); f != nil; f = g.step() {
+		frames++
+	}
+	are(t, "all", list, all(300, logged)...)
+	if frames < 2 || frames > 10 {
+		t.Errorf("it took %d frames", frames)
+	}
+	for _, r := range g.state.Readings("d", 0)[:quota.MaxCounters-1] {
+		if r.Used != 300 {
+			t.Fatalf("%+v is used %d, want 300", r.Condition, r.Used)
+		}
+	}
+}
+
+// TestRedeployKeepsLeases: a counter that goes on to exist keeps its lease; one
+// that is gone counts nothing any more.
+func TestRedeployKeepsLeases(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 1000, ResetSeconds: 60})
+	g.call("e")
+	g.steps()
+	g.deploy(quota.Condition{Max: 900, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 1000, ResetSeconds: 61})
+	one := g.call("e")
+	f := g.collect()
+	if len(f.Takes) != 1 || !slices.Equal(f.Takes[0].Counters, []uint64{3}) {
+		t.Errorf("with the domain's lease and a new counter there is %+v", f.Takes)
+	}
+	// Under way, the endpoint loses its conditions: what they would count is
+	// counted by the domain alone.
+	g.deploy(quota.Condition{Max: 900, ResetSeconds: 60})
+	g.answer(f)
+	are(t, "then", []*caller{one, g.call("e")}, logged, local)
+	g.steps()
+	if len(g.holdings) != 1 {
+		t.Errorf("%d counters are known, want 1", len(g.holdings))
+	}
+	g.deploy()
+	if g.class("d", "") != nil || g.class("d", "e") != nil || g.class("none", "") != nil {
+		t.Error("there are calls to count, with no conditions")
+	}
+	if _, err := g.Take("d", ""); err != ErrUndecided {
+		t.Errorf("a call on conditions that this node does not know: %v", err)
+	}
+}

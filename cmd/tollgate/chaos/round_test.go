@@ -1,0 +1,236 @@
+//go:build linux
+
+package chaos
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	deployAtOnce   = 4
+	finishPatience = 40 * time.Second
+	// calmLoad is how long a round without faults is under load before it is
+	// brought to its end.
+	calmLoad = 2 * time.Second
+)
+
+// round is a set of fresh domains, load on them, faults meanwhile, and then the
+// checks.
+type round struct {
+	c      *cluster
+	seed   uint64 // of the load
+	gentle bool
+	faults []fault
+
+	menu    *menu
+	crowd   *crowd
+	strikes *strikes
+	slow    stalls
+	all     history
+	parts   map[*target]history
+}
+
+// newRound draws up round number of a run. Without faults it is calm, and held
+// to be exact; with none that could cost a unit it is gentle.
+func newRound(c *cluster, r run, number int, only []kind) *round {
+	name := fnv.New64a()
+	fmt.Fprintf(name, "%s, round %d", r.test, number) // each test has plans of its own
+	rng := rand.New(rand.NewPCG(r.seed, name.Sum64()))
+	rd := &round{c: c, seed: rng.Uint64(), strikes: &strikes{c: c}, menu: newMenu(rng, number)}
+	rd.faults = plan(rng, len(c.nodes), r.faults, cards(number%4 == 3, only, c.net))
+	rd.gentle = !slices.ContainsFunc(rd.faults, func(f fault) bool { return f.kind.loses() })
+	return rd
+}
+
+// run carries the round out and returns what it found.
+func (r *round) run() (figures, []violation, error) {
+	if err := r.deploy(); err != nil {
+		return figures{}, nil, err
+	}
+	r.crowd = newCrowd(r.c)
+	defer r.crowd.close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { r.crowd.load(ctx, r.menu, r.seed) })
+	wg.Go(func() { r.slow.watch(ctx) })
+	err := r.strikes.run(ctx, r.faults)
+	if len(r.faults) == 0 {
+		time.Sleep(calmLoad)
+	}
+	time.Sleep(calmAfter)
+	ended := clock()
+	if err == nil {
+		err = r.c.healed(healPatience)
+	}
+	healed := clock() - ended
+	cancel()
+	wg.Wait()
+	var open []*target
+	if err == nil {
+		open = r.crowd.finish(r.menu, finishPatience)
+	}
+	r.all = r.crowd.histories()
+	r.parts = r.all.byTarget()
+	found := r.check(open)
+	if err == nil {
+		found = append(found, r.checkReadings()...)
+	}
+	f := r.figures()
+	f.heal = healed
+	return f, found, errors.Join(append(r.c.died(), err)...)
+}
+
+// deploy makes the domains live and waits until every node serves them.
+func (r *round) deploy() error {
+	keys := make(chan string, len(r.menu.documents))
+	for key := range r.menu.documents {
+		keys <- key
+	}
+	close(keys)
+	var mu sync.Mutex
+	var errs []error
+	var wg sync.WaitGroup
+	for i := range deployAtOnce {
+		wg.Go(func() {
+			for key := range keys {
+				if err := r.deployOne(r.c.nodes[i%len(r.c.nodes)], key); err != nil {
+					mu.Lock()
+					errs = append(errs, err)
+					mu.Unlock()
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (r *round) deployOne(via *node, key string) error {
+	if err := r.c.put(via, r.menu.documents[key]); err != nil {
+		return fmt.Errorf("deploying %s through %s: %w", key, via.id, err)
+	}
+	for _, n := range r.c.nodes {
+		if err := r.c.await(n.id+" serves "+key, healPatience, func() error { return serves(n, key) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check holds the history against every promise.
+func (r *round) check(open []*target) (found []violation) {
+	exact := len(r.faults) == 0
+	add := func(v []violation) { found = append(found, v...) }
+	groups := map[*group]history{}
+	for t, h := range r.parts {
+		if !t.oneWindow() {
+			add(checkSpans(t, h))
+			add(checkRetryAfter(t, h))
+			continue
+		}
+		add(checkNeverOver(t.String(), t.limit, h))
+		add(checkConsistent(t.String(), h))
+		switch {
+		case t.class == small:
+			draw := filepath.Join(r.c.dir, strings.ReplaceAll(t.String()[1:], "/", "-")+".html")
+			add(checkLinearizable(t, h, exact, draw))
+		case t.class == pair:
+			groups[t.group] = append(groups[t.group], h...)
+		}
+		if h.count(refused) == 0 || t.class == pair { // of a pair, the group may have refused
+			continue
+		}
+		if lost := r.mayLose(t, h); lost < t.limit {
+			add(checkNeverEarly(t, h, lost))
+		}
+	}
+	for g, h := range groups {
+		add(checkNeverOver(g.name, g.limit, h))
+	}
+	add(checkBounded(quotaWait+margin+r.slow.longest, r.all, r.c.paused))
+	add(checkAnswers(r.all))
+	for _, t := range open {
+		add([]violation{{fmt.Sprintf("healed: %v is not used up on every node %v after the faults ended; its last calls:", t, finishPatience),
+			r.parts[t][max(0, len(r.parts[t])-mostShown):]}})
+	}
+	return found
+}
+
+// mayLose bounds the units of a target that were with nodes when these died or
+// were cut off. A node is never leased more than its share at once, half of what
+// is left divided by the members, and asks again when it is down to a quarter.
+func (r *round) mayLose(t *target, h history) int {
+	if t.strict() || r.gentle {
+		return 0
+	}
+	first := slices.MinFunc(h.only(refused), func(a, b op) int { return cmp.Compare(a.ret, b.ret) })
+	nodes := 0
+	for _, st := range r.strikes.done {
+		if !st.kind.loses() || st.begin > first.ret || st.end < h[0].call {
+			continue
+		}
+		if nodes++; st.kind == allKilled {
+			nodes += len(r.c.nodes) - 1
+		}
+	}
+	// The members may be one fewer for a while.
+	return t.limit * nodes * 4 / 3 / (2 * (len(r.c.nodes) - 1))
+}
+
+// checkReadings: once everything is used up, every node reads the same quota
+// out, and it is what its calls have shown.
+func (r *round) checkReadings() (found []violation) {
+	for key := range r.menu.documents {
+		used := true
+		for t := range r.parts {
+			used = used && (t.domain != key || t.oneWindow())
+		}
+		if !used {
+			continue // windows that come and go
+		}
+		err := r.c.await("all nodes read the same quota of "+key+" out", healPatience, func() error { return r.sameReadings(key) })
+		if err != nil {
+			found = append(found, violation{err.Error(), nil})
+		}
+	}
+	return found
+}
+
+func (r *round) sameReadings(key string) error {
+	var first string
+	for i, n := range r.c.nodes {
+		conditions, err := r.c.readings(n, key)
+		if err != nil {
+			return fmt.Errorf("%s: %w", n.id, err)
+		}
+		text := ""
+		for _, q := range conditions {
+			name, ends := "", "no window"
+			if q.Endpoint != nil {
+				name = *q.Endpoint
+			}
+			if q.WindowEndsAt != nil {
+				ends = *q.WindowEndsAt
+			}
+			text += fmt.Sprintf("%q: %d of %d in %d s until %s; ", name, q.Used, q.MaxUsageQuota, q.ResetTimeSeconds, ends)
+		}
+		if i == 0 {
+			first = text
+		} else if text != first {
+			return fmt.Errorf("%s reads %s n1 %s", n.id, text, first)
+		}
+	}
+	return nil
+}
