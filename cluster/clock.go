@@ -45,6 +45,20 @@ type stamp struct {
 	sent int64 // mono, ns, before it
 }
 
+// steady reads the clocks until they were read without an interruption between
+// them, or it gives up: what is leased is held to this reading.
+func (c clock) steady() instant {
+	at := c()
+	for range 8 {
+		again := c()
+		if d := again.drift - at.drift; d < int64(time.Millisecond) && d > -int64(time.Millisecond) {
+			return at
+		}
+		at = again
+	}
+	return at
+}
+
 // maxStampAge is how long a stamp is of use.
 const maxStampAge = int64(10 * time.Second)
 

@@ -87,11 +87,22 @@ func (l *Ledger) spend(cl *class, core int, paid []*lease) ([]*lease, uint64) {
 		if le := paid[n]; le.alive(at) {
 			alive = append(alive, le)
 		} else {
-			missing |= 1 << i // the unit is burnt
+			missing |= 1 << i
+			l.putBack(cl.holdings[i], le)
 		}
 		n++
 	}
 	return alive, missing
+}
+
+// putBack returns a unit that was not used, because the lease has expired, to
+// the lease: it can go back to the cluster, or be spent once the lease is renewed.
+func (l *Ledger) putBack(h *holding, le *lease) {
+	if le.units.Add(1) < 0 { // closed in between
+		l.mu.Lock()
+		l.giveBack(h, le.window, 1)
+		l.mu.Unlock()
+	}
 }
 
 // giveBack has the next frame give back units that were reported as spent, and

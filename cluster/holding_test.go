@@ -44,8 +44,8 @@ func TestLeaseEnds(t *testing.T) {
 			}
 			has := g.left(1)
 			are(t, "from the end on", []*caller{g.call("")}, waits)
-			if got := g.left(1); got != has-1 {
-				t.Errorf("%d units are left of %d: one that was taken too late is burnt", got, has)
+			if got := g.left(1); got != has {
+				t.Errorf("%d units are left of %d: one that was taken too late is put back", got, has)
 			}
 		})
 	}
@@ -315,8 +315,8 @@ func TestMissedDrain(t *testing.T) {
 	}
 }
 
-// TestExpiredHere: where there is no leader, the lease ends; what was burnt and
-// spent is reported when there is one again, and the rest is good again.
+// TestExpiredHere: where there is no leader, the lease ends; what was spent is
+// reported when there is one again, and the rest is good again.
 func TestExpiredHere(t *testing.T) {
 	g := leased(t)
 	are(t, "a call", []*caller{g.call("")}, local)
@@ -325,12 +325,12 @@ func TestExpiredHere(t *testing.T) {
 	are(t, "past the end", late, waits, waits)
 	g.look()
 	f := g.collect()
-	if len(f.Reports) != 1 || f.Reports[0].Spent != 3 || !f.Reports[0].Renew {
+	if len(f.Reports) != 1 || f.Reports[0].Spent != 1 || !f.Reports[0].Renew {
 		t.Errorf("it is reported as %+v", f.Reports)
 	}
 	g.answer(f)
 	are(t, "then", append(late, g.call("")), logged, logged, local)
-	g.reads("one was admitted here, two burnt, two logged", 1, 6, g.holdings[1].lease.Load().out, quota.Leasing)
+	g.reads("one was admitted here, two logged", 1, 4, g.holdings[1].lease.Load().out, quota.Leasing)
 }
 
 // TestNewWindowNewLease: a lease of the window before is not topped up.

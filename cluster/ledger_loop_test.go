@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -267,8 +268,9 @@ func TestSettleUp(t *testing.T) {
 }
 
 // crowd is a rig with a second ledger, of n2, on the same state; both run.
-func crowd(t *testing.T, budget time.Duration, conditions ...quota.Condition) (*rig, []*Ledger) {
+func crowd(t *testing.T, budget time.Duration, delay func(), conditions ...quota.Condition) (*rig, []*Ledger) {
 	g := newRig(t)
+	g.delay = delay
 	g.state.SetMembers(2)
 	g.stripes = 2
 	g.wait = budget
@@ -286,7 +288,7 @@ func crowd(t *testing.T, budget time.Duration, conditions ...quota.Condition) (*
 func TestExactUnderLoad(t *testing.T) {
 	for range 5 {
 		const limit, callers, each = 4000, 16, 500
-		g, ledgers := crowd(t, patience, quota.Condition{Max: limit, ResetSeconds: 3600})
+		g, ledgers := crowd(t, patience, nil, quota.Condition{Max: limit, ResetSeconds: 3600})
 		var admitted, refused atomic.Int64
 		var over atomic.Bool
 		var wg sync.WaitGroup
@@ -326,7 +328,10 @@ func TestExactUnderLoad(t *testing.T) {
 // every unit that was taken has admitted a call or is back. Calls pay the
 // domain out of leases and wait for the endpoint, which is strict.
 func TestEveryUnitIsSomewhere(t *testing.T) {
-	g, ledgers := crowd(t, 400*time.Microsecond,
+	// A frame takes about as long as the callers wait.
+	const budget = time.Millisecond
+	slow := func() { time.Sleep(rand.N(2 * budget)) }
+	g, ledgers := crowd(t, budget, slow,
 		quota.Condition{Max: 1 << 30, ResetSeconds: 3600}, quota.Condition{Endpoint: "e", Max: 1, ResetSeconds: 3600})
 	g.other("n3", quota.Frame{Takes: []quota.Take{{Counters: []uint64{2}, N: 1}}}) // starts strict
 	g.deploy(quota.Condition{Max: 1 << 30, ResetSeconds: 3600}, quota.Condition{Endpoint: "e", Max: 1 << 20, ResetSeconds: 3600})
@@ -334,7 +339,7 @@ func TestEveryUnitIsSomewhere(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 24 {
 		wg.Go(func() {
-			for range 200 {
+			for range 50 {
 				switch v, err := ledgers[i%2].Take("d", "e"); {
 				case err != nil:
 					undecided.Add(1)

@@ -36,6 +36,8 @@ type rig struct {
 	frames []quota.Frame // all that were decided
 	// hold is received from before each frame is decided, where it is set.
 	hold chan struct{}
+	// delay is called before each frame is decided, where it is set.
+	delay func()
 
 	round  round
 	result quota.Result
@@ -101,6 +103,9 @@ func (g *rig) send(ctx context.Context, frame []byte) (quota.Result, error) {
 		case <-ctx.Done():
 			return quota.Result{}, ctx.Err()
 		}
+	}
+	if g.delay != nil {
+		g.delay()
 	}
 	f, err := quota.DecodeFrame(slices.Clone(frame))
 	if err != nil {

@@ -46,7 +46,7 @@ func (l *Ledger) collect(r *round) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r.reset()
-	r.sent = l.clock() // before the units that it reports are counted, and sent
+	r.sent = l.clock.steady() // before the units that it reports are counted, and sent
 	size := l.collectCalls(r)
 	size = l.collectReports(r, size)
 	l.collectCharges(r, size)

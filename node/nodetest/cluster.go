@@ -60,10 +60,12 @@ func Start(t testing.TB, n int, opts ...Option) *Cluster {
 		}
 		nd.Start()
 		nd.WaitReady()
-		// A joiner is ready before it has its vote.
-		Eventually(t, nd.ID+" has its vote", func() bool {
-			s := c.Nodes[0].Store().Servers().Find(nd.cfg.ID)
-			return s != nil && s.Voter == !nd.cfg.Nonvoter
+		// A node is ready before all that its joining writes is written.
+		Eventually(t, nd.ID+" has settled in", func() bool {
+			known := c.Nodes[0].Store()
+			s := known.Servers().Find(nd.cfg.ID)
+			_, recorded := known.Members()[nd.cfg.ID]
+			return s != nil && s.Voter == !nd.cfg.Nonvoter && recorded && known.ReplicatedClusterID() != ""
 		})
 	}
 	return c

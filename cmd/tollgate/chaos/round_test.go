@@ -145,7 +145,7 @@ func (r *round) check(open []*target) (found []violation) {
 		switch {
 		case t.class == small:
 			draw := filepath.Join(r.c.dir, strings.ReplaceAll(t.String()[1:], "/", "-")+".html")
-			add(checkLinearizable(t, h, exact, draw))
+			add(checkLinearizable(t, h, exact && t.strict(), draw))
 		case t.class == pair:
 			groups[t.group] = append(groups[t.group], h...)
 		}
@@ -171,9 +171,16 @@ func (r *round) check(open []*target) (found []violation) {
 // mayLose bounds the units of a target that were with nodes when these died or
 // were cut off. A node is never leased more than its share at once, half of what
 // is left divided by the members, and asks again when it is down to a quarter.
+//
+// On a machine that is too busy, a node may stand still for longer than a lease
+// without any fault of ours: starved is what that may cost.
 func (r *round) mayLose(t *target, h history) int {
-	if t.strict() || r.gentle {
+	if t.strict() {
 		return 0
+	}
+	starved := 2 + t.limit/50
+	if r.gentle {
+		return starved
 	}
 	first := slices.MinFunc(h.only(refused), func(a, b op) int { return cmp.Compare(a.ret, b.ret) })
 	nodes := 0
@@ -186,7 +193,7 @@ func (r *round) mayLose(t *target, h history) int {
 		}
 	}
 	// The members may be one fewer for a while.
-	return t.limit * nodes * 4 / 3 / (2 * (len(r.c.nodes) - 1))
+	return starved + t.limit*nodes*4/3/(2*(len(r.c.nodes)-1))
 }
 
 // checkReadings: once everything is used up, every node reads the same quota
