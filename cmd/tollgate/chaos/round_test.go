@@ -3,7 +3,6 @@
 package chaos
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,7 +151,7 @@ func (r *round) check(open []*target) (found []violation) {
 		if h.count(refused) == 0 || t.class == pair { // of a pair, the group may have refused
 			continue
 		}
-		if lost := r.mayLose(t, h); lost < t.limit {
+		if lost := r.mayLose(t); lost < t.limit {
 			add(checkNeverEarly(t, h, lost))
 		}
 	}
@@ -168,32 +167,18 @@ func (r *round) check(open []*target) (found []violation) {
 	return found
 }
 
-// mayLose bounds the units of a target that were with nodes when these died or
-// were cut off. A node is never leased more than its share at once, half of what
-// is left divided by the members, and asks again when it is down to a quarter.
-//
-// On a machine that is too busy, a node may stand still for longer than a lease
-// without any fault of ours: starved is what that may cost.
-func (r *round) mayLose(t *target, h history) int {
-	if t.strict() {
+// mayLose bounds the units of a target that nobody could be admitted by. Where
+// nodes died or were cut off, it is what they held, which only the figures tell;
+// elsewhere what a node may hold that stands still for longer than a lease on a
+// machine that is too busy, without any fault of ours.
+func (r *round) mayLose(t *target) int {
+	switch {
+	case t.strict():
 		return 0
+	case r.gentle && len(r.faults) == 0:
+		return 2 + t.limit/50
 	}
-	starved := 2 + t.limit/50
-	if r.gentle {
-		return starved
-	}
-	first := slices.MinFunc(h.only(refused), func(a, b op) int { return cmp.Compare(a.ret, b.ret) })
-	nodes := 0
-	for _, st := range r.strikes.done {
-		if !st.kind.loses() || st.begin > first.ret || st.end < h[0].call {
-			continue
-		}
-		if nodes++; st.kind == allKilled {
-			nodes += len(r.c.nodes) - 1
-		}
-	}
-	// The members may be one fewer for a while.
-	return starved + t.limit*nodes*4/3/(2*(len(r.c.nodes)-1))
+	return t.limit
 }
 
 // checkReadings: once everything is used up, every node reads the same quota
