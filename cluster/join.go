@@ -157,15 +157,17 @@ func (c *Cluster) admit(ctx context.Context, want store.Server, prev uint64) err
 // awaitCaughtUp waits until the node has applied what this leader had when it
 // began to wait.
 func (c *Cluster) awaitCaughtUp(ctx context.Context, s store.Server) error {
-	target := c.store.Applied()
+	target, applied := c.store.Applied(), uint64(0)
 	for {
 		who, err := c.identify(ctx, s.Address, forJoin)
-		if err == nil && who.GetAppliedIndex() >= target {
-			return nil
+		if err == nil {
+			if applied = who.GetAppliedIndex(); applied >= target {
+				return nil
+			}
 		}
 		select {
 		case <-ctx.Done():
-			return refuse("%s did not catch up with the log in time (it has applied %d of %d)", s.ID, who.GetAppliedIndex(), target)
+			return refuse("%s did not catch up with the log in time (it has applied %d of %d)", s.ID, applied, target)
 		case <-time.After(catchUpPoll):
 		}
 	}
