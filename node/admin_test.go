@@ -45,13 +45,21 @@ func quotaPlugin(limit, seconds string) string {
 func picture(t *testing.T, n *nodetest.Node) string {
 	t.Helper()
 	var out strings.Builder
+	// Leadership may move on a busy machine, at any time.
+	read := func(path string) (r reply) {
+		nodetest.Eventually(t, n.ID+" answers GET "+path, func() bool {
+			r = api(t, n, "GET", path, "")
+			return r.status != http.StatusServiceUnavailable
+		})
+		return r
+	}
 	var domains []struct{ Key string }
-	list := api(t, n, "GET", "/v1/domains", "")
+	list := read("/v1/domains")
 	list.into(t, &domains)
 	out.WriteString(list.body + "\n")
 	for _, d := range domains {
 		for _, path := range []string{"?secrets=true", "?secrets=true&deployed=true", "/quota"} {
-			out.WriteString(api(t, n, "GET", "/v1/domains/"+d.Key+path, "").String() + "\n")
+			out.WriteString(read("/v1/domains/"+d.Key+path).String() + "\n")
 		}
 	}
 	for _, s := range n.Store().Servers().List {

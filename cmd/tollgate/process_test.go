@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tollgate/tollgate/node/nodetest"
 )
 
 // patience is how long a test waits for a state before it fails.
@@ -130,21 +130,6 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// lowAddr is a loopback address that stays free while a process restarts: below
-// the range from which the kernel takes ports for outgoing connections.
-func lowAddr(t *testing.T) string {
-	t.Helper()
-	for range 1000 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
-		if ln, err := net.Listen("tcp", addr); err == nil {
-			ln.Close()
-			return addr
-		}
-	}
-	t.Fatal("found no free port between 10000 and 30000")
-	return ""
-}
-
 // processes are the three nodes of a cluster.
 type processes struct {
 	t   *testing.T
@@ -161,7 +146,7 @@ func run3(t *testing.T) *processes {
 	}
 	c := &processes{t: t}
 	for i := range 3 {
-		p := &process{t: t, id: fmt.Sprintf("n%d", i+1), listen: lowAddr(t), admin: lowAddr(t), peers: lowAddr(t), binary: binary}
+		p := &process{t: t, id: fmt.Sprintf("n%d", i+1), listen: nodetest.FreeAddr(t), admin: nodetest.FreeAddr(t), peers: nodetest.FreeAddr(t), binary: binary}
 		p.log = filepath.Join(dir, p.id+".log")
 		p.args = []string{"node", "--id", p.id, "--data-dir", filepath.Join(dir, p.id),
 			"--listen", p.listen, "--admin", p.admin, "--cluster", p.peers}

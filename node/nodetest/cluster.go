@@ -7,8 +7,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,7 +78,7 @@ func (c *Cluster) Add(opts ...Option) *Node {
 	}
 	nd := &Node{ID: id, c: c, cfg: Config{
 		ID: id, DataDir: filepath.Join(c.t.TempDir(), id),
-		Listen: freeAddr(c.t), Admin: freeAddr(c.t), Cluster: freeAddr(c.t),
+		Listen: FreeAddr(c.t), Admin: FreeAddr(c.t), Cluster: FreeAddr(c.t),
 		Logger: logger, Network: port{c.net, id},
 	}}
 	for _, o := range opts {
@@ -88,20 +86,6 @@ func (c *Cluster) Add(opts ...Option) *Node {
 	}
 	c.Nodes = append(c.Nodes, nd)
 	return nd
-}
-
-// freeAddr is a loopback address that stays free while a node restarts: below
-// the range from which the kernel takes ports for outgoing connections.
-func freeAddr(t testing.TB) string {
-	for range 1000 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
-		if ln, err := net.Listen("tcp", addr); err == nil {
-			ln.Close()
-			return addr
-		}
-	}
-	t.Fatal("found no free port between 10000 and 30000")
-	return ""
 }
 
 func (c *Cluster) stop() {

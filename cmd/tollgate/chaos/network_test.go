@@ -58,7 +58,8 @@ func (w weather) String() string {
 }
 
 // freeAddresses is loopback addresses that stay free while a node restarts:
-// below the range from which the kernel takes ports for outgoing connections.
+// below the range from which the kernel takes ports for outgoing connections,
+// and above those that other tests take.
 func freeAddresses(count int) ([]string, error) {
 	var held []net.Listener // until all are found, so that no two are the same
 	defer func() {
@@ -72,11 +73,11 @@ func freeAddresses(count int) ([]string, error) {
 		if len(list) == count {
 			return list, nil
 		}
-		addr := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000))
+		addr := fmt.Sprintf("127.0.0.1:%d", 30_100+rand.IntN(2600))
 		var ln net.Listener
 		if ln, err = net.Listen("tcp", addr); err == nil {
 			held, list = append(held, ln), append(list, addr)
 		}
 	}
-	return nil, fmt.Errorf("found no %d free ports between 10000 and 30000: %w", count, err)
+	return nil, fmt.Errorf("found no %d free ports between 30100 and 32700: %w", count, err)
 }
