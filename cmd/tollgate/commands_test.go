@@ -85,11 +85,11 @@ func TestCommands(t *testing.T) {
 			want: outcome{0, "shop2: saved as revision 1, not live yet; `tollgate deploy shop2` makes it so\n", ""}},
 		{args: "delete shop --confirm shop", answer: `{"key":"shop","deleted":true}`, asked: "DELETE /v1/domains/shop?confirm=shop",
 			want: outcome{0, "shop: deleted\n", ""}},
-		{args: "quota shop", answer: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000000000000,"resetTimeSeconds":3600,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":999999999985,"phase":"leasing"},{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null}]}`, asked: "GET /v1/domains/shop/quota",
+		{args: "quota shop", answer: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000000000000,"resetTimeSeconds":3600,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":999999999985,"phase":"leasing","lost":1},{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null,"lost":0}]}`, asked: "GET /v1/domains/shop/quota",
 			want: outcome{0, "" +
-				"ENDPOINT        USED  LEASED  MAX            PER    PHASE    WINDOW ENDS\n" +
-				"(whole domain)  12    3       1000000000000  3600s  leasing  2019-03-20T03:00:00.005Z\n" +
-				"GET /x/**       0     0       5              1s     -        -\n", ""}},
+				"ENDPOINT        USED  LEASED  LOST  MAX            PER    PHASE    WINDOW ENDS\n" +
+				"(whole domain)  12    3       1     1000000000000  3600s  leasing  2019-03-20T03:00:00.005Z\n" +
+				"GET /x/**       0     0       0     5              1s     -        -\n", ""}},
 		{args: "quota shop", answer: `{"conditions":[]}`, asked: "GET /v1/domains/shop/quota",
 			want: outcome{0, "shop: no quota is in force\n", ""}},
 		{args: "members", answer: cluster, asked: "GET /v1/cluster",

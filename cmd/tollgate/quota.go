@@ -33,6 +33,7 @@ func showQuota(key string, answer []byte, out *bytes.Buffer) error {
 			ResetTimeSeconds uint32  `json:"resetTimeSeconds"`
 			Used             uint64  `json:"used"`
 			Leased           uint64  `json:"leased"`
+			Lost             uint64  `json:"lost"`
 			Phase            *string `json:"phase"`
 			WindowEndsAt     *string `json:"windowEndsAt"`
 		} `json:"conditions"`
@@ -56,7 +57,7 @@ func showQuota(key string, answer []byte, out *bytes.Buffer) error {
 		if c.Phase != nil {
 			phase = *c.Phase
 		}
-		rows[i] = []string{endpoint, strconv.FormatUint(c.Used, 10), strconv.FormatUint(c.Leased, 10), strconv.FormatUint(c.MaxUsageQuota, 10), fmt.Sprintf("%ds", c.ResetTimeSeconds), phase, ends}
+		rows[i] = []string{endpoint, strconv.FormatUint(c.Used, 10), strconv.FormatUint(c.Leased, 10), strconv.FormatUint(c.Lost, 10), strconv.FormatUint(c.MaxUsageQuota, 10), fmt.Sprintf("%ds", c.ResetTimeSeconds), phase, ends}
 	}
-	return table(out, "ENDPOINT|USED|LEASED|MAX|PER|PHASE|WINDOW ENDS", rows)
+	return table(out, "ENDPOINT|USED|LEASED|LOST|MAX|PER|PHASE|WINDOW ENDS", rows)
 }

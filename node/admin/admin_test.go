@@ -37,7 +37,7 @@ func newFake() *fakeControl {
 			Members: []MemberStatus{{ID: "n1", Voter: true, Role: "leader", ClusterAddress: "10.0.0.1:7001", AdminAddress: "10.0.0.1:9001", ProxyAddress: "10.0.0.1:8001", Reachable: true, AppliedIndex: 42}},
 		},
 		readings: []quota.Reading{
-			{Condition: quota.Condition{Max: 1000, ResetSeconds: 60}, Used: 12, Leased: 3, Pool: 985, WindowEnds: 1553050800005},
+			{Condition: quota.Condition{Max: 1000, ResetSeconds: 60}, Used: 12, Leased: 3, Lost: 1, Pool: 985, WindowEnds: 1553050800005},
 			{Condition: quota.Condition{Endpoint: "GET /x/**", Max: 5, ResetSeconds: 1}, Pool: 5},
 		},
 		checks: []Check{{Name: "leader"}, {Name: "caught up"}},
@@ -176,8 +176,8 @@ func TestCluster(t *testing.T) {
 func TestQuota(t *testing.T) {
 	run(t, []call{
 		{name: "read", do: "GET /v1/domains/shop/quota", status: 200, asked: "quota shop",
-			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":985,"phase":"leasing"},` +
-				`{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null}]}`},
+			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":985,"phase":"leasing","lost":1},` +
+				`{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null,"lost":0}]}`},
 		{name: "unknown domain", do: "GET /v1/domains/nope/quota", status: 404, asked: "quota nope",
 			want: failed(40400, `no domain has the key "nope"`)},
 	}, nil)

@@ -18,10 +18,12 @@ type reading struct {
 	Used             uint64  `json:"used"`
 	// WindowEndsAt and Phase are null when no window runs.
 	WindowEndsAt *string `json:"windowEndsAt"`
-	// Leased is what nodes hold and may spend, Pool what nobody has.
+	// Leased is what nodes hold and may spend, Pool what nobody has, Lost the
+	// part of Used that lost nodes held.
 	Leased uint64  `json:"leased"`
 	Pool   uint64  `json:"pool"`
 	Phase  *string `json:"phase"`
+	Lost   uint64  `json:"lost"`
 }
 
 func (s *server) getQuota(r *request) (any, error) {
@@ -43,7 +45,7 @@ func (s *server) getQuota(r *request) (any, error) {
 }
 
 func newReading(q quota.Reading) reading {
-	out := reading{MaxUsageQuota: q.Max, ResetTimeSeconds: q.ResetSeconds, Used: q.Used, Leased: q.Leased, Pool: q.Pool}
+	out := reading{MaxUsageQuota: q.Max, ResetTimeSeconds: q.ResetSeconds, Used: q.Used, Leased: q.Leased, Pool: q.Pool, Lost: q.Lost}
 	if q.Endpoint != "" {
 		out.Endpoint = &q.Endpoint
 	}

@@ -21,6 +21,7 @@ type window struct {
 	start int64 // cluster time, ms; 0 means never opened
 	max   uint64
 	used  uint64 // units that are gone; more than max once that was lowered
+	lost  uint64 // of those, what nobody came to say was spent
 	// debt is units that refused calls were charged while others held all
 	// that was left; what comes back pays it first.
 	debt   uint64
@@ -123,6 +124,7 @@ func (c *counter) settle(s *State) {
 func (w *window) lose(s *State) {
 	if s.without != ExpiredIsUsed {
 		w.used += w.leased()
+		w.lost += w.leased()
 	}
 	w.leases = nil
 }
@@ -221,7 +223,7 @@ func (c *counter) read(now int64) Reading {
 	r := Reading{Condition: Condition{Endpoint: c.endpoint, Max: c.max, ResetSeconds: c.reset}, Pool: c.max}
 	if c.running(now) {
 		w := &c.window
-		r.Used, r.Leased, r.Pool, r.Phase, r.WindowEnds = w.used, w.leased(), w.pool(), w.phase, c.ends()
+		r.Used, r.Lost, r.Leased, r.Pool, r.Phase, r.WindowEnds = w.used, w.lost, w.leased(), w.pool(), w.phase, c.ends()
 	}
 	return r
 }

@@ -92,6 +92,9 @@ type Reading struct {
 	// charged, as far as the nodes have reported; zero when no window runs.
 	// It is more than Max once that was lowered below it.
 	Used uint64
+	// Lost is those of Used that were leased to nodes that did not come to say
+	// what became of them: they may have admitted calls, or may not.
+	Lost uint64
 	// Leased is the number of units that nodes hold, and may have spent.
 	Leased uint64
 	// Pool is the number of units that nobody has taken.

@@ -13,7 +13,7 @@ import (
 //	         domains:u  { key:s counters:u counter* }
 //	         sessions:u { node:s incarnation:u seq:u result }
 //	counter  id:u endpoint:s reset:u max:u
-//	         start:u windowMax:u used:u debt:u phase:u
+//	         start:u windowMax:u used:u lost:u debt:u phase:u
 //	         leases:u { node:s incarnation:u units:u expires:u }
 
 const maxCount = math.MaxUint32 // of a list: stops absurd lengths, not real ones
@@ -43,7 +43,7 @@ func (c *counter) append(b []byte) []byte {
 	b = protowire.AppendVarint(b, c.id)
 	b = protowire.AppendString(b, c.endpoint)
 	b = appendUvarints(b, uint64(c.reset), c.max,
-		uint64(w.start), w.max, w.used, w.debt, uint64(w.phase), uint64(len(w.leases)))
+		uint64(w.start), w.max, w.used, w.lost, w.debt, uint64(w.phase), uint64(len(w.leases)))
 	for _, l := range w.leases {
 		b = protowire.AppendString(b, l.holder.node)
 		b = appendUvarints(b, l.holder.incarnation, l.units, uint64(l.expires))
@@ -92,6 +92,7 @@ func (r *reader) counter() *counter {
 			start: r.time("start"),
 			max:   r.uvarint(),
 			used:  r.uvarint(),
+			lost:  r.uvarint(),
 			debt:  r.uvarint(),
 			phase: r.phase(),
 			leases: list(r, "leases", maxCount, func() lease {

@@ -154,6 +154,7 @@ type reading struct {
 	MaxUsageQuota    int
 	ResetTimeSeconds int
 	Used             int
+	Lost             int
 	WindowEndsAt     *string
 }
 

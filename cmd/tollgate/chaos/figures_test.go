@@ -16,8 +16,9 @@ type figures struct {
 	calls    int
 	verdicts [wrong + 1]int
 	// limit and admitted are summed over the targets that were used up, by
-	// class; perhaps is calls that may have used a unit.
-	limit, admitted, perhaps [classes]int
+	// class; perhaps is calls that may have used a unit, lost what the cluster
+	// knows to be lost with nodes.
+	limit, admitted, perhaps, lost [classes]int
 	// worst is the target of the big ones that lost most of its limit.
 	worst   float64
 	heal    time.Duration
@@ -53,10 +54,11 @@ func (r *round) figures() figures {
 		if !t.oneWindow() || h.count(refused) == 0 {
 			continue
 		}
-		in, perhaps := h.count(admitted), h.count(unknown)+h.count(undecided)
+		in, perhaps := h.count(admitted), h.perhaps()
 		f.limit[t.class] += t.limit
 		f.admitted[t.class] += in
 		f.perhaps[t.class] += perhaps
+		f.lost[t.class] += r.lost[t]
 		if t.class == big {
 			f.worst = max(f.worst, float64(t.limit-in-perhaps)/float64(t.limit))
 		}
@@ -100,7 +102,7 @@ func (f figures) String() string {
 	fmt.Fprintf(&b, "; longest %v, healed within %v, this process stalled for %v at most\n", f.longest.Round(time.Millisecond), f.heal.Round(time.Millisecond), f.stalled.Round(time.Millisecond))
 	for c := range classes {
 		if f.limit[c] > 0 {
-			fmt.Fprintf(&b, "    %v: %d of %d admitted (%.2f %%), %d perhaps\n", c, f.admitted[c], f.limit[c], 100*float64(f.admitted[c])/float64(f.limit[c]), f.perhaps[c])
+			fmt.Fprintf(&b, "    %v: %d of %d admitted (%.2f %%), %d perhaps, %d lost\n", c, f.admitted[c], f.limit[c], 100*float64(f.admitted[c])/float64(f.limit[c]), f.perhaps[c], f.lost[c])
 		}
 	}
 	fmt.Fprintf(&b, "    the big target that lost most lost %.2f %% of its limit\n", 100*f.worst)

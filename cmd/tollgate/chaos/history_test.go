@@ -125,6 +125,10 @@ func (h history) count(v verdict) (n int) {
 	return n
 }
 
+// perhaps is the number of calls that may have used a unit: without an answer, or
+// not decided in time.
+func (h history) perhaps() int { return h.count(unknown) + h.count(undecided) }
+
 // only is the calls that came to the verdict.
 func (h history) only(v verdict) history {
 	var some history

@@ -137,19 +137,18 @@ func checkAnswers(h history) []violation {
 }
 
 // checkNeverEarly finds units that are nowhere: a call was refused, and even
-// with those that may be lost not all of the limit can have been used. A call
-// whose answer is unknown may have used one, and so may one that could not be
-// decided in time.
+// with those that the cluster tells are lost not all of the limit can have been
+// used.
 func checkNeverEarly(t *target, h history, lost int) []violation {
 	no := h.only(refused)
 	if no == nil {
 		return nil
 	}
-	in, perhaps := h.count(admitted), h.count(unknown)+h.count(undecided)
+	in, perhaps := h.count(admitted), h.perhaps()
 	if in+perhaps+lost >= t.limit {
 		return nil
 	}
 	first := slices.MinFunc(no, func(a, b op) int { return cmp.Compare(a.ret, b.ret) })
-	return []violation{{fmt.Sprintf("never early: %v refused calls when only %d of %d were admitted, %d more perhaps, and at most %d can be lost; the first:",
+	return []violation{{fmt.Sprintf("never early: %v refused calls when only %d of %d were admitted, %d more perhaps, and %d are lost with their holders; the first:",
 		t, in, t.limit, perhaps, lost), history{first}}}
 }

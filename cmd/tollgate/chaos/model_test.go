@@ -16,6 +16,9 @@ const (
 	mostChecked = 500
 	// checkPatience is how long it may take. Not to know is a failure.
 	checkPatience = 30 * time.Second
+	// mostPerhaps bounds the calls that may have used a unit in a history that
+	// is held to the exact model: each multiplies what there is to look at.
+	mostPerhaps = 6
 )
 
 // window is the state of the specification.
@@ -51,11 +54,12 @@ func windowModel(limit int, exact bool) porcupine.Model {
 	return model.ToModel()
 }
 
-// operations is what of a history the model is asked about. Calls that were not
-// decided change nothing in it. An unknown call may have done nothing as well,
-// which hinders no other: with a model that allows early refusals, a history is
-// possible with it exactly if it is without, so only exact ones need it, where
-// its unit explains a refusal. It may take effect at any time after its call.
+// operations is what of a history the model is asked about. A call of which
+// nothing is known, or that could not be decided in time, may have used a unit or
+// done nothing, which hinders no other: with a model that allows early refusals, a
+// history is possible with it exactly if it is without, so only exact ones need
+// it, where its unit explains a refusal. It may take effect at any time after its
+// call.
 func operations(h history, exact bool) []porcupine.Operation {
 	var list []porcupine.Operation
 	last := time.Duration(0)
@@ -66,8 +70,8 @@ func operations(h history, exact bool) []porcupine.Operation {
 		end := o.ret
 		switch {
 		case o.verdict == admitted || o.verdict == refused:
-		case o.verdict == unknown && exact:
-			end = last + 1
+		case exact && (o.verdict == unknown || o.verdict == undecided):
+			end, o.verdict = last+1, unknown
 		default:
 			continue
 		}
