@@ -45,6 +45,8 @@ type Config struct {
 	QuotaWait time.Duration
 	// Leases are the bounds of leases that this node sets while it leads.
 	Leases quota.Params
+	// Clock is the node's, as its Store has it.
+	Clock func() time.Time
 	// Registerer receives the cluster's metrics.
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
@@ -85,6 +87,7 @@ func Open(cfg Config) *Cluster {
 	}
 	c.ledger = newLedger(cfg.ID, cfg.Store.Incarnation(), cfg.QuotaWait, cfg.Leases, c, m, systemClock())
 	cfg.Store.ObserveQuota(c.ledger)
+	cfg.Store.CorrectClock(c.clockOffset)
 	c.ledger.start()
 	c.server = grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes),

@@ -24,6 +24,8 @@ type holding struct {
 	// phase is the newest known, of the window phaseOf.
 	phase   quota.Phase
 	phaseOf span
+	// listed: the counter is in the ledger's list of those with a lease.
+	listed bool
 	// marked: the counter is in the ledger's list to report on.
 	marked bool
 	// want has the next report ask for at least so many units.

@@ -54,6 +54,7 @@ type Ledger struct {
 
 	mu       sync.Mutex
 	holdings map[uint64]*holding
+	leased   []*holding // those that may have a lease, to look after
 	waiting  []*call
 	marked   []*holding // to report on
 	owing    []*holding // to charge

@@ -64,7 +64,7 @@ func newRig(t *testing.T, conditions ...quota.Condition) *rig {
 func (g *rig) deploy(conditions ...quota.Condition) {
 	g.mu.Lock()
 	g.state.Advance(g.stamp())
-	g.state.SetParams(g.params)
+	g.state.BeginFrames(g.params)
 	g.state.SetConditions("d", conditions)
 	counters, changed := g.state.Counters("d"), g.state.TakeChanges()
 	g.mu.Unlock()
@@ -118,7 +118,7 @@ func (g *rig) send(ctx context.Context, frame []byte) (quota.Result, error) {
 func (g *rig) decide(f *quota.Frame) quota.Result {
 	g.mu.Lock()
 	g.state.Advance(g.stamp())
-	g.state.SetParams(g.params)
+	g.state.BeginFrames(g.params)
 	res := g.state.Apply(f)
 	g.frames = append(g.frames, *f)
 	var changed []quota.Info

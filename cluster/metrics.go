@@ -9,11 +9,11 @@ import (
 
 // metrics is what the cluster counts; every name begins with tollgate_quota_.
 type metrics struct {
-	local, replica                *tally
-	strict, unavailable           prometheus.Counter
-	leased, givenBack, drains     prometheus.Counter
-	frames, frameRetries, entries prometheus.Counter
-	entryFrames, waiting          prometheus.Histogram
+	local, replica                  *tally
+	strict, unavailable             prometheus.Counter
+	leased, givenBack, lost, drains prometheus.Counter
+	frames, frameRetries, entries   prometheus.Counter
+	entryFrames, waiting            prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -36,6 +36,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		unavailable:  prometheus.NewCounter(decisions("unavailable")),
 		leased:       counter("tollgate_quota_units_leased_total", "Units that this node was leased."),
 		givenBack:    counter("tollgate_quota_units_given_back_total", "Leased units that this node gave back unspent."),
+		lost:         counter("tollgate_quota_units_lost_total", "Leased units that the cluster gave up because this node did not say in time what became of them: it stood still, or was cut off."),
 		drains:       counter("tollgate_quota_drains_total", "Leases of this node that were called back because their counter came near its end."),
 		frames:       counter("tollgate_quota_frames_total", "Frames that this node had decided."),
 		frameRetries: counter("tollgate_quota_frame_retries_total", "Attempts to have a frame decided that failed and were made again, such as while there was no leader."),

@@ -72,7 +72,11 @@ func (l *Ledger) PhasesChanged(changed []quota.Info) {
 		}
 		h.learn(info.Phase, span{info.Window, info.Ends})
 		if le := h.lease.Load(); le != nil && le.window == info.Window {
-			l.metrics.drains.Inc()
+			if info.Phase == quota.Draining {
+				l.metrics.drains.Inc()
+			} else { // waited for in vain
+				l.metrics.lost.Add(float64(le.out))
+			}
 			l.markLocked(h, 0)
 		}
 	}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tollgate/tollgate/store/quota"
@@ -277,6 +278,10 @@ func (l *Ledger) granted(h *holding, le *lease, rep quota.Report, g quota.Grant,
 		fresh := newLease(g.Window, l.stripes)
 		fresh.reported = sent.mono
 		fresh.extend(g, sent)
+		if !h.listed {
+			h.listed = true
+			l.leased = append(l.leased, h)
+		}
 		h.lease.Store(fresh)
 		l.metrics.leased.Add(float64(g.Units))
 		if l.closing || h.phase != quota.Leasing && h.phaseOf.window == g.Window {
@@ -332,11 +337,12 @@ func (l *Ledger) look() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at := l.clock()
-	for _, h := range l.holdings {
+	l.leased = slices.DeleteFunc(l.leased, func(h *holding) bool {
+		h.listed = h.lease.Load() != nil && l.holdings[h.id] == h
+		return !h.listed
+	})
+	for _, h := range l.leased {
 		le := h.lease.Load()
-		if le == nil {
-			continue
-		}
 		switch left := le.deadline.Load() - at.mono; {
 		case at.mono >= le.windowEnds, left <= 0 && le.out == 0:
 			h.lease.Store(nil)

@@ -14,7 +14,12 @@ type checker struct {
 	// refusals has, for each frame, the windows that refused calls of each of
 	// its takes.
 	refusals map[string][][]counterWindow
-	failed   []string
+	// asked and decided are the calls that each process of a node has sent to be
+	// decided in the log, and those that the log has decided.
+	asked, decided map[string]uint64
+	// lost is what the state machine gives up of a window with its holders.
+	lost   map[counterWindow]uint64
+	failed []string
 
 	admittedCalls, refusedCalls int
 }
@@ -28,6 +33,7 @@ type counterWindow struct {
 // windowLog is what happened in a window.
 type windowLog struct {
 	limit     uint64 // the largest in force while it ran
+	least     uint64 // and the smallest
 	admitted  uint64
 	charged   uint64 // calls that another counter refused
 	refusedAt int64  // when the first 20004 was answered, real ns; 0 if none
@@ -48,6 +54,23 @@ func (r *simCall) take(cl *class, paid []*lease, missing uint64) {
 			n++
 		}
 	}
+}
+
+func newChecker(w *world) checker {
+	return checker{
+		w: w, waiting: map[*call]*simCall{}, windows: map[counterWindow]*windowLog{}, refusals: map[string][][]counterWindow{},
+		asked: map[string]uint64{}, decided: map[string]uint64{}, lost: map[counterWindow]uint64{},
+	}
+}
+
+// asks: a call could not be decided at its node.
+func (c *checker) asks(n *simNode, cl *call, r *simCall) {
+	c.waiting[cl] = r
+	c.asked[processOf(n.id, n.incarnation)]++
+}
+
+func processOf(node string, incarnation uint64) string {
+	return fmt.Sprintf("%s#%d", node, incarnation)
 }
 
 func (c *checker) fail(format string, args ...any) {
@@ -103,14 +126,28 @@ func (c *checker) applied(s *quota.State, f *quota.Frame, res quota.Result) {
 		for _, cond := range c.w.limits {
 			if cond.Endpoint == info.Endpoint {
 				wl.limit = max(wl.limit, cond.Max)
+				if wl.least == 0 || cond.Max < wl.least {
+					wl.least = cond.Max
+				}
 			}
 		}
 	}
 	if res.Stale {
 		return
 	}
+	for _, r := range s.Readings("d", 0) {
+		for _, info := range infos {
+			if r.Endpoint == info.Endpoint && r.WindowEnds != 0 {
+				c.lost[counterWindow{info.ID, info.Window}] = r.Lost
+			}
+		}
+	}
 	lists := make([][]counterWindow, len(f.Takes))
+	process, again := processOf(f.Node, f.Incarnation), c.refusals[string(f.Append(nil))] != nil
 	for i, t := range f.Takes {
+		if !again { // a frame that comes twice has one result
+			c.decided[process] += uint64(res.Decisions[i].Decided)
+		}
 		for _, id := range t.Counters {
 			k := counterWindow{id, infos[id].Window}
 			if infos[id].Phase == quota.Exhausted {
@@ -121,6 +158,9 @@ func (c *checker) applied(s *quota.State, f *quota.Frame, res quota.Result) {
 		}
 	}
 	c.refusals[string(f.Append(nil))] = lists
+	if decided, asked := c.decided[process], c.asked[process]; decided > asked {
+		c.fail("exactly once: %s has asked for %d calls, and the log has decided %d", process, asked, decided)
+	}
 }
 
 // settled: a node has taken a result in and answered its callers.
@@ -158,6 +198,7 @@ func (c *checker) end() {
 	if err := c.w.equal(); err != nil {
 		c.fail("%v", err)
 	}
+	c.closeAccounts()
 	if c.w.faults {
 		return
 	}
@@ -165,11 +206,27 @@ func (c *checker) end() {
 	// of them: both may have been used up by one entry.
 	least := uint64(999)
 	if len(c.w.limits) > 1 {
-		least = 900
+		least = 750
 	}
 	for k, wl := range c.windows {
 		if counted := wl.admitted + wl.charged; wl.refusedAt > 0 && counted*1000 < wl.limit*least {
 			c.fail("promise 2: counter %d answered 20004 in window %d after %d of %d calls", k.counter, k.window, counted, wl.limit)
+		}
+	}
+}
+
+// closeAccounts: under whatever faults, what a window that has refused calls did
+// not admit or charge was lost with its holders, or was taken for callers that
+// were gone, or died with their nodes, before they were answered.
+func (c *checker) closeAccounts() {
+	if len(c.w.limits) > 1 {
+		return // a refusal may be put down to the wrong one of two counters
+	}
+	for k, wl := range c.windows {
+		counted := wl.admitted + wl.charged + c.lost[k] + uint64(len(c.waiting))
+		if wl.refusedAt > 0 && wl.least > counted {
+			c.fail("promise 2: counter %d answered 20004 in window %d with %d calls counted, %d lost, %d unanswered, of %d",
+				k.counter, k.window, wl.admitted+wl.charged, c.lost[k], len(c.waiting), wl.least)
 		}
 	}
 }

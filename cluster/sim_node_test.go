@@ -18,7 +18,7 @@ func (n *simNode) clock() instant {
 // boot starts a new incarnation of the node on the state it has.
 func (n *simNode) boot() {
 	n.incarnation++
-	n.ledger = newLedger(n.id, n.incarnation, time.Hour, simParams, nil, simMetrics, n.clock)
+	n.ledger = newLedger(n.id, n.incarnation, time.Hour, n.w.params, nil, simMetrics, n.clock)
 	n.ledger.stripes = 2 // whatever this machine has: a seed is a schedule anywhere
 	n.r, n.sending = round{}, false
 	n.ledger.CountersChanged("d", n.state.Counters("d"))
@@ -177,7 +177,7 @@ func (w *world) call(n *simNode, endpoint string) (refused bool) {
 	}
 	c := calls.New().(*call)
 	c.class, c.missing, c.paid = cl, missing, paid
-	w.check.waiting[c] = rec
+	w.check.asks(n, c, rec)
 	if l.enqueue(c) {
 		w.on(n, 0, n.step)
 		w.after(w.between(100, 250), func() { c.state.CompareAndSwap(callWaiting, callGone) })
@@ -188,7 +188,12 @@ func (w *world) call(n *simNode, endpoint string) (refused bool) {
 // fault has something go wrong, and the next thing after it.
 func (w *world) fault() {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
-	switch w.rng.IntN(9) {
+	kind := w.rng.IntN(9)
+	if w.broken == timerFromReceipt || w.broken == trustStoredExpiry {
+		// It takes a holder that is cut off, and a leader that gives it up.
+		kind = []int{0, 5}[w.rng.IntN(2)]
+	}
+	switch kind {
 	case 0, 1:
 		w.leaderLost()
 	case 2:
@@ -201,7 +206,10 @@ func (w *world) fault() {
 		n.suspended += d // nobody there reads a clock before it goes on
 	case 5:
 		n.cut = true
-		w.after(w.between(20, 300), func() { n.cut = false; n.heartbeat() })
+		w.after(w.between(20, 300), func() {
+			n.cut = false
+			w.on(n, w.between(0, 60), n.heartbeat) // calls may be answered before the log comes
+		})
 	case 6:
 		if !w.leads() || w.inFlight != nil {
 			break

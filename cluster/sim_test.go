@@ -51,6 +51,7 @@ type world struct {
 
 	nodes  []*simNode
 	limits []quota.Condition
+	params quota.Params
 
 	leader   *simNode
 	term     uint64
@@ -98,13 +99,15 @@ type simNode struct {
 	sending bool
 }
 
-// simParams are short, so that much happens in a short schedule.
-var simParams = quota.Params{LeaseMillis: 60, MinLease: 2}
+// simLeases are short, so that much happens in a short schedule; those of the
+// longer kind outlive an election by far.
+var simLeases = []uint32{60, 200}
 
 func newWorld(seed uint64, broken mutation) *world {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 1)), seed: seed, broken: broken}
-	w.check = checker{w: w, waiting: map[*call]*simCall{}, windows: map[counterWindow]*windowLog{}, refusals: map[string][][]counterWindow{}}
+	w.check = newChecker(w)
 	w.faults = w.rng.IntN(4) > 0 || broken != intact
+	w.params = quota.Params{LeaseMillis: simLeases[w.rng.IntN(len(simLeases))], MinLease: 2}
 	w.truth = w.empty()
 	for i := range 2 + w.rng.IntN(3) {
 		n := &simNode{id: fmt.Sprintf("n%d", i+1), w: w, up: true, rate: 1 + (w.rng.Float64()-0.5)*0.018}
@@ -150,7 +153,13 @@ func (w *world) empty() *quota.State {
 	return s
 }
 
-func (w *world) limit() uint64 { return uint64(20 + w.rng.IntN(600)) }
+// limit is one that is soon reached, or in the middle of the schedule's faults.
+func (w *world) limit() uint64 {
+	if w.chance(3) {
+		return uint64(500 + w.rng.IntN(4000))
+	}
+	return uint64(20 + w.rng.IntN(600))
+}
 
 // after schedules f.
 func (w *world) after(d int64, f func()) {
@@ -278,7 +287,7 @@ func (w *world) apply(s *quota.State, e simEntry, truth bool) (results []quota.R
 	if w.broken != trustStoredExpiry {
 		s.BeginTerm(e.term)
 	}
-	s.SetParams(simParams)
+	s.BeginFrames(w.params)
 	s.SetMembers(len(w.nodes))
 	if e.limits != nil {
 		s.SetConditions("d", e.limits)
@@ -307,6 +316,9 @@ func (w *world) deliver(from, to *simNode, f func()) {
 		d := w.between(0.1, 1)
 		if lossy && w.chance(10) {
 			d = w.between(1, 60)
+			if w.chance(4) {
+				d = w.between(60, 250)
+			}
 		}
 		if from == to {
 			d = 0

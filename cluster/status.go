@@ -105,6 +105,7 @@ func (c *Cluster) identity(asker string) *clusterpb.IdentifyResponse {
 	return &clusterpb.IdentifyResponse{
 		Id: c.cfg.ID, Protocol: protocol, ClusterId: c.store.ClusterID(),
 		Fresh: c.store.Fresh(), AppliedIndex: c.store.Applied(), Role: c.store.Role(),
+		Clock:        c.cfg.Clock().UnixMilli(),
 		AskerRemoved: asker != "" && leader != "" && c.store.Servers().Find(asker) == nil,
 	}
 }

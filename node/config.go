@@ -72,6 +72,9 @@ type Config struct {
 	// Network is how the node reaches the others; nil is TCP. Tests cut nodes
 	// off with it.
 	Network cluster.Network
+	// Clock is what the node takes for the time; nil is time.Now. Tests have
+	// nodes whose clocks are wrong.
+	Clock func() time.Time
 }
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
@@ -84,6 +87,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Network == nil {
 		c.Network = cluster.TCP{}
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	if c.QuotaWait == 0 {
 		c.QuotaWait = DefaultQuotaWait

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -243,7 +242,7 @@ func (n *Node) openStore() (func(context.Context) error, error) {
 	n.store, err = store.Open(store.Config{
 		ID: n.cfg.ID, Dir: n.cfg.DataDir,
 		Network: n.transport.Raft(), Address: n.Self().ClusterAddress,
-		Logger: n.cfg.Logger, Clock: time.Now,
+		Logger: n.cfg.Logger, Clock: n.cfg.Clock,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--data-dir %s: %w", n.cfg.DataDir, err)
@@ -255,7 +254,7 @@ func (n *Node) openStore() (func(context.Context) error, error) {
 func (n *Node) openCluster() (func(context.Context) error, error) {
 	n.cluster = cluster.Open(cluster.Config{
 		ID: n.cfg.ID, Store: n.store, Transport: n.transport,
-		QuotaWait: n.cfg.QuotaWait, Leases: n.cfg.leases(), Registerer: n.registry, Logger: n.cfg.Logger,
+		QuotaWait: n.cfg.QuotaWait, Leases: n.cfg.leases(), Clock: n.cfg.Clock, Registerer: n.registry, Logger: n.cfg.Logger,
 	})
 	return n.cluster.Close, nil
 }

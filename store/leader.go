@@ -61,38 +61,61 @@ func (s *Store) watchLeader() {
 	}
 }
 
+// CorrectClock has offset asked, once in each term that this node leads and before
+// anything is stamped in it, what is to be added to this node's clock. It may
+// take a moment: nothing is proposed meanwhile.
+func (s *Store) CorrectClock(offset func() time.Duration) {
+	s.stamping.Lock()
+	defer s.stamping.Unlock()
+	s.offset = offset
+}
+
 // Proposal is a command on its way into the log.
 type Proposal struct {
 	future raft.ApplyFuture
-	closed <-chan struct{}
+	err    error // why it is not on its way
 }
 
 // Propose stamps the command with the cluster time and hands it to the log. It
 // returns at once with a proposal to wait for; proposals of one leader are
 // applied in the order they were made in.
 func (s *Store) Propose(c Command) *Proposal {
-	c.Time, c.Term = s.stamp()
-	return &Proposal{s.raft.Apply(c.Append(nil), enqueueTimeout), s.closed}
+	var err error
+	if c.Time, c.Term, err = s.stamp(); err != nil {
+		return &Proposal{err: err}
+	}
+	return &Proposal{future: s.raft.Apply(c.Append(nil), enqueueTimeout)}
 }
 
 // stamp is the cluster time, in milliseconds, as this node would have it, and
 // the term it is good for. Within a term it runs like the monotonic clock:
 // setting the wall clock, which would end windows and leases early, counts from
-// the next term on.
-func (s *Store) stamp() (now int64, term uint64) {
-	at, term := s.cfg.Clock(), s.raft.CurrentTerm()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if term != s.stampTerm {
-		s.stampTerm, s.stampBase = term, at
+// the next term on. Only a leader stamps.
+func (s *Store) stamp() (now int64, term uint64, err error) {
+	s.stamping.Lock()
+	defer s.stamping.Unlock()
+	switch s.raft.State() {
+	case raft.Leader:
+	case raft.Shutdown:
+		return 0, 0, ErrClosed
+	default:
+		return 0, 0, ErrNotLeader
 	}
-	return s.stampBase.UnixMilli() + at.Sub(s.stampBase).Milliseconds(), term
+	if term = s.raft.CurrentTerm(); term != s.stampTerm {
+		s.stampOffset = s.offset()
+		s.stampTerm, s.stampBase = term, s.cfg.Clock()
+	}
+	passed := s.cfg.Clock().Sub(s.stampBase)
+	return s.stampBase.Add(s.stampOffset).UnixMilli() + passed.Milliseconds(), term, nil
 }
 
 // Wait returns the result of a committed and applied command. ErrNotLeader
 // means that nothing was proposed; ErrUnknownOutcome, and ctx's end, that the
 // command may or may not come to be applied.
 func (p *Proposal) Wait(ctx context.Context) (Result, error) {
+	if p.err != nil {
+		return Result{}, p.err
+	}
 	done := make(chan error, 1)
 	go func() { done <- p.future.Error() }() // ends with raft's answer, at the latest at Shutdown
 	select {
@@ -127,8 +150,8 @@ func (s *Store) ReadIndex(ctx context.Context) (index uint64, now int64, err err
 			}
 			return 0, 0, err
 		}
-		now, _ := s.stamp()
-		return s.Applied(), now, nil
+		now, _, err := s.stamp()
+		return s.Applied(), now, err
 	case <-ctx.Done():
 		return 0, 0, ErrNoLeader
 	}

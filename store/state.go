@@ -44,7 +44,7 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 			s.quota.SetConditions(res.Catalog.Key, res.Catalog.Conditions)
 		}
 	case KindFrames:
-		s.quota.SetParams(c.Leases)
+		s.quota.BeginFrames(c.Leases)
 		res.Frames = make([]quota.Result, len(c.frames))
 		for i, f := range c.frames {
 			res.Frames[i] = s.quota.Apply(f)

@@ -70,8 +70,8 @@ type Config struct {
 	// Logger receives what Raft has to say.
 	Logger *slog.Logger
 	// Clock gives the time that this node stamps into the log while it leads.
-	// Its wall clock is read once a leadership and counted on from there by
-	// its monotonic clock: leases are waited for by these stamps.
+	// Its wall clock is read once a term and counted on from there by its
+	// monotonic clock: leases are waited for by these stamps.
 	Clock func() time.Time
 }
 
@@ -88,10 +88,15 @@ type Store struct {
 
 	mu        sync.Mutex
 	clusterID string
+
+	stamping sync.Mutex
 	// stampTerm is the term that stamps are made in, stampBase the clock when
-	// the first of it was made.
-	stampTerm uint64
-	stampBase time.Time
+	// the first of it was made, and stampOffset what was added to that.
+	stampTerm   uint64
+	stampBase   time.Time
+	stampOffset time.Duration
+	// offset is asked once a term for stampOffset.
+	offset func() time.Duration
 
 	observer    *raft.Observer
 	observed    chan raft.Observation
@@ -127,6 +132,7 @@ func Open(cfg Config) (*Store, error) {
 		observed:    make(chan raft.Observation, 64),
 		leaderMoved: make(chan struct{}, 1),
 		closed:      make(chan struct{}),
+		offset:      func() time.Duration { return 0 },
 	}
 	s.fsm = newFSM(s.rememberClusterID)
 	if err := s.start(); err != nil {

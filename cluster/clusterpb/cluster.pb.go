@@ -83,7 +83,9 @@ type IdentifyResponse struct {
 	Role         string `protobuf:"bytes,6,opt,name=role,proto3" json:"role,omitempty"`
 	// asker_removed is true when the answering node follows a leader and the
 	// asker is not a member.
-	AskerRemoved  bool `protobuf:"varint,7,opt,name=asker_removed,json=askerRemoved,proto3" json:"asker_removed,omitempty"`
+	AskerRemoved bool `protobuf:"varint,7,opt,name=asker_removed,json=askerRemoved,proto3" json:"asker_removed,omitempty"`
+	// clock is the node's wall clock, in ms since the Unix epoch.
+	Clock         int64 `protobuf:"varint,8,opt,name=clock,proto3" json:"clock,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -165,6 +167,13 @@ func (x *IdentifyResponse) GetAskerRemoved() bool {
 		return x.AskerRemoved
 	}
 	return false
+}
+
+func (x *IdentifyResponse) GetClock() int64 {
+	if x != nil {
+		return x.Clock
+	}
+	return 0
 }
 
 type SubmitFrameRequest struct {
@@ -824,7 +833,7 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\n" +
 	"\x1fcluster/clusterpb/cluster.proto\x12\x13tollgate.cluster.v1\"'\n" +
 	"\x0fIdentifyRequest\x12\x14\n" +
-	"\x05asker\x18\x01 \x01(\tR\x05asker\"\xd1\x01\n" +
+	"\x05asker\x18\x01 \x01(\tR\x05asker\"\xe7\x01\n" +
 	"\x10IdentifyResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\rR\bprotocol\x12\x1d\n" +
@@ -833,7 +842,8 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\x05fresh\x18\x04 \x01(\bR\x05fresh\x12#\n" +
 	"\rapplied_index\x18\x05 \x01(\x04R\fappliedIndex\x12\x12\n" +
 	"\x04role\x18\x06 \x01(\tR\x04role\x12#\n" +
-	"\rasker_removed\x18\a \x01(\bR\faskerRemoved\"*\n" +
+	"\rasker_removed\x18\a \x01(\bR\faskerRemoved\x12\x14\n" +
+	"\x05clock\x18\b \x01(\x03R\x05clock\"*\n" +
 	"\x12SubmitFrameRequest\x12\x14\n" +
 	"\x05frame\x18\x01 \x01(\fR\x05frame\"-\n" +
 	"\x13SubmitFrameResponse\x12\x16\n" +

@@ -24,9 +24,10 @@ type window struct {
 	lost  uint64 // of those, what nobody came to say was spent
 	// debt is units that refused calls were charged while others held all
 	// that was left; what comes back pays it first.
-	debt   uint64
-	phase  Phase
-	leases []lease // sorted by holder
+	debt    uint64
+	phase   Phase
+	drained uint64  // State.entries when the draining began
+	leases  []lease // sorted by holder
 }
 
 // lease is what one incarnation of a node holds of a window. The units are the
@@ -70,9 +71,17 @@ func (w *window) pool() uint64 {
 	return w.max - min(w.max, w.used+w.leased())
 }
 
-// awaited reports whether a node may still hold units that it can spend.
-func (w *window) awaited(now int64) bool {
-	return slices.ContainsFunc(w.leases, func(l lease) bool { return l.units > 0 && l.expires > now })
+// drainEntries is how many entries a window that drains lets pass before it
+// gives up a holder whose lease has expired. While the log stood still, nobody
+// could give anything back; and an entry that was late tells holders only as it
+// is applied that they are to.
+const drainEntries = 8
+
+// awaited reports whether a node may still hold units that it can spend, or
+// that it was not given the time to give back.
+func (w *window) awaited(s *State) bool {
+	asked := w.phase > Leasing && s.entries >= w.drained+drainEntries
+	return slices.ContainsFunc(w.leases, func(l lease) bool { return l.units > 0 && (l.expires > s.now || !asked) })
 }
 
 // open opens a window if none runs. A window too small to be shared out is
@@ -102,6 +111,7 @@ func (c *counter) enter(s *State, p Phase) {
 // at once.
 func (c *counter) drain(s *State) {
 	if c.window.phase == Leasing {
+		c.window.drained = s.entries
 		c.enter(s, Draining)
 	}
 	c.settle(s)
@@ -111,7 +121,7 @@ func (c *counter) drain(s *State) {
 // that were lost held counts as used.
 func (c *counter) settle(s *State) {
 	w := &c.window
-	if w.phase != Draining || w.awaited(s.now) {
+	if w.phase != Draining || w.awaited(s) {
 		return
 	}
 	w.lose(s)
@@ -141,7 +151,7 @@ func (c *counter) payDebt() {
 // past the pool nobody knows while a node may still give units back.
 func (c *counter) decidable(s *State, n uint64) uint64 {
 	w := &c.window
-	if w.phase == Exhausted || !w.awaited(s.now) {
+	if w.phase == Exhausted || !w.awaited(s) {
 		return n
 	}
 	return min(n, w.pool())
@@ -170,7 +180,7 @@ func (c *counter) take(s *State, n uint64) uint64 {
 // what the pool does not have is owed by what comes back.
 func (c *counter) charge(s *State, n uint64) {
 	w := &c.window
-	if w.phase == Exhausted || !w.awaited(s.now) {
+	if w.phase == Exhausted || !w.awaited(s) {
 		c.take(s, n)
 		return
 	}

@@ -185,7 +185,7 @@ func (s *State) decide(t Take) Decision {
 		}
 		d.Windows[i] = c.window.start
 		switch {
-		case refused && c.window.phase != Exhausted && c.window.awaited(s.now):
+		case refused && c.window.phase != Exhausted && c.window.awaited(s):
 			c.charge(s, decided)
 			admitted = 0
 		default:

@@ -15,7 +15,7 @@ var strictly = Params{LeaseMillis: DefaultLeaseMillis, MinLease: MaxMinLease}
 // machine is a state with one domain "d" and the conditions, in strict windows.
 func machine(conditions ...Condition) *State {
 	s := NewState()
-	s.SetParams(strictly)
+	s.BeginFrames(strictly)
 	s.SetMembers(3)
 	s.Advance(1_000_000)
 	s.SetConditions("d", conditions)
@@ -241,7 +241,7 @@ func FuzzDecodeFrame(f *testing.F) {
 			return
 		}
 		s := machine(Condition{"", 300, 60}, Condition{"GET /x", 500, 1})
-		s.SetParams(Params{LeaseMillis: 100, MinLease: 1})
+		s.BeginFrames(Params{LeaseMillis: 100, MinLease: 1})
 		s.Apply(frame) // must not panic
 		again, err := DecodeFrame(frame.Append(nil))
 		if err != nil || !reflect.DeepEqual(frame, again) {
@@ -252,7 +252,7 @@ func FuzzDecodeFrame(f *testing.F) {
 
 func FuzzDecodeState(f *testing.F) {
 	s := machine(Condition{"", 300, 60}, Condition{"GET /x", 500, 1})
-	s.SetParams(Params{LeaseMillis: 100, MinLease: 1})
+	s.BeginFrames(Params{LeaseMillis: 100, MinLease: 1})
 	s.Apply(frameOf("n1", 1, 1, s.calls("GET /x", 3)))
 	s.Apply(&Frame{Node: "n1", Incarnation: 1, Seq: 2, Reports: []Report{{Counter: 1, Want: 10}}})
 	f.Add(s.Append(nil))

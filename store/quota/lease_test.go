@@ -26,7 +26,7 @@ type desk struct {
 // newDesk shares units out to so many members.
 func newDesk(t *testing.T, members int, conditions ...Condition) *desk {
 	s := machine(conditions...)
-	s.SetParams(testLeases)
+	s.BeginFrames(testLeases)
 	s.SetMembers(members)
 	return &desk{s, t, map[string]uint64{}}
 }
@@ -65,8 +65,13 @@ func (d *desk) call(node string, n uint32) Decision {
 	return d.from(node, Frame{Takes: []Take{{[]uint64{1}, n}}}).Decisions[0]
 }
 
-// after moves time on.
-func (d *desk) after(ms int64) { d.Advance(d.Now() + ms) }
+// after moves time on, while the log goes on.
+func (d *desk) after(ms int64) {
+	for range drainEntries {
+		d.BeginFrames(d.params)
+	}
+	d.Advance(d.Now() + ms)
+}
 
 // reads compares the reading of a counter.
 func (d *desk) reads(name string, id uint64, used, leased, pool uint64, phase Phase) {
@@ -241,7 +246,7 @@ func TestExpiredLeaseCountsAsUsed(t *testing.T) {
 	d.says("n1 is lost", d.call("n3", 3), 3, 3)
 	d.reads("then", 1, 95, 0, 5, Strict)
 
-	// Of one that leases, when it is exhausted; until then it may be renewed.
+	// Of one that leases, once it has drained; until then it may be renewed.
 	d = newDesk(t, 3, Condition{"", 100, 60})
 	d.call("n1", 1)
 	d.lease("n1", 10)
@@ -252,8 +257,42 @@ func TestExpiredLeaseCountsAsUsed(t *testing.T) {
 	d.after(wait)
 	d.says("the pool is enough", d.call("n2", 80), 80, 80)
 	d.reads("then", 1, 85, 6, 9, Leasing)
-	d.says("past it", d.call("n2", 10), 10, 9)
+	d.says("past it", d.call("n2", 10), 9, 9)
+	d.reads("it is missed now", 1, 94, 6, 0, Draining)
+	d.after(0)
+	d.says("and lost", d.call("n2", 1), 1, 0)
 	d.reads("then", 1, 100, 0, 0, Exhausted)
+	if r := d.Readings("d", 0)[0]; r.Lost != 6 {
+		t.Errorf("it tells of %d lost units, want 6", r.Lost)
+	}
+}
+
+// TestHoldersAreGivenTime: where the log stood still for longer than a lease, the
+// entry that begins the draining comes to holders late. They have some entries
+// to give back in, though their leases have expired long ago.
+func TestHoldersAreGivenTime(t *testing.T) {
+	d := newDesk(t, 3, Condition{"", 100, 60})
+	d.call("n1", 1)
+	d.lease("n1", 10)
+	d.lease("n2", 10)
+	d.call("n3", 80) // begins the draining
+	entry := func(ms int64) {
+		d.BeginFrames(d.params)
+		d.Advance(d.Now() + ms)
+	}
+	entry(3 * wait)
+	d.says("the next one", d.call("n3", 1), 0, 0)
+	entry(1)
+	d.report("n1", Report{Counter: 1, Spent: 7, Back: 3})
+	d.says("what came back", d.call("n3", 5), 3, 3)
+	for range drainEntries - 3 {
+		entry(1)
+		d.says("n2 is awaited", d.call("n3", 1), 0, 0)
+	}
+	d.reads("then", 1, 90, 10, 0, Draining)
+	entry(0)
+	d.says("n2 is lost", d.call("n3", 1), 1, 0)
+	d.reads("at the end", 1, 100, 0, 0, Exhausted)
 }
 
 // TestExhaustedOnlyWhenNobodyHoldsAUnit goes through what may be out when a
@@ -264,7 +303,7 @@ func TestExhaustedOnlyWhenNobodyHoldsAUnit(t *testing.T) {
 		want    Phase
 	}{
 		"a lease":           {func(d *desk) {}, Draining},
-		"an expired lease":  {func(d *desk) { d.after(wait) }, Exhausted},
+		"an expired lease":  {func(d *desk) { d.after(wait) }, Draining}, // its holder has not been told
 		"a renewed lease":   {func(d *desk) { d.after(wait - 1); d.report("n2", Report{Counter: 1, Renew: true}); d.after(wait - 1) }, Draining},
 		"spent to the last": {func(d *desk) { d.report("n2", Report{Counter: 1, Spent: 10}) }, Exhausted},
 		"a new leader": {func(d *desk) {
@@ -479,7 +518,7 @@ func TestLeaseOfAShortWindow(t *testing.T) {
 		}
 	}
 	d := newDesk(t, 3, Condition{"", 1000, 3600})
-	d.SetParams(Params{LeaseMillis: 1, MinLease: 1})
+	d.BeginFrames(Params{LeaseMillis: 1, MinLease: 1})
 	d.call("n1", 1)
 	if g := d.lease("n1", 10); g.LeaseMillis != MinLeaseMillis {
 		t.Errorf("the shortest lease is %d ms, want %d", g.LeaseMillis, MinLeaseMillis)
@@ -733,7 +772,7 @@ type bazaar struct {
 func newBazaar(t *rapid.T) *bazaar {
 	b := &bazaar{t: t, s: NewState(), admitted: map[[2]int64]uint64{}, limits: map[[2]int64]uint64{}}
 	b.s.Advance(1_000_000)
-	b.s.SetParams(testLeases)
+	b.s.BeginFrames(testLeases)
 	b.s.SetMembers(3)
 	b.deploy()
 	for i := range 3 {

@@ -154,7 +154,7 @@ func newPair(t *rapid.T) *pair {
 	for _, n := range []string{"n1", "n2"} {
 		p.nodes[n] = &sender{incarnation: 1}
 	}
-	p.s.SetParams(strictly)
+	p.s.BeginFrames(strictly)
 	p.s.SetMembers(3)
 	p.tick(1)
 	return p

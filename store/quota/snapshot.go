@@ -9,18 +9,18 @@ import (
 
 // The whole state, in the terms of codec.go; equal states have equal bytes.
 //
-//	state    now:u term:u leaseMillis:u minLease:u members:u lastID:u
+//	state    now:u entries:u term:u leaseMillis:u minLease:u members:u lastID:u
 //	         domains:u  { key:s counters:u counter* }
 //	         sessions:u { node:s incarnation:u seq:u result }
 //	counter  id:u endpoint:s reset:u max:u
-//	         start:u windowMax:u used:u lost:u debt:u phase:u
+//	         start:u windowMax:u used:u lost:u debt:u phase:u drained:u
 //	         leases:u { node:s incarnation:u units:u expires:u }
 
 const maxCount = math.MaxUint32 // of a list: stops absurd lengths, not real ones
 
 // Append appends the state's canonical encoding, for snapshots and digests.
 func (s *State) Append(b []byte) []byte {
-	b = appendUvarints(b, uint64(s.now), s.term, uint64(s.params.LeaseMillis), uint64(s.params.MinLease),
+	b = appendUvarints(b, uint64(s.now), s.entries, s.term, uint64(s.params.LeaseMillis), uint64(s.params.MinLease),
 		uint64(s.members), s.lastID, uint64(len(s.domains)))
 	for _, key := range sorted(s.domains) {
 		b = protowire.AppendString(b, key)
@@ -43,7 +43,7 @@ func (c *counter) append(b []byte) []byte {
 	b = protowire.AppendVarint(b, c.id)
 	b = protowire.AppendString(b, c.endpoint)
 	b = appendUvarints(b, uint64(c.reset), c.max,
-		uint64(w.start), w.max, w.used, w.lost, w.debt, uint64(w.phase), uint64(len(w.leases)))
+		uint64(w.start), w.max, w.used, w.lost, w.debt, uint64(w.phase), w.drained, uint64(len(w.leases)))
 	for _, l := range w.leases {
 		b = protowire.AppendString(b, l.holder.node)
 		b = appendUvarints(b, l.holder.incarnation, l.units, uint64(l.expires))
@@ -55,7 +55,7 @@ func (c *counter) append(b []byte) []byte {
 func DecodeState(b []byte) (*State, error) {
 	r := &reader{b: b}
 	s := NewState()
-	s.now, s.term = r.time("now"), r.uvarint()
+	s.now, s.entries, s.term = r.time("now"), r.uvarint(), r.uvarint()
 	s.params = Params{
 		LeaseMillis: uint32(r.bounded("lease", 0, math.MaxUint32)),
 		MinLease:    uint32(r.bounded("smallest lease", 0, math.MaxUint32)),
@@ -89,12 +89,13 @@ func (r *reader) counter() *counter {
 		reset:    uint32(r.bounded("reset", 1, math.MaxUint32)),
 		max:      r.uvarint(),
 		window: window{
-			start: r.time("start"),
-			max:   r.uvarint(),
-			used:  r.uvarint(),
-			lost:  r.uvarint(),
-			debt:  r.uvarint(),
-			phase: r.phase(),
+			start:   r.time("start"),
+			max:     r.uvarint(),
+			used:    r.uvarint(),
+			lost:    r.uvarint(),
+			debt:    r.uvarint(),
+			phase:   r.phase(),
+			drained: r.uvarint(),
 			leases: list(r, "leases", maxCount, func() lease {
 				return lease{
 					holder:  holder{r.string("node", maxNodeBytes), r.uvarint()},

@@ -9,6 +9,7 @@ import (
 // not safe for concurrent use.
 type State struct {
 	now     int64
+	entries uint64 // of frames, applied
 	term    uint64
 	params  Params
 	members int
@@ -50,8 +51,12 @@ func (s *State) Now() int64 { return s.now }
 // back.
 func (s *State) Advance(t int64) { s.now = max(s.now, t) }
 
-// SetParams sets the bounds of leases from here on.
-func (s *State) SetParams(p Params) { s.params = p }
+// BeginFrames says that a log entry of frames follows, and what bounds leases
+// from it on.
+func (s *State) BeginFrames(p Params) {
+	s.params = p
+	s.entries++
+}
 
 // SetMembers sets the number of nodes that units are shared out to.
 func (s *State) SetMembers(n int) { s.members = n }

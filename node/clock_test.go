@@ -1,0 +1,76 @@
+package node_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/tollgate/tollgate/node/nodetest"
+)
+
+// wrongClock sets the third node's clock forward by ahead.
+func wrongClock(ahead time.Duration) nodetest.Option {
+	return func(cfg *nodetest.Config) {
+		if cfg.ID == "n3" {
+			cfg.Clock = func() time.Time { return time.Now().Add(ahead) }
+		}
+	}
+}
+
+// TestLeaderAhead: a leader whose clock stands two hours ahead of the others'
+// ends no window: what was used up stays so, until the same time.
+func TestLeaderAhead(t *testing.T) {
+	t.Parallel()
+	c := nodetest.Start(t, 3, wrongClock(2*time.Hour))
+	c.Deploy(document([][2]int{{100, 3600}}, nil))
+	var got tally
+	for !got.exhausted.Load() {
+		got.call(c.Nodes[0].Cluster().Take, endpoint)
+	}
+	ends := c.Nodes[0].Store().Readings("d", 0)[0].WindowEnds
+	lead(t, c, c.Nodes[2])
+	for range 10 {
+		for _, n := range c.Nodes {
+			got.call(n.Cluster().Take, endpoint)
+		}
+	}
+	if n := got.admitted.Load(); n != 100 {
+		t.Errorf("admitted %d of a limit of 100", n)
+	}
+	if after := c.Nodes[0].Store().Readings("d", 0)[0].WindowEnds; after != ends {
+		t.Errorf("the window ends at %d, by the leader with the wrong clock at %d", ends, after)
+	}
+	c.Digest()
+}
+
+// TestLeaderBehind: a leader whose clock stands two hours behind does not have
+// time stand still: a window of a second that was used up ends.
+func TestLeaderBehind(t *testing.T) {
+	t.Parallel()
+	c := nodetest.Start(t, 3, wrongClock(-2*time.Hour))
+	c.Deploy(document([][2]int{{30, 1}}, nil))
+	lead(t, c, c.Nodes[2])
+	// Two windows more than the ones that the leader before may have begun.
+	for range 4 {
+		nodetest.Eventually(t, "a window ends", func() bool {
+			v, err := c.Nodes[0].Cluster().Take("d", endpoint)
+			return err == nil && v.Admitted
+		})
+		nodetest.Eventually(t, "the window is used up", func() bool {
+			v, err := c.Nodes[0].Cluster().Take("d", endpoint)
+			return err == nil && !v.Admitted
+		})
+	}
+	c.Digest()
+}
+
+// lead has a node lead.
+func lead(t *testing.T, c *nodetest.Cluster, n *nodetest.Node) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), nodetest.Patience)
+	defer cancel()
+	nodetest.Eventually(t, n.ID+" leads", func() bool {
+		err := c.Leader().Cluster().Transfer(ctx, n.ID)
+		return err == nil && c.Leader() == n
+	})
+}
