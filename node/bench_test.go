@@ -63,6 +63,46 @@ func BenchmarkStrict(b *testing.B) {
 	}
 }
 
+// BenchmarkLogEntries is the log of three nodes while calls are offered at a
+// given rate, in the middle of an hour's window on domain and endpoint. The
+// log's entries a second are to be the same at every rate: they depend on the
+// leases that there are, not on the calls.
+func BenchmarkLogEntries(b *testing.B) {
+	for _, rate := range []int{1000, 10_000, 100_000} { // calls/s
+		b.Run(fmt.Sprintf("rate=%d", rate), func(b *testing.B) {
+			c := nodetest.Start(b, 3)
+			c.Deploy(document([][2]int{{1_000_000_000, 3600}}, [][2]int{{1_000_000_000, 3600}}))
+			offer(b, c, rate, rate) // a second, for leases to find their size
+			before := c.Nodes[0].Store().Applied()
+			b.ResetTimer()
+			offer(b, c, rate, b.N)
+			b.ReportMetric(float64(c.Nodes[0].Store().Applied()-before)/b.Elapsed().Seconds(), "entries/s")
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+		})
+	}
+}
+
+// offer makes n calls at a rate a second, spread over the nodes. A caller that is
+// behind makes up for it.
+func offer(b *testing.B, c *nodetest.Cluster, rate, n int) {
+	var wg sync.WaitGroup
+	begin := time.Now()
+	for i, nd := range c.Nodes {
+		wg.Go(func() {
+			for k := i; k < n; k += len(c.Nodes) {
+				due := begin.Add(time.Duration(k) * time.Second / time.Duration(rate))
+				if early := time.Until(due); early > time.Millisecond {
+					time.Sleep(early)
+				}
+				if v, err := nd.Cluster().Take("d", endpoint); err != nil || !v.Admitted {
+					b.Errorf("%+v, %v", v, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func reportPercentiles(b *testing.B, took []time.Duration) {
 	slices.Sort(took)
 	at := func(p float64) float64 { return took[int(p*float64(len(took)-1))].Seconds() * 1000 }

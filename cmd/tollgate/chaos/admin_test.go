@@ -143,9 +143,19 @@ func (c *cluster) leader() *node {
 	return nil
 }
 
-// put makes a document live.
+// put makes a new document live. On a machine that is too busy leadership may
+// move without any fault, and leave it open whether that was done.
 func (c *cluster) put(via *node, document []byte) error {
-	return c.admin.do(via, http.MethodPost, "/v1/domains?deploy=true", document, nil)
+	asked := false
+	return c.await("a document is imported through "+via.id, healPatience, func() error {
+		err := c.admin.do(via, http.MethodPost, "/v1/domains?deploy=true", document, nil)
+		var r *refusal
+		if asked && errors.As(err, &r) && r.status == http.StatusConflict {
+			return nil // an attempt before this one did it
+		}
+		asked = true
+		return err
+	})
 }
 
 // reading is one condition of GET /v1/domains/{key}/quota.

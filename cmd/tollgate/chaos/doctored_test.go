@@ -75,11 +75,11 @@ func TestCheckersFindDoctoredHistories(t *testing.T) {
 func TestUnknownCalls(t *testing.T) {
 	w := &target{domain: "d", path: "/x", limit: 40, window: time.Hour, class: small}
 	h := sound(w)
-	h[3].verdict, h[7].verdict = unknown, unknown // their units explain the refusals
+	h[3].verdict, h[7].verdict = unknown, undecided // their units explain the refusals
 	if got := checkLinearizable(w, h, true, ""); got != nil {
-		t.Errorf("two unknown among the admitted: %v", got)
+		t.Errorf("one unknown and one undecided among the admitted: %v", got)
 	}
-	h[11].verdict = undecided // its unit does not
+	h[11].verdict = notReady // its unit does not
 	if got := checkLinearizable(w, h, true, ""); got == nil {
 		t.Error("a unit is lost, and the exact model does not see it")
 	}

@@ -155,10 +155,11 @@ func (r *round) check(open []*target) (found []violation) {
 			continue
 		}
 		add(checkNeverEarly(t, h, r.lost[t]))
-		if most := r.mayLose(t); r.lost[t] > most {
-			add([]violation{{fmt.Sprintf("never early: %d units of %v are lost with their holders, at most %d may be", r.lost[t], t, most), nil}})
+		if t.strict() && r.lost[t] > 0 {
+			add([]violation{{fmt.Sprintf("never early: %d units of %v are lost with their holders, and nobody held any", r.lost[t], t), nil}})
 		}
 	}
+	add(r.checkLost())
 	for g, h := range groups {
 		add(checkNeverOver(g.name, g.limit, h))
 	}
@@ -171,18 +172,23 @@ func (r *round) check(open []*target) (found []violation) {
 	return found
 }
 
-// mayLose bounds the units that may be lost with their holders: those of nodes
-// that died or were cut off, all that they held; elsewhere what a node may hold
-// that stands still for longer than a lease on a machine that is too busy, without
-// any fault of ours.
-func (r *round) mayLose(t *target) int {
-	switch {
-	case t.strict():
-		return 0
-	case r.gentle:
-		return 2 + t.limit/50
+// starved is the share of all units that a round may lose in which nobody died or
+// was cut off: on a machine that is too busy, a node may stand still for longer
+// than a lease.
+const starved = 0.05
+
+// checkLost holds a round without a fault that loses units to that.
+func (r *round) checkLost() []violation {
+	lost, units := 0, 0
+	for t := range r.parts {
+		if t.oneWindow() {
+			lost, units = lost+r.lost[t], units+t.limit
+		}
 	}
-	return t.limit
+	if !r.gentle || float64(lost) <= starved*float64(units) {
+		return nil
+	}
+	return []violation{{fmt.Sprintf("never early: %d of %d units are lost with their holders, though no node died or was cut off", lost, units), nil}}
 }
 
 // readOut: once everything is used up, every node reads the same quota out. It
