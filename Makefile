@@ -3,19 +3,20 @@
 GO      ?= go
 BIN     := bin/tollgate
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo +dirty)
 SEEDS    := 20000
 FROM     := 1
 DURATION := 3m
 SEED     := 1
 GOFILES := $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
 
-.PHONY: help build run demo test simulate chaos check format vet staticcheck arrows tidy bench generate clean
+.PHONY: help build run demo test simulate chaos check format vet staticcheck arrows tidy bench bench-peers micro bench-diff scale generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/tollgate
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/tollgate
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o $(BIN) ./cmd/tollgate
 
 bin/demo: $(wildcard scripts/demo/*)
 	$(GO) build -o $@ ./scripts/demo
@@ -53,8 +54,20 @@ arrows: ## packages import only what the house allows
 tidy: ## fails if go mod tidy would change anything
 	$(GO) mod tidy -diff
 
-bench: ## the benchmarks beside the code
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: build ## measure it under load, beside the peers that are installed, in under ten minutes
+	$(BIN) bench --out bench/results --page bench/RESULTS.md
+
+bench-peers: ## install the peers that bench measures, as far as they are to be had
+	@scripts/bench-peers
+
+micro: ## the benchmarks beside the code
+	$(GO) test -run '^$$' -bench . -skip Scale -benchmem ./...
+
+bench-diff: ## the benchmarks beside the code against a commit: make bench-diff [BASE=HEAD~1] [BENCH=.] [PKGS=...]
+	@BASE='$(BASE)' BENCH='$(BENCH)' PKGS='$(PKGS)' scripts/bench-diff
+
+scale: ## simulate 3 to 200 nodes and up to a million counters (bench/SCALE.md)
+	$(GO) test ./cluster -run '^$$' -bench Scale -benchtime 1x -timeout 0
 
 generate: ## the code made from .proto files; needs protoc
 	mkdir -p bin

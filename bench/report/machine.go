@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 )
@@ -84,33 +83,6 @@ func (m Machine) String() string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// Commit is the revision that this binary was built from, with "+dirty" where
-// the work tree differed from it, and "unknown" if the build did not record
-// it, as a test's does not.
-func Commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return unknownCommit
-	}
-	return commitOf(info.Settings)
-}
-
-func commitOf(settings []debug.BuildSetting) string {
-	commit, modified := unknownCommit, false
-	for _, s := range settings {
-		switch s.Key {
-		case "vcs.revision":
-			commit = s.Value
-		case "vcs.modified":
-			modified = s.Value == "true"
-		}
-	}
-	if modified && commit != unknownCommit {
-		commit += dirtySuffix
-	}
-	return commit
 }
 
 // shortCommit cuts a revision to what tells it from others.

@@ -2,7 +2,6 @@ package report
 
 import (
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"testing"
 )
@@ -45,31 +44,5 @@ func TestThisMachine(t *testing.T) {
 	}
 	if got := (Machine{Cores: 1, OS: "plan9", Go: "go1.26"}).String(); got != "unknown processor, 1 core, plan9, go1.26" {
 		t.Errorf("a machine that tells little is %q", got)
-	}
-}
-
-func TestCommitOf(t *testing.T) {
-	const revision = "cc558a7a8723bf00327a3abee6e5b71fd3d3f013"
-	for _, c := range []struct {
-		revision, modified, want string
-	}{
-		{revision, "false", revision},
-		{revision, "true", revision + "+dirty"},
-		{"", "true", "unknown"},
-		{"", "", "unknown"},
-	} {
-		settings := []debug.BuildSetting{{Key: "-trimpath", Value: "true"}}
-		if c.modified != "" {
-			settings = append(settings, debug.BuildSetting{Key: "vcs.modified", Value: c.modified})
-		}
-		if c.revision != "" {
-			settings = append(settings, debug.BuildSetting{Key: "vcs.revision", Value: c.revision})
-		}
-		if got := commitOf(settings); got != c.want {
-			t.Errorf("%+v: got %s", c, got)
-		}
-	}
-	if Commit() == "" {
-		t.Error("this binary's commit is empty")
 	}
 }

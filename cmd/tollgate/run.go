@@ -94,7 +94,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.importCommand(), a.validateCommand(), a.exportCommand(), a.diffCommand(), a.deployCommand(),
 		a.domainsCommand(), a.cloneCommand(), a.deleteCommand(), a.quotaCommand(),
 		a.membersCommand(), a.joinCommand(), a.leaveCommand(), a.transferCommand(),
-		a.signCommand(), a.tokenCommand(), a.explainCommand(),
+		a.signCommand(), a.tokenCommand(), a.explainCommand(), a.benchCommand(),
 		a.versionCommand(),
 	)
 	return root
