@@ -81,6 +81,10 @@ const (
 	closedUnits = math.MinInt64 / 2
 	// stripeUnits is the most that a stripe is filled with at a time.
 	stripeUnits = 64
+	// leastSupply is the time, ns, that a lease is to have units for at least. A
+	// long one has them for a quarter of its time: to ask for more takes a round,
+	// and what a node holds is lost with it.
+	leastSupply = int64(quota.DefaultLeaseMillis * time.Millisecond)
 )
 
 func newLease(window int64, stripes int) *lease {
@@ -180,7 +184,7 @@ func (l *lease) extend(g quota.Grant, sent instant) {
 // spent lately: spent units in the time since the last report.
 func (l *lease) appetite(spent uint64, now int64) uint32 {
 	elapsed := max(now-l.reported, int64(time.Millisecond))
-	target := 2 * float64(spent) * float64(l.length) / float64(elapsed)
+	target := 2 * float64(spent) * float64(min(l.length, max(leastSupply, l.length/4))) / float64(elapsed)
 	// Growing by a factor finds the right size in a few rounds, without
 	// taking what others need on the strength of one burst.
 	target = min(target, 4*float64(max(l.last, l.out)))

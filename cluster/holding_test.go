@@ -144,10 +144,13 @@ func TestRenewedAtHalfTime(t *testing.T) {
 	are(t, "renewed by that", []*caller{g.call("")}, local)
 }
 
-// TestUnusedLeaseGoesBack when half its time is over.
+// TestUnusedLeaseGoesBack at its end: until then somebody may call.
 func TestUnusedLeaseGoesBack(t *testing.T) {
 	g := leased(t)
-	g.after(spends - 500*time.Millisecond)
+	g.after(spends - 200*time.Millisecond)
+	g.look()
+	g.quiet("a while before its end")
+	g.after(100 * time.Millisecond)
 	g.look()
 	f := g.collect()
 	if f == nil || len(f.Reports) != 1 || f.Reports[0] != (quota.Report{Counter: 1, Window: f.Reports[0].Window, Back: 4}) {

@@ -127,7 +127,7 @@ func TestLoopLooksAfterLeases(t *testing.T) {
 		t.Fatal("the first call is not admitted")
 	}
 	poll(t, "a lease is here", func() bool { return g.books().Leased > 0 })
-	g.after(spends / 2)
+	g.after(spends - 50*time.Millisecond)
 	poll(t, "it is back", func() bool { return g.books().Leased == 0 })
 	if got := g.books().Used; got != 1 {
 		t.Errorf("%d units are used, want 1", got)

@@ -674,7 +674,7 @@ func TestFrameBounds(t *testing.T) {
 	}
 	// All leases are there; all go back at once.
 	are(t, "with leases", []*caller{g.call(name(0)), g.call(name(endpoints - 1))}, local, local)
-	g.after(800 * time.Millisecond)
+	g.after(spends - 100*time.Millisecond)
 	g.look()
 	clear(said)
 	for f := g.collect(); f != nil; f = g.collect() {

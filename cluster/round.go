@@ -332,7 +332,7 @@ func (c *call) refund() {
 }
 
 // look looks after the leases: used ones are renewed when half their time is
-// over, unused ones go back, those of ended windows are dropped.
+// over, unused ones go back at their end, those of ended windows are dropped.
 func (l *Ledger) look() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -348,9 +348,11 @@ func (l *Ledger) look() {
 			h.lease.Store(nil)
 			le.close()
 		case left > le.length/2 || h.marked:
-		case le.left() == le.out && at.mono-le.reported > le.length/3: // nobody used it
-			h.giveUp = true
-			l.markLocked(h, 0)
+		case le.left() == le.out: // nobody used it, and somebody may until it ends
+			if left < le.length/8 {
+				h.giveUp = true
+				l.markLocked(h, 0)
+			}
 		default:
 			l.markLocked(h, 0)
 		}

@@ -17,13 +17,14 @@ import (
 
 // Bounds and defaults of Config.
 const (
-	DefaultQuotaWait    = 2 * time.Second
-	MaxQuotaWait        = time.Minute
-	DefaultLeaseTime    = quota.DefaultLeaseMillis * time.Millisecond
-	MinLeaseTime        = quota.MinLeaseMillis * time.Millisecond
-	MaxLeaseTime        = quota.MaxLeaseMillis * time.Millisecond
-	DefaultDrainTimeout = 10 * time.Second
-	MaxDrainTimeout     = 10 * time.Minute
+	DefaultQuotaWait     = 2 * time.Second
+	MaxQuotaWait         = time.Minute
+	DefaultLeaseTime     = quota.DefaultLeaseMillis * time.Millisecond
+	DefaultLongLeaseTime = quota.DefaultLongLeaseMillis * time.Millisecond
+	MinLeaseTime         = quota.MinLeaseMillis * time.Millisecond
+	MaxLeaseTime         = quota.MaxLeaseMillis * time.Millisecond
+	DefaultDrainTimeout  = 10 * time.Second
+	MaxDrainTimeout      = 10 * time.Minute
 	// MinTokenLength is what keeps a shared secret from being guessed offline.
 	MinTokenLength = 32
 )
@@ -57,9 +58,13 @@ type Config struct {
 	// answered 50300; 0 means DefaultQuotaWait, at most MaxQuotaWait.
 	QuotaWait time.Duration
 	// LeaseTime is how long a node may spend units it was leased, while this
-	// node leads; 0 means DefaultLeaseTime, 10 ms to a minute. Windows shorter
+	// node leads and the quota nears its end; 0 means DefaultLeaseTime, 10 ms to
+	// a minute. Windows shorter
 	// than ten leases have leases of a tenth of them.
 	LeaseTime time.Duration
+	// LongLeaseTime is how long it may be far from the end; 0 means
+	// DefaultLongLeaseTime, less than LeaseTime that; at most a minute.
+	LongLeaseTime time.Duration
 	// MinLease is the smallest block of units worth leasing; 0 means
 	// quota.DefaultMinLease, at most quota.MaxMinLease. A window whose share
 	// for a node is less is decided call by call.
@@ -97,6 +102,9 @@ func (c *Config) Validate() error {
 	if c.LeaseTime == 0 {
 		c.LeaseTime = DefaultLeaseTime
 	}
+	if c.LongLeaseTime == 0 {
+		c.LongLeaseTime = DefaultLongLeaseTime
+	}
 	if c.MinLease == 0 {
 		c.MinLease = quota.DefaultMinLease
 	}
@@ -132,6 +140,9 @@ func (c *Config) Validate() error {
 	if c.LeaseTime < MinLeaseTime || c.LeaseTime > MaxLeaseTime {
 		bad("--lease-time %v: must be %v to %v", c.LeaseTime, MinLeaseTime, MaxLeaseTime)
 	}
+	if c.LongLeaseTime < MinLeaseTime || c.LongLeaseTime > MaxLeaseTime {
+		bad("--long-lease-time %v: must be %v to %v", c.LongLeaseTime, MinLeaseTime, MaxLeaseTime)
+	}
 	if c.MinLease < 1 || c.MinLease > quota.MaxMinLease {
 		bad("--min-lease %d: must be 1 to %d", c.MinLease, quota.MaxMinLease)
 	}
@@ -165,7 +176,10 @@ func (c *Config) Validate() error {
 }
 
 func (c *Config) leases() quota.Params {
-	return quota.Params{LeaseMillis: uint32(c.LeaseTime.Milliseconds()), MinLease: uint32(c.MinLease)}
+	return quota.Params{
+		LeaseMillis: uint32(c.LeaseTime.Milliseconds()), LongLeaseMillis: uint32(c.LongLeaseTime.Milliseconds()),
+		MinLease: uint32(c.MinLease),
+	}
 }
 
 // checkAddress accepts host:port; port 0 and an empty or wildcard host only

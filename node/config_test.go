@@ -55,6 +55,7 @@ func TestConfigProblems(t *testing.T) {
 		"negative lease":      {func(c *node.Config) { c.LeaseTime = -time.Second }, `--lease-time -1s: must be 10ms to 1m0s`},
 		"lease too short":     {func(c *node.Config) { c.LeaseTime = time.Millisecond }, `--lease-time 1ms: must be 10ms to 1m0s`},
 		"lease too long":      {func(c *node.Config) { c.LeaseTime = time.Hour }, `--lease-time 1h0m0s: must be 10ms to 1m0s`},
+		"long lease too long": {func(c *node.Config) { c.LongLeaseTime = time.Hour }, `--long-lease-time 1h0m0s: must be 10ms to 1m0s`},
 		"negative min lease":  {func(c *node.Config) { c.MinLease = -1 }, `--min-lease -1: must be 1 to 1000000`},
 		"min lease too large": {func(c *node.Config) { c.MinLease = 1_000_001 }, `--min-lease 1000001: must be 1 to 1000000`},
 		"no port":             {func(c *node.Config) { c.Listen = "127.0.0.1" }, `--listen "127.0.0.1": must be HOST:PORT`},
@@ -110,7 +111,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if cfg.QuotaWait != 2*time.Second || cfg.LeaseTime != node.DefaultLeaseTime || cfg.MinLease == 0 || cfg.DrainTimeout != 10*time.Second || cfg.Logger == nil || cfg.Network == nil {
+	if cfg.QuotaWait != 2*time.Second || cfg.LeaseTime != node.DefaultLeaseTime || cfg.LongLeaseTime != node.DefaultLongLeaseTime || cfg.MinLease == 0 || cfg.DrainTimeout != 10*time.Second || cfg.Logger == nil || cfg.Network == nil {
 		t.Errorf("the defaults are %+v", cfg)
 	}
 }

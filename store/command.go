@@ -40,7 +40,7 @@ const (
 //	version:byte(1) kind:byte time:u term:u payload
 //	KindInit     clusterID:s
 //	KindCatalog  catalog.Command
-//	KindFrames   leaseMillis:u minLease:u count:u { frame:s }   (quota.Frame)
+//	KindFrames   leaseMillis:u longLeaseMillis:u minLease:u count:u { frame:s }   (quota.Frame)
 //	KindMember   id:s admin:s proxy:s
 //	KindForget   id:s
 //
@@ -80,6 +80,7 @@ func (c *Command) Append(b []byte) []byte {
 		b = c.Catalog.Append(b)
 	case KindFrames:
 		b = protowire.AppendVarint(b, uint64(c.Leases.LeaseMillis))
+		b = protowire.AppendVarint(b, uint64(c.Leases.LongLeaseMillis))
 		b = protowire.AppendVarint(b, uint64(c.Leases.MinLease))
 		b = protowire.AppendVarint(b, uint64(len(c.Frames)))
 		for _, f := range c.Frames {
@@ -152,16 +153,16 @@ func (d *decoded) payload(b []byte) (err error) {
 }
 
 func (d *decoded) decodeFrames(b []byte) error {
-	var head [3]uint64
+	var head [4]uint64
 	for i := range head {
 		v, n := protowire.ConsumeVarint(b)
-		if n < 0 || i < 2 && v > math.MaxUint32 {
+		if n < 0 || i < 3 && v > math.MaxUint32 {
 			return errors.New("frames: truncated, or out of range")
 		}
 		head[i], b = v, b[n:]
 	}
-	d.Leases = quota.Params{LeaseMillis: uint32(head[0]), MinLease: uint32(head[1])}
-	for count := head[2]; count > 0; count-- {
+	d.Leases = quota.Params{LeaseMillis: uint32(head[0]), LongLeaseMillis: uint32(head[1]), MinLease: uint32(head[2])}
+	for count := head[3]; count > 0; count-- {
 		raw, n := protowire.ConsumeBytes(b)
 		if n < 0 {
 			return errors.New("frames: truncated")

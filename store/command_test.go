@@ -106,8 +106,9 @@ func genCommand(t *rapid.T) Command {
 		c.Catalog = genCatalog(t)
 	case KindFrames:
 		c.Leases = quota.Params{
-			LeaseMillis: rapid.SampledFrom([]uint32{quota.MinLeaseMillis, quota.DefaultLeaseMillis, math.MaxUint32}).Draw(t, "lease"),
-			MinLease:    rapid.SampledFrom([]uint32{0, 1, 4, quota.MaxMinLease, math.MaxUint32}).Draw(t, "least"),
+			LeaseMillis:     rapid.SampledFrom([]uint32{quota.MinLeaseMillis, quota.DefaultLeaseMillis, math.MaxUint32}).Draw(t, "lease"),
+			LongLeaseMillis: rapid.SampledFrom([]uint32{0, quota.DefaultLongLeaseMillis, math.MaxUint32}).Draw(t, "long lease"),
+			MinLease:        rapid.SampledFrom([]uint32{0, 1, 4, quota.MaxMinLease, math.MaxUint32}).Draw(t, "least"),
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "frames") {
 			c.Frames = append(c.Frames, genFrame(t))
@@ -150,16 +151,16 @@ func TestCommandBytes(t *testing.T) {
 		Charges: []quota.Charge{{Counter: 8, N: 6}},
 	}
 	for want, c := range map[string]Command{
-		"01 01 ac02 09 026331":       {Kind: KindInit, Time: 300, Term: 9, ClusterID: "c1"},
-		"01 02 00 00 02 0161":        {Kind: KindCatalog, Catalog: &deploy},
-		"01 03 01 00 d00f 10 00":     {Kind: KindFrames, Time: 1, Leases: quota.Params{LeaseMillis: 2000, MinLease: 16}},
-		"01 04 01 00 026e31 0161 00": {Kind: KindMember, Time: 1, Member: Member{"n1", "a", ""}},
-		"01 05 01 8001 026e31":       {Kind: KindForget, Time: 1, Term: 128, Member: Member{ID: "n1"}},
-		"01 03 01 09 0a 01 01 1a 026e31 02 03" +
+		"01 01 ac02 09 026331":        {Kind: KindInit, Time: 300, Term: 9, ClusterID: "c1"},
+		"01 02 00 00 02 0161":         {Kind: KindCatalog, Catalog: &deploy},
+		"01 03 01 00 d00f 8827 10 00": {Kind: KindFrames, Time: 1, Leases: quota.Params{LeaseMillis: 2000, LongLeaseMillis: 5000, MinLease: 16}},
+		"01 04 01 00 026e31 0161 00":  {Kind: KindMember, Time: 1, Member: Member{"n1", "a", ""}},
+		"01 05 01 8001 026e31":        {Kind: KindForget, Time: 1, Term: 128, Member: Member{ID: "n1"}},
+		"01 03 01 09 0a 14 01 01 1a 026e31 02 03" +
 			"01 07 ac02 05" +
 			"01 08 ac02 01 02 03 01" +
 			"01 02 07 02 04" +
-			"01 08 06": {Kind: KindFrames, Time: 1, Term: 9, Leases: quota.Params{LeaseMillis: 10, MinLease: 1}, Frames: [][]byte{frame.Append(nil)}},
+			"01 08 06": {Kind: KindFrames, Time: 1, Term: 9, Leases: quota.Params{LeaseMillis: 10, LongLeaseMillis: 20, MinLease: 1}, Frames: [][]byte{frame.Append(nil)}},
 	} {
 		want = strings.ReplaceAll(want, " ", "")
 		if got := hex.EncodeToString(c.Append(nil)); got != want {
@@ -173,7 +174,7 @@ func TestCommandBytes(t *testing.T) {
 func TestDecodeCommandRefuses(t *testing.T) {
 	frame := (&quota.Frame{Node: "n1", Incarnation: 1, Seq: 1}).Append(nil)
 	frames := func(count uint64, list ...[]byte) []byte {
-		b := protowire.AppendVarint([]byte{commandVersion, byte(KindFrames), 0, 0, 10, 1}, count)
+		b := protowire.AppendVarint([]byte{commandVersion, byte(KindFrames), 0, 0, 10, 20, 1}, count)
 		for _, f := range list {
 			b = protowire.AppendBytes(b, f)
 		}
@@ -210,11 +211,13 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"fewer frames":         {frames(2, frame), "frames: truncated"},
 		"more frames":          {frames(1, frame, frame), fmt.Sprintf("frames: %d bytes too many", len(frame)+1)},
 		"absurdly many frames": {frames(math.MaxUint64, frame), "frames: truncated"},
-		"no count of frames":   {frames(0)[:6], "frames: truncated"},
-		"no least lease":       {frames(0)[:5], "frames: truncated"},
+		"no count of frames":   {frames(0)[:7], "frames: truncated"},
+		"no least lease":       {frames(0)[:6], "frames: truncated"},
+		"no long lease":        {frames(0)[:5], "frames: truncated"},
 		"no lease":             {frames(0)[:4], "frames: truncated"},
-		"lease over 32 bits":   {withLeases(1<<32, 1), "out of range"},
-		"least over 32 bits":   {withLeases(10, 1<<32), "out of range"},
+		"lease over 32 bits":   {withLeases(1<<32, 1, 1), "out of range"},
+		"long over 32 bits":    {withLeases(10, 1<<32, 1), "out of range"},
+		"least over 32 bits":   {withLeases(10, 1, 1<<32), "out of range"},
 		"frame is no frame":    {frames(1, []byte{9, 9}), "quota frame"},
 		"frame with a tail":    {frames(1, append(bytes.Clone(frame), 0)), "too many"},
 		"frame counts twice":   {frames(1, (&quota.Frame{Node: "n1", Seq: 1, Takes: []quota.Take{{Counters: []uint64{5, 5}, N: 1}}}).Append(nil)), "distance of counters 0"},

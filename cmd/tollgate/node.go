@@ -88,6 +88,7 @@ func nodeConfig(v *viper.Viper) (node.Config, error) {
 		Nonvoter:         v.GetBool(setNonvoter),
 		QuotaWait:        v.GetDuration(setQuotaWait),
 		LeaseTime:        v.GetDuration(setLease),
+		LongLeaseTime:    v.GetDuration(setLongLease),
 		MinLease:         v.GetInt(setMinLease),
 		DrainTimeout:     v.GetDuration(setDrain),
 	}

@@ -45,11 +45,13 @@ const (
 	setNonvoter               = "nonvoter"
 	setToken, setTokenFile    = "token", "token-file"
 	setQuotaWait, setDrain    = "quota-wait", "drain-timeout"
-	setLease, setMinLease     = "lease-time", "min-lease"
+	setLease, setLongLease    = "lease-time", "long-lease-time"
+	setMinLease               = "min-lease"
 	setLogLevel, setLogFormat = "log-level", "log-format"
 	defaultQuotaWait          = 2 * time.Second
 	defaultDrainTimeout       = 10 * time.Second
 	defaultLeaseTime          = 200 * time.Millisecond
+	defaultLongLeaseTime      = 2 * time.Second
 	defaultMinLease           = 16
 	levelInfo, formatText     = "info", "text"
 	envPrefix                 = "TOLLGATE_"
@@ -71,7 +73,8 @@ var nodeSettings = []setting{
 	{name: setToken, kind: kindText, help: "the cluster's shared secret; others on this machine can see it, --token-file is safer"},
 	{name: setTokenFile, kind: kindFile, help: "file that holds the cluster's shared secret: admin bearer token and key of the cluster port"},
 	{name: setQuotaWait, kind: kindDuration, def: defaultQuotaWait, help: "how long a call waits for its quota decision"},
-	{name: setLease, kind: kindDuration, def: defaultLeaseTime, help: "how long a node may spend units it was leased, set by the leader; a lost node's units are waited for as long"},
+	{name: setLease, kind: kindDuration, def: defaultLeaseTime, help: "how long a node may spend units it was leased as a quota nears its end, set by the leader; a lost node's units are waited for as long"},
+	{name: setLongLease, kind: kindDuration, def: defaultLongLeaseTime, help: "how long it may be far from the end, set by the leader"},
 	{name: setMinLease, kind: kindNumber, def: defaultMinLease, help: "smallest block of units worth leasing, set by the leader; nearer its end a quota is decided call by call"},
 	{name: setDrain, kind: kindDuration, def: defaultDrainTimeout, help: "how long a stop waits for calls in flight"},
 	{name: setLogLevel, kind: kindText, def: levelInfo, help: "least severe lines to log", oneOf: []string{"debug", levelInfo, "warn", "error"}},

@@ -42,10 +42,10 @@ func TestDefaults(t *testing.T) {
 	want.ID, want.DataDir, want.Logger = "n1", "/d", got.Logger
 	want.Listen, want.Admin, want.Cluster = "127.0.0.1:8001", "127.0.0.1:9001", "127.0.0.1:7001"
 	want.QuotaWait, want.DrainTimeout = 2*time.Second, 10*time.Second
-	want.LeaseTime, want.MinLease = 200*time.Millisecond, 16
+	want.LeaseTime, want.LongLeaseTime, want.MinLease = 200*time.Millisecond, 2*time.Second, 16
 	check(t, got, want)
 	if defaultQuotaWait != node.DefaultQuotaWait || defaultDrainTimeout != node.DefaultDrainTimeout ||
-		defaultLeaseTime != node.DefaultLeaseTime || defaultMinLease != quota.DefaultMinLease {
+		defaultLeaseTime != node.DefaultLeaseTime || defaultLongLeaseTime != node.DefaultLongLeaseTime || defaultMinLease != quota.DefaultMinLease {
 		t.Error("the defaults of command and node differ")
 	}
 }
@@ -59,6 +59,7 @@ func check(t *testing.T, got *node.Config, want node.Config) {
 	if len(got.Join) == 0 {
 		got.Join = want.Join // nil or empty
 	}
+	got.Clock, want.Clock = nil, nil // functions do not compare
 	if !reflect.DeepEqual(*got, want) {
 		t.Errorf("\n got %+v\nwant %+v", *got, want)
 	}
@@ -69,7 +70,7 @@ var everything = map[string]string{
 	"id": "n1", "data-dir": "/d", "listen": "127.0.0.1:1", "admin": "127.0.0.1:2", "cluster": "127.0.0.1:3",
 	"advertise-listen": "h:1", "advertise-admin": "h:2", "advertise-cluster": "h:3",
 	"join": "http://a:1,http://b:2", "nonvoter": "true", "token": secret32,
-	"quota-wait": "3s", "lease-time": "5s", "min-lease": "7", "drain-timeout": "1m", "log-level": "debug", "log-format": "json",
+	"quota-wait": "3s", "lease-time": "5s", "long-lease-time": "6s", "min-lease": "7", "drain-timeout": "1m", "log-level": "debug", "log-format": "json",
 }
 
 // TestEverySource: each setting can come from flags, from the environment and
@@ -101,7 +102,7 @@ func TestEverySource(t *testing.T) {
 				ID: "n1", DataDir: "/d", Listen: "127.0.0.1:1", Admin: "127.0.0.1:2", Cluster: "127.0.0.1:3",
 				AdvertiseListen: "h:1", AdvertiseAdmin: "h:2", AdvertiseCluster: "h:3",
 				Join: []string{"http://a:1", "http://b:2"}, Nonvoter: true, Token: secret32,
-				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
+				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, LongLeaseTime: 6 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
 			})
 			if !got.Logger.Enabled(t.Context(), slog.LevelDebug) {
 				t.Error("the logger is not at debug")
@@ -154,7 +155,7 @@ func TestWrongSettings(t *testing.T) {
 	list := config("- a\n")
 	broken := config("id: \"n1\n")
 	two := config("id: n1\n---\nid: n2\n")
-	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, token, token-file, quota-wait, lease-time, min-lease, drain-timeout, log-level, log-format"
+	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, token, token-file, quota-wait, lease-time, long-lease-time, min-lease, drain-timeout, log-level, log-format"
 	for _, c := range []struct {
 		env  []string
 		args []string

@@ -37,6 +37,7 @@ type window struct {
 type lease struct {
 	holder holder
 	units  uint64
+	length int64 // ms, of the longest grant that the holder may go by
 	// expires is the cluster time, ms, from which the window may be called
 	// exhausted without the holder's word.
 	expires int64

@@ -11,16 +11,32 @@ const (
 	WaitMillis  = 60
 )
 
-// leaseMillis is how long a holder may spend a lease of the counter.
-func (c *counter) leaseMillis(p Params) int64 {
-	return max(MinLeaseMillis, min(int64(p.LeaseMillis), int64(c.reset)*1000/10))
+// leaseMillis is how long a holder may spend a lease of the counter that is
+// granted now: a tenth of the time that the pool is going to last, if the window
+// goes on as it did until now, within bounds. Near the end a lost holder is felt
+// for as long as its lease lasts, so it is to be short; far from it, short leases
+// of many counters would go idle, and be renewed, all the time.
+func (c *counter) leaseMillis(s *State) int64 {
+	w, tenth := &c.window, max(MinLeaseMillis, int64(c.reset)*1000/10)
+	least := max(MinLeaseMillis, min(int64(s.params.LeaseMillis), tenth))
+	most := min(max(int64(s.params.LongLeaseMillis), least), tenth)
+	// How many times what is gone the pool has; past a thousand it is far.
+	times := min(w.pool()/max(w.max-w.pool(), 1), 1000)
+	return max(least, min(most, (s.now-w.start)*int64(times)/10))
 }
 
-// expiry is until when a lease that is granted or renewed now is waited for.
-func (c *counter) expiry(s *State) int64 {
-	t := c.leaseMillis(s.params)
-	return s.now + t + t*WaitPercent/100 + WaitMillis
+// renew has the lease, granted or renewed for t ms now, waited for. A longer
+// grant before it may be what the holder goes by until it hears of this one.
+func (l *lease) renew(s *State, t int64) {
+	until := s.now + waitFor(t)
+	if l.length = max(l.length, t); until >= l.expires {
+		l.length = t
+	}
+	l.expires = max(l.expires, until)
 }
+
+// waitFor is how long a lease of t ms is waited for.
+func waitFor(t int64) int64 { return t + t*WaitPercent/100 + WaitMillis }
 
 // of is the holder's lease, nil if it has none.
 func (w *window) of(h holder) *lease {
@@ -57,8 +73,8 @@ func (c *counter) answer(s *State, h holder, r Report) Grant {
 	}
 	g := Grant{Phase: w.phase, Window: w.start, EndsIn: c.ends() - s.now}
 	if l := w.of(h); l != nil && (r.Renew || r.Want > 0) && w.phase == Leasing {
-		l.expires = max(l.expires, c.expiry(s))
-		g.LeaseMillis = c.leaseMillis(s.params)
+		g.LeaseMillis = c.leaseMillis(s)
+		l.renew(s, g.LeaseMillis)
 		g.Units = l.units
 	}
 	return g
@@ -119,7 +135,7 @@ func (s *State) BeginTerm(term uint64) {
 		for _, c := range d.counters {
 			for i := range c.window.leases {
 				l := &c.window.leases[i]
-				l.expires = max(l.expires, c.expiry(s))
+				l.expires = max(l.expires, s.now+waitFor(l.length))
 			}
 		}
 	}

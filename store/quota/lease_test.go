@@ -1006,3 +1006,57 @@ func TestRestoreWithLeases(t *testing.T) {
 		}
 	})
 }
+
+// TestLongLeases: leases last long while the pool does, and short as it comes to
+// its end.
+func TestLongLeases(t *testing.T) {
+	d := newDesk(t, 3, Condition{"", 10_000, 3600})
+	d.BeginFrames(Params{LeaseMillis: 200, LongLeaseMillis: 2000, MinLease: 4})
+	granted := func(when string, want int64) {
+		t.Helper()
+		if g := d.lease("n1", 1); g.LeaseMillis != want {
+			t.Errorf("%s: leased for %d ms, want %d", when, g.LeaseMillis, want)
+		}
+	}
+	d.call("n1", 1)
+	granted("at first", 200)
+	d.after(3)
+	granted("a few gone in 3 ms", 300) // so the pool lasts for 3 s at least
+	d.after(997)
+	granted("a few gone in a second", 2000)
+	d.call("n2", 2000) // a burst
+	granted("a fifth gone in a second", 300)
+	d.after(1000)
+	granted("and nothing in the next", 600)
+	d.call("n2", 4000)
+	granted("more than half gone", 200)
+}
+
+// TestNewTermWaitsForLongLeases: the first entry of a term has a lease waited for
+// as long as it was ever granted for, unless that is over.
+func TestNewTermWaitsForLongLeases(t *testing.T) {
+	d := newDesk(t, 3, Condition{"", 10_000, 3600})
+	d.BeginFrames(Params{LeaseMillis: 200, LongLeaseMillis: 2000, MinLease: 4})
+	d.call("n1", 1)
+	d.after(1000)
+	d.lease("n1", 10) // for 2000 ms
+	d.call("n2", 6000)
+	d.report("n1", Report{Counter: 1, Renew: true}) // for 200 ms, which it may not have heard
+	expires := func(when string, want int64) {
+		t.Helper()
+		if got := d.counters[1].window.leases[0].expires - d.Now(); got != want {
+			t.Errorf("%s: waited for %d ms more, want %d", when, got, want)
+		}
+	}
+	expires("renewed", 2100)
+	d.BeginTerm(2)
+	d.after(1000)
+	expires("a second later", 1100)
+	d.BeginTerm(3)
+	expires("a new term", 2100)
+	d.after(1900)
+	d.report("n1", Report{Counter: 1, Renew: true})
+	expires("renewed again, the long one is over in a moment", 264)
+	d.BeginTerm(4)
+	expires("a new term", 264)
+}

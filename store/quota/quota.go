@@ -56,9 +56,12 @@ func (p Phase) String() string {
 // Params bound the leases. They travel with each log entry, so that replicas
 // agree on them whatever their nodes are configured to.
 type Params struct {
-	// LeaseMillis is how long a holder may spend a lease, in ms: 10 to
-	// 60,000. A window shorter than ten leases has leases of a tenth of it.
+	// LeaseMillis is how long a holder may spend a lease as its counter nears
+	// its end, in ms: 10 to 60,000. A window shorter than ten leases has leases of a tenth of it.
 	LeaseMillis uint32
+	// LongLeaseMillis is how long a lease may last while the pool is far from
+	// its end, in ms: up to 60,000; less than LeaseMillis means that.
+	LongLeaseMillis uint32
 	// MinLease is the smallest block worth leasing, in units, 1 to 10^6: a
 	// counter whose share falls below it starts draining.
 	MinLease uint32
@@ -69,6 +72,7 @@ type Params struct {
 // leases, an election and a lease, below a second as a rule.
 const (
 	DefaultLeaseMillis, MinLeaseMillis, MaxLeaseMillis = 200, 10, 60_000
+	DefaultLongLeaseMillis                             = 2000
 	DefaultMinLease, MaxMinLease                       = 16, 1_000_000
 )
 

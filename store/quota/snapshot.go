@@ -9,18 +9,18 @@ import (
 
 // The whole state, in the terms of codec.go; equal states have equal bytes.
 //
-//	state    now:u entries:u term:u leaseMillis:u minLease:u members:u lastID:u
+//	state    now:u entries:u term:u leaseMillis:u longLeaseMillis:u minLease:u members:u lastID:u
 //	         domains:u  { key:s counters:u counter* }
 //	         sessions:u { node:s incarnation:u seq:u result }
 //	counter  id:u endpoint:s reset:u max:u
 //	         start:u windowMax:u used:u lost:u debt:u phase:u drained:u
-//	         leases:u { node:s incarnation:u units:u expires:u }
+//	         leases:u { node:s incarnation:u units:u length:u expires:u }
 
 const maxCount = math.MaxUint32 // of a list: stops absurd lengths, not real ones
 
 // Append appends the state's canonical encoding, for snapshots and digests.
 func (s *State) Append(b []byte) []byte {
-	b = appendUvarints(b, uint64(s.now), s.entries, s.term, uint64(s.params.LeaseMillis), uint64(s.params.MinLease),
+	b = appendUvarints(b, uint64(s.now), s.entries, s.term, uint64(s.params.LeaseMillis), uint64(s.params.LongLeaseMillis), uint64(s.params.MinLease),
 		uint64(s.members), s.lastID, uint64(len(s.domains)))
 	for _, key := range sorted(s.domains) {
 		b = protowire.AppendString(b, key)
@@ -46,7 +46,7 @@ func (c *counter) append(b []byte) []byte {
 		uint64(w.start), w.max, w.used, w.lost, w.debt, uint64(w.phase), w.drained, uint64(len(w.leases)))
 	for _, l := range w.leases {
 		b = protowire.AppendString(b, l.holder.node)
-		b = appendUvarints(b, l.holder.incarnation, l.units, uint64(l.expires))
+		b = appendUvarints(b, l.holder.incarnation, l.units, uint64(l.length), uint64(l.expires))
 	}
 	return b
 }
@@ -57,8 +57,9 @@ func DecodeState(b []byte) (*State, error) {
 	s := NewState()
 	s.now, s.entries, s.term = r.time("now"), r.uvarint(), r.uvarint()
 	s.params = Params{
-		LeaseMillis: uint32(r.bounded("lease", 0, math.MaxUint32)),
-		MinLease:    uint32(r.bounded("smallest lease", 0, math.MaxUint32)),
+		LeaseMillis:     uint32(r.bounded("lease", 0, math.MaxUint32)),
+		LongLeaseMillis: uint32(r.bounded("long lease", 0, math.MaxUint32)),
+		MinLease:        uint32(r.bounded("smallest lease", 0, math.MaxUint32)),
 	}
 	s.members = int(r.bounded("members", 0, math.MaxInt32))
 	s.lastID = r.uvarint()
@@ -100,6 +101,7 @@ func (r *reader) counter() *counter {
 				return lease{
 					holder:  holder{r.string("node", maxNodeBytes), r.uvarint()},
 					units:   r.uvarint(),
+					length:  r.time("length"),
 					expires: r.time("expires"),
 				}
 			}),

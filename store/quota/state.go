@@ -39,7 +39,7 @@ type session struct {
 // NewState is an empty state.
 func NewState() *State {
 	return &State{
-		params:  Params{LeaseMillis: DefaultLeaseMillis, MinLease: DefaultMinLease},
+		params:  Params{LeaseMillis: DefaultLeaseMillis, LongLeaseMillis: DefaultLongLeaseMillis, MinLease: DefaultMinLease},
 		domains: map[string]*domain{}, counters: map[uint64]*counter{}, sessions: map[string]*session{},
 	}
 }
