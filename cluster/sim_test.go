@@ -107,7 +107,10 @@ func newWorld(seed uint64, broken mutation) *world {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 1)), seed: seed, broken: broken}
 	w.check = newChecker(w)
 	w.faults = w.rng.IntN(4) > 0 || broken != intact
-	w.params = quota.Params{LeaseMillis: simLeases[w.rng.IntN(len(simLeases))], MinLease: 2}
+	w.params = quota.Params{LeaseMillis: simLeases[w.rng.IntN(len(simLeases))], LongLeaseMillis: uint32(w.rng.IntN(600)), MinLease: 2}
+	if broken == timerFromReceipt { // the answer must come later than a lease lasts
+		w.params = quota.Params{LeaseMillis: 60, MinLease: 2}
+	}
 	w.truth = w.empty()
 	for i := range 2 + w.rng.IntN(3) {
 		n := &simNode{id: fmt.Sprintf("n%d", i+1), w: w, up: true, rate: 1 + (w.rng.Float64()-0.5)*0.018}
