@@ -42,9 +42,12 @@ func TestBench(t *testing.T) {
 	var names []string
 	for _, r := range run.Results {
 		names = append(names, r.Name())
-		if len(r.Failed) > 0 || r.Counts.Admitted == 0 || r.Exactness == nil || r.Exactness.Over+r.Exactness.Late > 0 || r.Cluster == nil || r.Cluster.Nodes != 3 || r.Cluster.LogEntries < 1 {
+		if len(r.Failed) > 0 || r.Counts.Admitted == 0 || r.Exactness == nil || r.Exactness.Over+r.Exactness.Late > 0 || r.Cluster == nil || r.Cluster.Nodes != 3 {
 			t.Errorf("%+v\n%+v\n%+v", r, r.Exactness, r.Cluster)
 		}
+	}
+	if run.Results[0].Cluster.LogEntries < 1 { // the others may do with what was leased before
+		t.Errorf("a window was used up in %v log entries", run.Results[0].Cluster.LogEntries)
 	}
 	if want := []string{"shared-exact", "deploy", "failover"}; !slices.Equal(names, want) || run.Commit == "" || !strings.HasPrefix(run.Command, "tollgate bench --binary=") {
 		t.Errorf("results %v, want %v; commit %q, command %q", names, want, run.Commit, run.Command)

@@ -120,7 +120,7 @@ func TestCheck(t *testing.T) {
 		"\n  20  n2  403  20004 Usage quota exceeded; retry after ",
 		"\nall   20     10        10     0\n",
 		"\n10 calls reached the endpoint server.",
-		"\n(whole domain)     10    0       10   60s  exhausted  ",
+		"\n(whole domain)     10    0       0     10   60s  exhausted  ",
 		"\nOK: exactly 10 of 20 calls were admitted, and every node refused with 20004.\n",
 	} {
 		if !strings.Contains(out, want) {
