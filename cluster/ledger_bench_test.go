@@ -11,7 +11,7 @@ import (
 // two of its endpoint "e", for an hour.
 func rich(units int64) *Ledger {
 	l := newLedger("n1", 1, time.Second, quota.Params{LeaseMillis: 1000, MinLease: 16}, nil, simMetrics, systemClock())
-	l.CountersChanged("d", []quota.Info{{ID: 1}, {ID: 2}, {ID: 3, Endpoint: "e"}, {ID: 4, Endpoint: "e"}})
+	l.CountersChanged(map[string][]quota.Info{"d": {{ID: 1}, {ID: 2}, {ID: 3, Endpoint: "e"}, {ID: 4, Endpoint: "e"}}})
 	for _, h := range l.holdings {
 		le := newLease(1, l.stripes)
 		le.units.Store(units)

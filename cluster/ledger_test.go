@@ -69,7 +69,7 @@ func (g *rig) deploy(conditions ...quota.Condition) {
 	counters, changed := g.state.Counters("d"), g.state.TakeChanges()
 	g.mu.Unlock()
 	for _, l := range append(g.others, g.Ledger) {
-		l.CountersChanged("d", counters)
+		l.CountersChanged(map[string][]quota.Info{"d": counters})
 		l.PhasesChanged(changed)
 	}
 }

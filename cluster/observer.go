@@ -2,31 +2,30 @@ package cluster
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/tollgate/tollgate/store/quota"
 )
 
-// CountersChanged implements store.QuotaObserver: the counters of a domain are
-// now these, none if it has gone.
-func (l *Ledger) CountersChanged(domain string, counters []quota.Info) {
+// CountersChanged implements store.QuotaObserver: the counters of some domains
+// are now these, none if a domain has gone. Calls go on with the others meanwhile,
+// so the whole map is copied, once.
+func (l *Ledger) CountersChanged(changed map[string][]quota.Info) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	old := *l.classes.Load()
-	all := make(map[string]map[string]*class, len(old)+1)
-	for key, classes := range old {
-		if key != domain {
-			all[key] = classes
-		}
-	}
+	all := maps.Clone(*l.classes.Load())
 	gone := map[*holding]bool{}
-	for _, cl := range old[domain] {
-		for _, h := range cl.holdings {
-			gone[h] = true
+	for domain, counters := range changed {
+		for _, cl := range all[domain] {
+			for _, h := range cl.holdings {
+				gone[h] = true
+			}
 		}
-	}
-	if len(counters) > 0 {
-		all[domain] = l.classify(counters, gone)
+		delete(all, domain)
+		if len(counters) > 0 {
+			all[domain] = l.classify(counters, gone)
+		}
 	}
 	for h := range gone {
 		delete(l.holdings, h.id)

@@ -21,7 +21,7 @@ func (n *simNode) boot() {
 	n.ledger = newLedger(n.id, n.incarnation, time.Hour, n.w.params, nil, simMetrics, n.clock)
 	n.ledger.stripes = 2 // whatever this machine has: a seed is a schedule anywhere
 	n.r, n.sending = round{}, false
-	n.ledger.CountersChanged("d", n.state.Counters("d"))
+	n.ledger.CountersChanged(map[string][]quota.Info{"d": n.state.Counters("d")})
 }
 
 // catchUp applies what is committed, up to an index.
@@ -31,7 +31,7 @@ func (n *simNode) catchUp(to int) {
 		n.applied++
 		n.w.apply(n.state, e, false)
 		if e.limits != nil {
-			n.ledger.CountersChanged("d", n.state.Counters("d"))
+			n.ledger.CountersChanged(map[string][]quota.Info{"d": n.state.Counters("d")})
 		}
 		if changed := n.state.TakeChanges(); len(changed) > 0 {
 			n.ledger.PhasesChanged(changed)

@@ -56,9 +56,10 @@ func newFSM(initialized func(string)) *fsm {
 // QuotaObserver is told what a node's ledger must know of the counters. It is
 // called as commands are applied, in their order, and must not block.
 type QuotaObserver interface {
-	// CountersChanged: the counters of a domain are now these; none if it has
-	// none.
-	CountersChanged(domain string, counters []quota.Info)
+	// CountersChanged: the counters of some domains, by key, are now these; none
+	// where a domain has none. What is told at once may cost as much as a single
+	// one.
+	CountersChanged(changed map[string][]quota.Info)
 	// PhasesChanged: these counters have entered a phase.
 	PhasesChanged(changed []quota.Info)
 }
@@ -66,13 +67,13 @@ type QuotaObserver interface {
 // nobody observes.
 type nobody struct{}
 
-func (nobody) CountersChanged(string, []quota.Info) {}
+func (nobody) CountersChanged(map[string][]quota.Info) {}
 func (nobody) PhasesChanged([]quota.Info)           {}
 
 // observe tells the observer what a command has changed.
 func (f *fsm) observe(res Result) {
 	if res.Catalog.Deployed || res.Catalog.Deleted {
-		f.observer.CountersChanged(res.Catalog.Key, f.state.quota.Counters(res.Catalog.Key))
+		f.observer.CountersChanged(f.counters(res.Catalog.Key))
 	}
 	if changed := f.state.quota.TakeChanges(); len(changed) > 0 {
 		f.observer.PhasesChanged(changed)
@@ -84,9 +85,16 @@ func (f *fsm) watch(o QuotaObserver) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.observer = o
-	for _, key := range f.state.quota.Domains() {
-		o.CountersChanged(key, f.state.quota.Counters(key))
+	o.CountersChanged(f.counters(f.state.quota.Domains()...))
+}
+
+// counters is the counters of domains, as an observer is told of them.
+func (f *fsm) counters(keys ...string) map[string][]quota.Info {
+	all := make(map[string][]quota.Info, len(keys))
+	for _, key := range keys {
+		all[key] = f.state.quota.Counters(key)
 	}
+	return all
 }
 
 // Apply implements raft.FSM. Committed bytes that cannot be decoded mean a
@@ -146,9 +154,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	f.mu.Lock()
 	gone := f.state.quota.Domains()
 	f.state = s
-	for _, key := range append(gone, s.quota.Domains()...) {
-		f.observer.CountersChanged(key, s.quota.Counters(key))
-	}
+	f.observer.CountersChanged(f.counters(append(gone, s.quota.Domains()...)...))
 	f.mu.Unlock()
 	if s.clusterID != "" {
 		f.initialized(s.clusterID)

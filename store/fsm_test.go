@@ -137,12 +137,14 @@ func TestRestore(t *testing.T) {
 // observed is a QuotaObserver that writes down what it is told.
 type observed struct{ told []string }
 
-func (o *observed) CountersChanged(domain string, counters []quota.Info) {
-	line := domain + " has"
-	for _, c := range counters {
-		line += fmt.Sprintf(" %d%s:%v@%d", c.ID, c.Endpoint, c.Phase, c.Window)
+func (o *observed) CountersChanged(changed map[string][]quota.Info) {
+	for _, domain := range slices.Sorted(maps.Keys(changed)) {
+		line := domain + " has"
+		for _, c := range changed[domain] {
+			line += fmt.Sprintf(" %d%s:%v@%d", c.ID, c.Endpoint, c.Phase, c.Window)
+		}
+		o.told = append(o.told, line)
 	}
-	o.told = append(o.told, line)
 }
 
 func (o *observed) PhasesChanged(changed []quota.Info) {
