@@ -68,7 +68,7 @@ type QuotaObserver interface {
 type nobody struct{}
 
 func (nobody) CountersChanged(map[string][]quota.Info) {}
-func (nobody) PhasesChanged([]quota.Info)           {}
+func (nobody) PhasesChanged([]quota.Info)              {}
 
 // observe tells the observer what a command has changed.
 func (f *fsm) observe(res Result) {
