@@ -12,8 +12,8 @@ const (
 )
 
 // leaseMillis is how long a holder may spend a lease of the counter that is
-// granted now: a tenth of the time that the pool is going to last, if the window
-// goes on as it did until now, within bounds. Near the end a lost holder is felt
+// granted now: a twentieth of the time that the pool is going to last, if the
+// window goes on as it did until now, within bounds. Near the end a lost holder is felt
 // for as long as its lease lasts, so it is to be short; far from it, short leases
 // of many counters would go idle, and be renewed, all the time.
 func (c *counter) leaseMillis(s *State) int64 {
@@ -22,7 +22,7 @@ func (c *counter) leaseMillis(s *State) int64 {
 	most := min(max(int64(s.params.LongLeaseMillis), least), tenth)
 	// How many times what is gone the pool has; past a thousand it is far.
 	times := min(w.pool()/max(w.max-w.pool(), 1), 1000)
-	return max(least, min(most, (s.now-w.start)*int64(times)/10))
+	return max(least, min(most, (s.now-w.start)*int64(times)/20))
 }
 
 // renew has the lease, granted or renewed for t ms now, waited for. A longer

@@ -1020,14 +1020,14 @@ func TestLongLeases(t *testing.T) {
 	}
 	d.call("n1", 1)
 	granted("at first", 200)
-	d.after(3)
-	granted("a few gone in 3 ms", 300) // so the pool lasts for 3 s at least
-	d.after(997)
+	d.after(6)
+	granted("a few gone in 6 ms", 300) // so the pool lasts for 6 s at least
+	d.after(994)
 	granted("a few gone in a second", 2000)
 	d.call("n2", 2000) // a burst
-	granted("a fifth gone in a second", 300)
+	granted("a fifth gone in a second", 200)
 	d.after(1000)
-	granted("and nothing in the next", 600)
+	granted("and nothing in the next", 300)
 	d.call("n2", 4000)
 	granted("more than half gone", 200)
 }
