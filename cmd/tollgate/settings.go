@@ -51,7 +51,7 @@ const (
 	defaultQuotaWait          = 2 * time.Second
 	defaultDrainTimeout       = 10 * time.Second
 	defaultLeaseTime          = 200 * time.Millisecond
-	defaultLongLeaseTime      = time.Second
+	defaultLongLeaseTime      = 2 * time.Second
 	defaultMinLease           = 16
 	levelInfo, formatText     = "info", "text"
 	envPrefix                 = "TOLLGATE_"

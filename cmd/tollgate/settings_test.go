@@ -42,7 +42,7 @@ func TestDefaults(t *testing.T) {
 	want.ID, want.DataDir, want.Logger = "n1", "/d", got.Logger
 	want.Listen, want.Admin, want.Cluster = "127.0.0.1:8001", "127.0.0.1:9001", "127.0.0.1:7001"
 	want.QuotaWait, want.DrainTimeout = 2*time.Second, 10*time.Second
-	want.LeaseTime, want.LongLeaseTime, want.MinLease = 200*time.Millisecond, time.Second, 16
+	want.LeaseTime, want.LongLeaseTime, want.MinLease = 200*time.Millisecond, 2*time.Second, 16
 	check(t, got, want)
 	if defaultQuotaWait != node.DefaultQuotaWait || defaultDrainTimeout != node.DefaultDrainTimeout ||
 		defaultLeaseTime != node.DefaultLeaseTime || defaultLongLeaseTime != node.DefaultLongLeaseTime || defaultMinLease != quota.DefaultMinLease {

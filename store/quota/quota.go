@@ -72,7 +72,7 @@ type Params struct {
 // leases, an election and a lease, below a second as a rule.
 const (
 	DefaultLeaseMillis, MinLeaseMillis, MaxLeaseMillis = 200, 10, 60_000
-	DefaultLongLeaseMillis                             = 1000
+	DefaultLongLeaseMillis                             = 2000
 	DefaultMinLease, MaxMinLease                       = 16, 1_000_000
 )
 
