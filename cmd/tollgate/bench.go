@@ -177,14 +177,21 @@ func (a *app) listScenarios(f *benchFlags) error {
 	return a.print(out.Bytes())
 }
 
-// hiddenFlags have values that nobody else is to see.
-var hiddenFlags = []string{"secret-key", "header"}
+// hiddenFlags have values that nobody else is to see; outputFlags say where the
+// result goes, and nothing of what is measured.
+var (
+	hiddenFlags = []string{"secret-key", "header"}
+	outputFlags = []string{"out", "page", "json", "dir"}
+)
 
-// commandLine is how a command was called, but for the file of the program and
-// what hiddenFlags hide.
+// commandLine is how a command was called, but for the file of the program,
+// what hiddenFlags hide, and outputFlags.
 func commandLine(cmd *cobra.Command) string {
 	words := []string{cmd.CommandPath()}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if slices.Contains(outputFlags, f.Name) {
+			return
+		}
 		value := f.Value.String()
 		if slices.Contains(hiddenFlags, f.Name) {
 			value = "***"

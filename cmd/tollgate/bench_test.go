@@ -194,7 +194,7 @@ func TestBenchCommandLine(t *testing.T) {
 	url := doctored(t, func(*fasthttp.RequestCtx) {})
 	args := append(words("bench load --json --duration 20ms --warmup 0s --connections 1 --hmac --secret-key s3cret -H X-Token:s3cret --body"), "two words", url+"?a=1&b=2")
 	got := command{args: args}.run(t.Context())
-	want := `"command":"tollgate bench load --body='two words' --connections=1 --duration=20ms --header=*** --hmac=true --json=true --secret-key=*** --warmup=0s '` + url + `?a=1\u0026b=2'"`
+	want := `"command":"tollgate bench load --body='two words' --connections=1 --duration=20ms --header=*** --hmac=true --secret-key=*** --warmup=0s '` + url + `?a=1\u0026b=2'"`
 	if got.status != exitDone || !strings.Contains(got.out, want) || strings.Contains(got.out, "s3cret") {
 		t.Errorf("want %s\n%+v", want, got)
 	}
