@@ -61,6 +61,7 @@ func scaleSpecs() (specs []scaleSpec) {
 		}
 		add(50, 100_000, far)
 	}
+	add(200, 10_000, func(s *scaleSpec) { s.delay = 20 * time.Millisecond })
 	return specs
 }
 
