@@ -10,6 +10,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,8 +35,8 @@ type Member struct {
 
 // Config is what a Cluster is opened with; all fields are required.
 type Config struct {
-	// ID is this node's.
-	ID string
+	// ID is this node's, Address where others reach its cluster port.
+	ID, Address string
 	// Store is this node's replica, opened on Transport.
 	Store *store.Store
 	// Transport is the node's cluster port; the Cluster serves on it and
@@ -64,11 +65,16 @@ type Cluster struct {
 	metrics *metrics
 
 	leaderMoved *signal
+	hint        hint
+	served      atomic.Pointer[func(context.Context, uint64) error]
 	// changes has a value while a change of the membership is under way here.
 	changes chan struct{}
 
 	mu      sync.Mutex
 	removed bool
+
+	resumeOnce sync.Once
+	resumeErr  error
 
 	stop      context.CancelFunc
 	wg        sync.WaitGroup
@@ -122,6 +128,18 @@ func (c *Cluster) Close(ctx context.Context) error {
 // Take decides one call; see Ledger.Take.
 func (c *Cluster) Take(domain, endpoint string) (quota.Verdict, error) {
 	return c.ledger.Take(domain, endpoint)
+}
+
+// Resume makes this node's frames newer than those of any former life. It is to be
+// called when the replica has caught up, before the first call is decided; later
+// calls do nothing.
+func (c *Cluster) Resume() error {
+	c.resumeOnce.Do(func() {
+		if c.resumeErr = c.store.RaiseIncarnation(); c.resumeErr == nil {
+			c.ledger.resume(c.store.Incarnation())
+		}
+	})
+	return c.resumeErr
 }
 
 // watchLeader passes on that the leader moved, and does what a new leader of a

@@ -10,7 +10,12 @@ import (
 )
 
 // class is the counters that calls of one kind count on, by rising ID.
-type class struct{ holdings []*holding }
+type class struct {
+	holdings []*holding
+	// again marks, under the ledger's lock and while it sorts what waits, a class
+	// of which calls are to be asked again.
+	again bool
+}
 
 // cores gives a goroutine a number that others are unlikely to have at the same
 // time: sync.Pool keeps what was put back on a core for that core.

@@ -56,7 +56,7 @@ func onLeader[T any](ctx context.Context, c *Cluster, local func() (T, error), r
 	defer cancel()
 	for {
 		moved := c.leaderMoved.next()
-		id, addr := c.store.Leader()
+		id, addr := c.leader()
 		if id != "" {
 			v, err := attempt(c, id, addr, local, remote)
 			if !errors.Is(err, store.ErrNotLeader) {
@@ -78,7 +78,7 @@ func attempt[T any](c *Cluster, id, addr string, local func() (T, error), remote
 	if id == c.cfg.ID {
 		return local()
 	}
-	peer, err := c.peers.at(addr)
+	peer, err := c.peers.at(id, addr)
 	if err != nil {
 		var none T
 		return none, err
@@ -177,7 +177,7 @@ func (c *Cluster) send(ctx context.Context, frame []byte) (quota.Result, error) 
 
 // sendOnce makes one attempt, and gives it up when the leader moves.
 func (c *Cluster) sendOnce(ctx context.Context, frame []byte, moved <-chan struct{}) (quota.Result, error) {
-	id, addr := c.store.Leader()
+	id, addr := c.leader()
 	if id == "" {
 		return quota.Result{}, store.ErrNoLeader
 	}
@@ -194,7 +194,7 @@ func (c *Cluster) sendOnce(ctx context.Context, frame []byte, moved <-chan struc
 		// The log keeps the frame; its buffer is the ledger's.
 		return c.merger.submit(ctx, append([]byte(nil), frame...))
 	}
-	peer, err := c.peers.at(addr)
+	peer, err := c.peers.at(id, addr)
 	if err != nil {
 		return quota.Result{}, err
 	}

@@ -112,7 +112,11 @@ func (c *Cluster) checkJoiner(ctx context.Context, m Member, servers store.Serve
 	if have == nil {
 		purpose = forJoin
 	}
-	who, err := c.identify(ctx, m.ClusterAddress, purpose)
+	who, err := c.identify(ctx, m.ID, m.ClusterAddress, purpose)
+	var other *otherError
+	if errors.As(err, &other) {
+		return refuse("the node at %s is %s, not %s: give its own ID", m.ClusterAddress, other.id, m.ID)
+	}
 	if errors.Is(err, errForeign) {
 		return conflict("the node at %s belongs to another cluster: clusters do not merge; start it with an empty data directory to join it to this one", m.ClusterAddress)
 	}
@@ -120,8 +124,6 @@ func (c *Cluster) checkJoiner(ctx context.Context, m Member, servers store.Serve
 		return refuse("cluster address %s of %s cannot be reached from the leader %s: %v", m.ClusterAddress, m.ID, c.cfg.ID, err)
 	}
 	switch {
-	case who.GetId() != m.ID:
-		return refuse("the node at %s is %s, not %s: give its own ID", m.ClusterAddress, who.GetId(), m.ID)
 	case who.GetProtocol() != protocol:
 		return refuse("%s speaks version %d of the cluster protocol, this cluster version %d", m.ID, who.GetProtocol(), protocol)
 	case have != nil && who.GetFresh():
@@ -129,6 +131,9 @@ func (c *Cluster) checkJoiner(ctx context.Context, m Member, servers store.Serve
 			return conflict("%s is a member already, at %s: give the new node another ID, or let the old one leave first", m.ID, have.Address)
 		}
 		return conflict("%s is a member, but the node at %s has lost its state: let %s leave first, then join it", m.ID, m.ClusterAddress, m.ID)
+	case have != nil && have.Address != m.ClusterAddress && m.ID != c.cfg.ID && c.answers(ctx, *have):
+		// Two nodes of one ID and one history: the data were copied.
+		return conflict("%s still answers at %s: stop it there before it moves to %s", m.ID, have.Address, m.ClusterAddress)
 	}
 	return nil
 }
@@ -159,7 +164,7 @@ func (c *Cluster) admit(ctx context.Context, want store.Server, prev uint64) err
 func (c *Cluster) awaitCaughtUp(ctx context.Context, s store.Server) error {
 	target, applied := c.store.Applied(), uint64(0)
 	for {
-		who, err := c.identify(ctx, s.Address, forJoin)
+		who, err := c.identify(ctx, s.ID, s.Address, forJoin)
 		if err == nil {
 			if applied = who.GetAppliedIndex(); applied >= target {
 				return nil
@@ -173,19 +178,19 @@ func (c *Cluster) awaitCaughtUp(ctx context.Context, s store.Server) error {
 	}
 }
 
-// identify asks who answers at a cluster address; for a join, it also invites
-// the node there to take part in Raft.
-func (c *Cluster) identify(ctx context.Context, addr string, purpose byte) (*clusterpb.IdentifyResponse, error) {
+// identify asks the node id, at a cluster address, how it is; for a join, it also
+// invites the node to take part in Raft.
+func (c *Cluster) identify(ctx context.Context, id, addr string, purpose byte) (*clusterpb.IdentifyResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
 	// A connection of our own first: its error is plain, and tells a foreign
 	// cluster from a dead address.
-	conn, err := c.cfg.Transport.dial(ctx, addr, purpose)
+	conn, err := c.cfg.Transport.dial(ctx, id, addr, purpose)
 	if err != nil {
 		return nil, err
 	}
 	conn.Close()
-	peer, err := c.peers.at(addr)
+	peer, err := c.peers.at(id, addr)
 	if err != nil {
 		return nil, err
 	}

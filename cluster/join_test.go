@@ -53,7 +53,7 @@ func (i impostor) Identify(context.Context, *clusterpb.IdentifyRequest) (*cluste
 // newImpostor runs one, and is what it would join as.
 func newImpostor(t *testing.T, says *clusterpb.IdentifyResponse) Member {
 	t.Helper()
-	p := port(t, says.GetClusterId(), "")
+	p := portOf(t, says.GetId(), says.GetClusterId(), "")
 	server := grpc.NewServer()
 	clusterpb.RegisterClusterServer(server, impostor{says: says})
 	go func() { _ = server.Serve(p.rpc) }()

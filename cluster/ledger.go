@@ -124,6 +124,13 @@ func (l *Ledger) start() {
 	l.wg.Go(func() { l.run(ctx) })
 }
 
+// resume has frames sent under an incarnation from now on. No unit is leased yet.
+func (l *Ledger) resume(incarnation uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.incarnation = incarnation
+}
+
 // Take counts one call on the conditions of the domain, which has some, and, if
 // endpoint is not empty, of that endpoint, and decides it. It returns within the wait budget;
 // ErrUndecided means that nothing may be assumed, and the units, if any were

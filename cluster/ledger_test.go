@@ -768,3 +768,37 @@ func TestRedeployKeepsLeases(t *testing.T) {
 		t.Errorf("a call on conditions that this node does not know: %v", err)
 	}
 }
+
+// TestOneDomainStopsNoOther: as many kinds of calls as a frame has room for wait
+// for units that another node holds; a call of another kind is sent in the next
+// frame all the same.
+func TestOneDomainStopsNoOther(t *testing.T) {
+	const stuck = roundTakes + 10
+	var conditions []quota.Condition
+	for i := range stuck {
+		conditions = append(conditions, quota.Condition{Endpoint: fmt.Sprintf("stuck%03d", i), Max: 10, ResetSeconds: 60})
+	}
+	g := newRig(t, append(conditions, quota.Condition{Endpoint: "free", Max: 1, ResetSeconds: 60})...)
+	var waiting []*caller
+	for i, info := range g.state.Counters("d")[1:] {
+		g.other("n2", quota.Frame{Takes: []quota.Take{{Counters: []uint64{info.ID}, N: 1}}, Reports: []quota.Report{{Counter: info.ID, Want: 4}}})
+		waiting = append(waiting, g.calls(6, conditions[i].Endpoint)...)
+	}
+	for range 10 {
+		g.answer(g.collect())
+	}
+	left := map[outcome]int{}
+	for _, c := range waiting {
+		left[c.is()]++
+	}
+	if left[waits] < stuck {
+		t.Fatalf("only %d calls wait for n2", left[waits])
+	}
+	call := g.call("free")
+	for range 3 { // what waits is a frame and a bit
+		g.answer(g.collect())
+	}
+	if got := call.is(); got != logged {
+		t.Errorf("the call of another kind is %v", got)
+	}
+}

@@ -25,7 +25,7 @@ var strictly = quota.Params{LeaseMillis: quota.DefaultLeaseMillis, MinLease: quo
 // testStore opens a replica of its own, which leads if it is founded.
 func testStore(t *testing.T, founded bool) (*store.Store, *Transport) {
 	t.Helper()
-	tr, err := Listen(TCP{}, "127.0.0.1:0", "", slog.New(slog.DiscardHandler))
+	tr, err := Listen(TCP{}, "127.0.0.1:0", "n1", nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

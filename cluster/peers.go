@@ -13,40 +13,42 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/tollgate/tollgate/cluster/clusterpb"
+	"github.com/tollgate/tollgate/store"
 )
 
 // maxMessageBytes bounds a message between nodes; a domain's document is the
 // largest.
 const maxMessageBytes = 32 << 20
 
-// peers keeps one RPC connection to each address.
+// peers keeps one RPC connection to each node at each address.
 type peers struct {
 	transport *Transport
 
 	mu     sync.Mutex
-	conns  map[string]*grpc.ClientConn
+	conns  map[store.Server]*grpc.ClientConn
 	closed bool
 }
 
 func newPeers(t *Transport) *peers {
-	return &peers{transport: t, conns: map[string]*grpc.ClientConn{}}
+	return &peers{transport: t, conns: map[store.Server]*grpc.ClientConn{}}
 }
 
-// at is the node at an address.
-func (p *peers) at(addr string) (clusterpb.ClusterClient, error) {
+// at is the node id, at an address.
+func (p *peers) at(id, addr string) (clusterpb.ClusterClient, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, errUnreachable
 	}
-	conn := p.conns[addr]
+	key := store.Server{ID: id, Address: addr}
+	conn := p.conns[key]
 	if conn == nil {
 		var err error
 		conn, err = grpc.NewClient("passthrough:///"+addr,
-			// The transport encrypts, where there is a token.
+			// The transport encrypts, where there is a cluster key.
 			grpc.WithTransportCredentials(insecure.NewCredentials()),
 			grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
-				return p.transport.dial(ctx, addr, forRPC)
+				return p.transport.dial(ctx, id, addr, forRPC)
 			}),
 			grpc.WithConnectParams(grpc.ConnectParams{
 				Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 500 * time.Millisecond},
@@ -60,7 +62,7 @@ func (p *peers) at(addr string) (clusterpb.ClusterClient, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.conns[addr] = conn
+		p.conns[key] = conn
 	}
 	return clusterpb.NewClusterClient(conn), nil
 }

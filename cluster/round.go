@@ -252,9 +252,7 @@ func (l *Ledger) apply(r *round, res quota.Result, err error) (stalled bool) {
 		decided = decided || d.Decided > 0
 		again = append(again, l.settle(r.frame.Takes[i], r.batches[i], d)...)
 	}
-	if len(again) > 0 {
-		l.waiting = append(again, l.waiting...)
-	}
+	l.askAgain(again)
 	return len(again) > 0 && !decided
 }
 
@@ -290,6 +288,30 @@ func (l *Ledger) granted(h *holding, le *lease, rep quota.Report, g quota.Grant,
 			l.markLocked(h, 0)
 		}
 	}
+}
+
+// askAgain puts calls that were not decided behind those of other kinds: what waits
+// for units of other nodes, such as a lost holder's, must not keep the calls of other
+// domains from being sent. Calls of the same kind that came later go behind them.
+func (l *Ledger) askAgain(again []*call) {
+	if len(again) == 0 {
+		return
+	}
+	for _, c := range again {
+		c.class.again = true
+	}
+	others := make([]*call, 0, len(l.waiting)+len(again))
+	for _, c := range l.waiting {
+		if c.class.again {
+			again = append(again, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	for _, c := range again {
+		c.class.again = false
+	}
+	l.waiting = append(others, again...)
 }
 
 // settle answers a batch of calls. The first callers that are still there are

@@ -14,8 +14,16 @@ type service struct {
 	c *Cluster
 }
 
-func (s *service) Identify(_ context.Context, r *clusterpb.IdentifyRequest) (*clusterpb.IdentifyResponse, error) {
+func (s *service) Identify(ctx context.Context, r *clusterpb.IdentifyRequest) (*clusterpb.IdentifyResponse, error) {
+	if addr := r.GetAskerAddress(); addr != "" {
+		// Where it fails, the asker stays where the membership has it.
+		_ = s.c.found(ctx, r.GetAsker(), addr)
+	}
 	return s.c.identity(r.GetAsker()), nil
+}
+
+func (s *service) Served(ctx context.Context, r *clusterpb.ServedRequest) (*clusterpb.ServedResponse, error) {
+	return &clusterpb.ServedResponse{}, toWire(s.c.servedHere(ctx, r.GetIndex()))
 }
 
 func (s *service) SubmitFrame(ctx context.Context, r *clusterpb.SubmitFrameRequest) (*clusterpb.SubmitFrameResponse, error) {

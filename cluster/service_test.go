@@ -15,13 +15,13 @@ func TestCallsOfStrangers(t *testing.T) {
 	t.Parallel()
 	c := testCluster(t)
 	deploy(t, c.store, 10)
-	peers := newPeers(port(t, c.store.ClusterID(), ""))
+	peers := newPeers(portOf(t, "n2", c.store.ClusterID(), ""))
 	defer func() {
 		if err := peers.close(); err != nil {
 			t.Error(err)
 		}
 	}()
-	leader, err := peers.at(c.cfg.Transport.Addr())
+	leader, err := peers.at("n1", c.cfg.Transport.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

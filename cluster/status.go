@@ -70,7 +70,7 @@ func (c *Cluster) identifyAll(ctx context.Context, servers store.Servers) []*clu
 			continue
 		}
 		wg.Go(func() {
-			if who, err := c.identify(ctx, s.Address, forRPC); err == nil && who.GetId() == s.ID {
+			if who, err := c.identify(ctx, s.ID, s.Address, forRPC); err == nil {
 				answers[i] = who
 			}
 		})
@@ -90,7 +90,7 @@ func (c *Cluster) Settle(ctx context.Context, domain string) {
 		wg.Go(func() {
 			if s.ID == c.cfg.ID {
 				c.ledger.settleUp(ctx, domain)
-			} else if peer, err := c.peers.at(s.Address); err == nil {
+			} else if peer, err := c.peers.at(s.ID, s.Address); err == nil {
 				// A member that does not answer shows with what it said last.
 				_, _ = peer.Report(ctx, &clusterpb.ReportRequest{Domain: domain})
 			}
@@ -101,12 +101,13 @@ func (c *Cluster) Settle(ctx context.Context, domain string) {
 
 // identity answers Identify.
 func (c *Cluster) identity(asker string) *clusterpb.IdentifyResponse {
-	leader, _ := c.store.Leader()
+	leader, leaderAddress := c.store.Leader()
 	return &clusterpb.IdentifyResponse{
 		Id: c.cfg.ID, Protocol: protocol, ClusterId: c.store.ClusterID(),
 		Fresh: c.store.Fresh(), AppliedIndex: c.store.Applied(), Role: c.store.Role(),
 		Clock:        c.cfg.Clock().UnixMilli(),
 		AskerRemoved: asker != "" && leader != "" && c.store.Servers().Find(asker) == nil,
+		Leader:       leader, LeaderAddress: leaderAddress,
 	}
 }
 

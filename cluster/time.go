@@ -22,14 +22,19 @@ const (
 // clockOffset is what a new leader adds to its clock, before it stamps its first
 // command: nothing, unless its clock is far off those of the other voters. A
 // leader ahead of them would end windows before their time, and one behind would
-// have time stand still until it is reached.
-func (c *Cluster) clockOffset() time.Duration {
-	offset := medianOffset(c.askClocks())
+// have time stand still until it is reached. It is not known before the clocks of a
+// majority are.
+func (c *Cluster) clockOffset() (offset time.Duration, known bool) {
+	ahead := c.askClocks()
+	if ahead == nil {
+		return 0, false
+	}
+	offset = medianOffset(ahead)
 	if offset != 0 {
 		c.cfg.Logger.Warn("this node's clock is far off those of the other voters; while it leads, time is counted on from theirs",
-			"ahead", -offset, "allowed", clockSpread)
+			"aheadSeconds", -offset.Seconds(), "allowedSeconds", clockSpread.Seconds())
 	}
-	return offset
+	return offset, true
 }
 
 // medianOffset is how far the median of clocks, given as what they are ahead of
@@ -45,8 +50,9 @@ func medianOffset(ahead []time.Duration) time.Duration {
 }
 
 // askClocks is how far the voters' clocks are ahead of this node's, its own
-// included. It returns as soon as those of a majority are known and agree, so that
-// a voter that is down, such as the leader before, is not waited for.
+// included; nil if those of a majority did not answer in time. It returns as soon as
+// those of a majority are known and agree, so that a voter that is down, such as the
+// leader before, is not waited for.
 func (c *Cluster) askClocks() []time.Duration {
 	ctx, cancel := context.WithTimeout(context.Background(), clockWait)
 	var wg sync.WaitGroup
@@ -64,8 +70,8 @@ func (c *Cluster) askClocks() []time.Duration {
 			break
 		}
 	}
-	if len(known) == 0 {
-		return []time.Duration{0}
+	if len(known) <= len(voters)/2 {
+		return nil
 	}
 	return known
 }
@@ -76,7 +82,7 @@ func (c *Cluster) askClock(ctx context.Context, s store.Server) []time.Duration 
 		return []time.Duration{0}
 	}
 	sent := c.cfg.Clock()
-	peer, err := c.peers.at(s.Address)
+	peer, err := c.peers.at(s.ID, s.Address)
 	if err != nil {
 		return nil
 	}

@@ -1,53 +1,58 @@
 package cluster
 
 import (
-	"crypto/ed25519"
-	"crypto/hkdf"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"errors"
 	"fmt"
-	"math/big"
-	"time"
+	"net"
+	"sync"
+
+	"github.com/tollgate/tollgate/cluster/pki"
 )
 
-// tokenTLS makes the TLS configuration of a cluster from its shared secret:
-// all members have the key that the secret gives, and accept no other. One
-// secret thus encrypts and authenticates both ways, without a CA to run.
-func tokenTLS(token string) (*tls.Config, error) {
-	seed, err := hkdf.Key(sha256.New, []byte(token), nil, "tollgate cluster port v1", ed25519.SeedSize)
+// certificates is the encryption of the cluster port: TLS 1.3, at both ends a
+// certificate of the cluster key's authority.
+type certificates struct {
+	authority *pki.Authority
+	id        string
+
+	mu sync.Mutex
+	// cfg is for the cluster this node belonged to when it was last asked for.
+	cfg     *tls.Config
+	cluster string
+}
+
+// config is for connections of this node as a member of the given cluster.
+func (s *certificates) config(cluster string) (*tls.Config, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cfg != nil && s.cluster == cluster {
+		return s.cfg, nil
+	}
+	cert, err := s.authority.Member(cluster, s.id)
 	if err != nil {
-		return nil, fmt.Errorf("key of the cluster port: %w", err)
+		return nil, err
 	}
-	key := ed25519.NewKeyFromSeed(seed)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "tollgate"},
-		NotBefore:    time.Unix(0, 0),
-		NotAfter:     time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return nil, fmt.Errorf("certificate of the cluster port: %w", err)
-	}
-	return &tls.Config{
+	s.cluster = cluster
+	s.cfg = &tls.Config{
 		MinVersion:   tls.VersionTLS13,
-		Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}},
+		Certificates: []tls.Certificate{cert},
 		ClientAuth:   tls.RequireAnyClientCert,
-		// Names and chains prove nothing here; the key does, below.
+		// Host names prove nothing here; the authority and the IDs do, below and
+		// in check.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(cs tls.ConnectionState) error {
-			if len(cs.PeerCertificates) == 0 {
-				return errors.New("the other node shows no certificate")
-			}
-			theirs, ok := cs.PeerCertificates[0].PublicKey.(ed25519.PublicKey)
-			if !ok || !theirs.Equal(key.Public()) {
-				return errors.New("the other node has another token")
-			}
-			return nil
+			_, _, err := s.authority.Verify(cs.PeerCertificates)
+			return err
 		},
-	}, nil
+	}
+	return s.cfg, nil
+}
+
+// check makes sure that the other end of a connection is who it says it is.
+func (s *certificates) check(c net.Conn, cluster, id string) error {
+	haveCluster, haveID, err := s.authority.Verify(c.(*tls.Conn).ConnectionState().PeerCertificates)
+	if err == nil && (haveCluster != cluster || haveID != id) {
+		err = fmt.Errorf("it says that it is %q of cluster %q, its certificate %q of %q", id, cluster, haveID, haveCluster)
+	}
+	return err
 }

@@ -5,48 +5,17 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
-)
 
-// A connection between nodes begins with a greeting: who dials says what for
-// and which cluster it belongs to; who accepts answers with one byte.
-//
-//	greeting  "TGT1" purpose:byte length:byte clusterID
-//	answer    0 welcome | 1 belongs to another cluster | 2 not invited
-//
-// So Raft and RPC share one port, and two clusters cannot mix even where an
-// address has changed hands. A node that belongs to no cluster yet is welcome
-// everywhere and welcomes everybody, but for Raft: only once a leader that is
-// about to make it a member has invited it. One that has lost its state, and
-// with it what it voted, thus does not vote again under its old name.
-const greetingMagic = "TGT1"
-
-const (
-	forRaft byte = 'R'
-	forRPC  byte = 'G'
-	forJoin byte = 'J' // invites, and is closed
-)
-
-const (
-	answerWelcome byte = iota
-	answerForeign
-	answerUninvited
+	"github.com/tollgate/tollgate/cluster/pki"
 )
 
 // greetingTimeout bounds a greeting, TLS included.
 const greetingTimeout = 3 * time.Second
-
-var (
-	// errForeign: the other end belongs to another cluster.
-	errForeign = errors.New("it belongs to another cluster")
-	// errUninvited: the other end takes no part in Raft yet.
-	errUninvited = errors.New("it has no state and was not asked to join")
-)
 
 // Network is how a node reaches the network; tests cut nodes off with it.
 type Network interface {
@@ -70,8 +39,12 @@ func (TCP) Dial(ctx context.Context, addr string) (net.Conn, error) {
 type Transport struct {
 	network Network
 	ln      net.Listener
-	tls     *tls.Config
-	logger  *slog.Logger
+	id      string
+	// certificates is nil without a cluster key.
+	certificates *certificates
+	logger       *slog.Logger
+	claims       claims
+	moved        moved
 
 	mu       sync.Mutex
 	self     Identity
@@ -83,15 +56,12 @@ type Transport struct {
 	wg        sync.WaitGroup
 }
 
-// Listen opens the cluster port. With a token, connections are TLS with a key
-// that only holders of the token have.
-func Listen(network Network, addr, token string, logger *slog.Logger) (*Transport, error) {
-	t := &Transport{network: network, logger: logger, greeting: map[net.Conn]struct{}{}}
-	if token != "" {
-		var err error
-		if t.tls, err = tokenTLS(token); err != nil {
-			return nil, err
-		}
+// Listen opens the cluster port of the node id. With the authority of a cluster
+// key, connections are TLS, and both ends must show a certificate of it.
+func Listen(network Network, addr, id string, authority *pki.Authority, logger *slog.Logger) (*Transport, error) {
+	t := &Transport{network: network, id: id, logger: logger, greeting: map[net.Conn]struct{}{}}
+	if authority != nil {
+		t.certificates = &certificates{authority: authority, id: id}
 	}
 	ln, err := network.Listen(addr)
 	if err != nil {
@@ -166,7 +136,7 @@ func (t *Transport) accept() {
 
 // welcome reads the greeting and passes the connection on.
 func (t *Transport) welcome(c net.Conn) {
-	conn, purpose, err := t.readGreeting(c)
+	conn, purpose, err := t.receive(c)
 	t.mu.Lock()
 	delete(t.greeting, c)
 	t.mu.Unlock()
@@ -185,63 +155,85 @@ func (t *Transport) welcome(c net.Conn) {
 	}
 }
 
-func (t *Transport) readGreeting(c net.Conn) (net.Conn, byte, error) {
+// receive answers a greeting. An error means that the connection is refused.
+func (t *Transport) receive(c net.Conn) (net.Conn, byte, error) {
 	if err := c.SetDeadline(time.Now().Add(greetingTimeout)); err != nil {
 		return nil, 0, err
 	}
-	if t.tls != nil {
-		c = tls.Server(c, t.tls)
+	cluster := t.self.ClusterID()
+	if t.certificates != nil {
+		cfg, err := t.certificates.config(cluster)
+		if err != nil {
+			return nil, 0, err
+		}
+		c = tls.Server(c, cfg)
 	}
-	head := make([]byte, len(greetingMagic)+2)
-	if _, err := io.ReadFull(c, head); err != nil {
+	g, err := readGreeting(c)
+	if err != nil {
 		return nil, 0, err
 	}
-	if string(head[:len(greetingMagic)]) != greetingMagic {
-		return nil, 0, errors.New("not a Tollgate node")
+	if t.certificates != nil {
+		if err := t.certificates.check(c, g.cluster, g.from); err != nil {
+			return nil, 0, err
+		}
 	}
-	theirs := make([]byte, head[len(head)-1])
-	if _, err := io.ReadFull(c, theirs); err != nil {
+	a := greetingAnswer{t.judge(g, cluster), cluster, t.id}
+	if err := a.writeTo(c); err != nil {
 		return nil, 0, err
 	}
-	purpose, answer := head[len(greetingMagic)], answerWelcome
-	switch ours := t.self.ClusterID(); {
-	case len(theirs) > 0 && ours != "" && string(theirs) != ours:
-		answer = answerForeign
-	case purpose == forJoin:
+	if err := a.err(); err != nil {
+		return nil, 0, fmt.Errorf("%s of cluster %q asks for %s: %w", g.from, g.cluster, g.to, err)
+	}
+	return c, g.purpose, c.SetDeadline(time.Time{})
+}
+
+// judge says what to answer to a greeting, for a node of the given cluster.
+func (t *Transport) judge(g greeting, cluster string) byte {
+	foreign := g.cluster != "" && cluster != "" && g.cluster != cluster
+	uninvited := g.purpose == forRaft && t.self.Fresh() && !t.invited.Load()
+	switch {
+	case g.to != t.id:
+		return answerOther
+	case g.purpose == forJoin && !foreign:
 		t.invited.Store(true)
-	case purpose == forRaft && t.self.Fresh() && !t.invited.Load():
-		answer = answerUninvited
+		return answerWelcome
 	}
-	if _, err := c.Write([]byte{answer}); err != nil {
-		return nil, 0, err
+	// Who is neither about to make this node a member, nor a member of the same
+	// cluster, takes it for a member that it misses.
+	if g.purpose != forJoin && g.cluster != "" && g.cluster != cluster && !t.invited.Load() {
+		t.claims.add(g.cluster, g.from)
 	}
-	if err := answerError(answer); err != nil {
-		return nil, 0, err
+	switch {
+	case foreign:
+		return answerForeign
+	case uninvited:
+		return answerUninvited
 	}
-	return c, purpose, c.SetDeadline(time.Time{})
+	return answerWelcome
 }
 
-func answerError(answer byte) error {
-	switch answer {
-	case answerWelcome:
-		return nil
-	case answerForeign:
-		return errForeign
-	case answerUninvited:
-		return errUninvited
+// dial connects to the cluster port of the node id, which is at addr unless it
+// has moved.
+func (t *Transport) dial(ctx context.Context, id, addr string, purpose byte) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, greetingTimeout)
+	defer cancel()
+	at := t.moved.at(id, addr)
+	conn, err := t.dialAt(ctx, id, at, purpose)
+	if err != nil && at != addr {
+		t.moved.forget(id) // it may be back
 	}
-	return errors.New("no Tollgate node answers there")
+	return conn, err
 }
 
-// dial connects to another node's cluster port.
-func (t *Transport) dial(ctx context.Context, addr string, purpose byte) (net.Conn, error) {
+// dialAt connects to the node id at addr and nowhere else.
+func (t *Transport) dialAt(ctx context.Context, id, addr string, purpose byte) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, greetingTimeout)
 	defer cancel()
 	c, err := t.network.Dial(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := t.greet(ctx, c, purpose)
+	conn, err := t.greet(ctx, c, id, purpose)
 	if err != nil {
 		c.Close()
 		return nil, fmt.Errorf("node at %s: %w", addr, err)
@@ -249,27 +241,38 @@ func (t *Transport) dial(ctx context.Context, addr string, purpose byte) (net.Co
 	return conn, nil
 }
 
-func (t *Transport) greet(ctx context.Context, c net.Conn, purpose byte) (net.Conn, error) {
+func (t *Transport) greet(ctx context.Context, c net.Conn, id string, purpose byte) (net.Conn, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := c.SetDeadline(deadline); err != nil {
 			return nil, err
 		}
 	}
-	if t.tls != nil {
-		c = tls.Client(c, t.tls)
+	cluster := t.self.ClusterID()
+	if t.certificates != nil {
+		cfg, err := t.certificates.config(cluster)
+		if err != nil {
+			return nil, err
+		}
+		c = tls.Client(c, cfg)
 	}
-	id := t.self.ClusterID()
-	hello := append([]byte(greetingMagic), purpose, byte(len(id)))
-	var answer [1]byte
-	_, err := c.Write(append(hello, id...))
+	err := greeting{purpose, cluster, t.id, id}.writeTo(c)
+	var a greetingAnswer
 	if err == nil {
-		_, err = io.ReadFull(c, answer[:])
+		a, err = readAnswer(c)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("no Tollgate node answers there, or one with another token: %w", err)
+		return nil, fmt.Errorf("%w: %w", errStranger, err)
 	}
-	if err := answerError(answer[0]); err != nil {
+	if t.certificates != nil {
+		if err := t.certificates.check(c, a.cluster, a.id); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.err(); err != nil {
 		return nil, err
+	}
+	if a.id != id { // it should have said so itself
+		return nil, &otherError{a.id}
 	}
 	return c, c.SetDeadline(time.Time{})
 }
@@ -281,47 +284,8 @@ type RaftNetwork struct {
 }
 
 // Dial implements store.Network.
-func (n RaftNetwork) Dial(addr string, timeout time.Duration) (net.Conn, error) {
+func (n RaftNetwork) Dial(id, addr string, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	return n.t.dial(ctx, addr, forRaft)
+	return n.t.dial(ctx, id, addr, forRaft)
 }
-
-// acceptQueue is a net.Listener of connections that were accepted elsewhere.
-type acceptQueue struct {
-	addr  net.Addr
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newAcceptQueue(addr net.Addr) *acceptQueue {
-	return &acceptQueue{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (q *acceptQueue) put(c net.Conn) {
-	select {
-	case q.conns <- c:
-	case <-q.done:
-		c.Close()
-	}
-}
-
-// Accept implements net.Listener.
-func (q *acceptQueue) Accept() (net.Conn, error) {
-	select {
-	case c := <-q.conns:
-		return c, nil
-	case <-q.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (q *acceptQueue) Close() error {
-	q.once.Do(func() { close(q.done) })
-	return nil
-}
-
-// Addr implements net.Listener.
-func (q *acceptQueue) Addr() net.Addr { return q.addr }

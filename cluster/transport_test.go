@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tollgate/tollgate/cluster/pki"
 )
 
 // patience is how long a test waits for a state before it fails.
@@ -29,13 +31,32 @@ const (
 // if clusterID is empty.
 func port(t *testing.T, clusterID, token string) *Transport {
 	t.Helper()
-	p, err := Listen(TCP{}, "127.0.0.1:0", token, slog.New(slog.DiscardHandler))
+	return portOf(t, "n1", clusterID, token)
+}
+
+// portOf is port for a node of that ID.
+func portOf(t *testing.T, id, clusterID, token string) *Transport {
+	t.Helper()
+	p, err := Listen(TCP{}, "127.0.0.1:0", id, authority(t, token), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Serve(someone(clusterID))
 	t.Cleanup(func() { p.Close() })
 	return p
+}
+
+// authority is that of a cluster key, nil for none.
+func authority(t *testing.T, key string) *pki.Authority {
+	t.Helper()
+	if key == "" {
+		return nil
+	}
+	a, err := pki.Derive(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 // arrivals says of every connection that p passes on what it was for.
@@ -76,7 +97,7 @@ func checkEcho(t *testing.T, c net.Conn) {
 // checkAlive makes sure that p still welcomes a node of its own.
 func checkAlive(t *testing.T, p, from *Transport, came <-chan byte) {
 	t.Helper()
-	c, err := from.dial(t.Context(), p.Addr(), forRPC)
+	c, err := from.dial(t.Context(), "n1", p.Addr(), forRPC)
 	if err != nil {
 		t.Fatalf("the port is dead to its own: %v", err)
 	}
@@ -102,7 +123,7 @@ func TestGreeting(t *testing.T) {
 			for to, listener := range ports {
 				for _, purpose := range []byte{forRaft, forRPC, forJoin} {
 					name := fmt.Sprintf("from %.5q to %.5q for %c, token %.1q", from, to, purpose, token)
-					c, err := dialler.dial(t.Context(), listener.Addr(), purpose)
+					c, err := dialler.dial(t.Context(), "n1", listener.Addr(), purpose)
 					if from != "" && to != "" && from != to {
 						if !errors.Is(err, errForeign) || !strings.Contains(err.Error(), listener.Addr()) {
 							t.Errorf("%s: %v, want a foreign cluster at %s", name, err, listener.Addr())
@@ -139,7 +160,7 @@ func TestInvitation(t *testing.T) {
 	came := arrivals(t, fresh)
 	arrivals(t, member)
 	raft := func(to *Transport) error {
-		c, err := member.Raft().Dial(to.Addr(), patience)
+		c, err := member.Raft().Dial("n1", to.Addr(), patience)
 		if err == nil {
 			c.Close()
 		}
@@ -149,10 +170,10 @@ func TestInvitation(t *testing.T) {
 	if err := raft(fresh); !errors.Is(err, errUninvited) {
 		t.Errorf("uninvited: %v", err)
 	}
-	if _, err := member.dial(t.Context(), foreign.Addr(), forJoin); !errors.Is(err, errForeign) || foreign.invited.Load() {
+	if _, err := member.dial(t.Context(), "n1", foreign.Addr(), forJoin); !errors.Is(err, errForeign) || foreign.invited.Load() {
 		t.Errorf("inviting a node of another cluster: %v", err)
 	}
-	c, err := member.dial(t.Context(), fresh.Addr(), forJoin)
+	c, err := member.dial(t.Context(), "n1", fresh.Addr(), forJoin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,6 +189,73 @@ func TestInvitation(t *testing.T) {
 	}
 }
 
+// TestWrongNode: a connection leads to the node that is wanted, or to none,
+// wherever the address leads: an answer of another would be counted as its word.
+func TestWrongNode(t *testing.T) {
+	for _, key := range []string{"", tokenA} {
+		n1, n2 := portOf(t, "n1", "red", key), portOf(t, "n2", "red", key)
+		came := arrivals(t, n2)
+		for _, purpose := range []byte{forRaft, forRPC, forJoin} {
+			c, err := n1.dial(t.Context(), "n3", n2.Addr(), purpose)
+			var other *otherError
+			if !errors.As(err, &other) || other.id != "n2" {
+				t.Errorf("key %.1q, for %c: %v, want another node, n2", key, purpose, err)
+			}
+			if err == nil {
+				c.Close()
+			}
+		}
+		if len(came) > 0 {
+			t.Errorf("key %.1q: %d connections were passed on", key, len(came))
+		}
+		if key == "" {
+			continue
+		}
+		// A node that says it is another than its certificate says.
+		liar := portOf(t, "n3", "red", key)
+		liar.certificates.id = "n9"
+		if c, err := n1.dial(t.Context(), "n3", liar.Addr(), forRPC); err == nil {
+			c.Close()
+			t.Error("a node with another's certificate was believed")
+		}
+		if c, err := liar.dial(t.Context(), "n2", n2.Addr(), forRPC); err == nil {
+			c.Close()
+			t.Error("a dialler with another's certificate was believed")
+		}
+	}
+}
+
+// TestClaims: a node learns that a cluster takes it for one of its own, from who
+// means it, and from nobody else.
+func TestClaims(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		own, theirs, to string
+		purpose         byte
+		key             string
+		claimed         bool
+	}{
+		{"a wiped member is missed", "", "red", "n1", forRaft, tokenA, true},
+		{"a wiped member is asked", "", "red", "n1", forRPC, tokenA, true},
+		{"a founder is missed by its former cluster", "blue", "red", "n1", forRaft, tokenA, true},
+		{"by its own cluster", "red", "red", "n1", forRaft, tokenA, false},
+		{"another node is meant", "", "red", "n7", forRaft, tokenA, false},
+		{"a fresh node asks", "", "", "n1", forRPC, tokenA, false},
+		{"it is about to join", "", "red", "n1", forJoin, tokenA, false},
+		{"under another key", "", "red", "n1", forRaft, tokenB, false},
+	} {
+		p := portOf(t, "n1", c.own, tokenA)
+		arrivals(t, p)
+		if conn, err := portOf(t, "n2", c.theirs, c.key).dial(t.Context(), c.to, p.Addr(), c.purpose); err == nil {
+			conn.Close()
+		}
+		claim, standing := p.claims.standing()
+		if standing != c.claimed || standing && (claim.Cluster != "red" || claim.By != "n2") {
+			t.Errorf("%s: %+v %v, want %v", c.name, claim, standing, c.claimed)
+		}
+	}
+}
+
 // TestTokens: only who has the token talks to a node, and finds out before
 // anything is said.
 func TestTokens(t *testing.T) {
@@ -179,7 +267,7 @@ func TestTokens(t *testing.T) {
 	}
 	for from, dialler := range ports {
 		for to, listener := range ports {
-			c, err := dialler.dial(t.Context(), listener.Addr(), forRaft)
+			c, err := dialler.dial(t.Context(), "n1", listener.Addr(), forRaft)
 			if from == to {
 				if err != nil {
 					t.Errorf("both with token %.1q: %v", from, err)
@@ -190,8 +278,8 @@ func TestTokens(t *testing.T) {
 			} else if err == nil {
 				c.Close()
 				t.Errorf("a node with token %.1q talks to one with token %.1q", from, to)
-			} else if !strings.Contains(err.Error(), "token") && !strings.Contains(err.Error(), "tls") {
-				t.Errorf("from token %.1q to %.1q: %q says nothing of the token", from, to, err)
+			} else if !strings.Contains(err.Error(), "key") && !strings.Contains(err.Error(), "tls") {
+				t.Errorf("from token %.1q to %.1q: %q says nothing of the key", from, to, err)
 			}
 		}
 	}
@@ -211,7 +299,7 @@ func TestStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	garbage[0] = 'X'
-	strangerTLS, err := tokenTLS(tokenB)
+	strangerTLS, err := (&certificates{authority: authority(t, tokenB), id: "n1"}).config("red")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,19 +307,21 @@ func TestStrangers(t *testing.T) {
 		"garbage":                says(string(garbage)),
 		"HTTP":                   says("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"),
 		"TLS garbage":            says("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + string(garbage[:512])),
-		"another cluster":        says("TGT1G\xff" + string(garbage[:255])),
-		"unknown magic":          says("TGT2G\x00"),
-		"unknown purpose":        says("TGT1X\x00"),
+		"another cluster":        says("TGT2G\xff" + string(garbage[:255]) + "\x02n1\x02n1"),
+		"another node":           says("TGT2G\x03red\x02n2\x02n3"),
+		"an older greeting":      says("TGT1G\x03red"),
+		"unknown magic":          says("TGT9G\x00\x00\x02n1"),
+		"unknown purpose":        says("TGT2X\x00\x02n2\x02n1"),
 		"raft without greeting":  says("\x00" + string(garbage[:100])),
 		"http2 without greeting": says("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"),
 		"a TLS client of another key": func(c net.Conn) net.Conn {
 			s := tls.Client(c, strangerTLS)
-			_, _ = s.Write([]byte("TGT1G\x00"))
+			_, _ = s.Write([]byte("TGT2G\x00\x02n2\x02n1"))
 			return s
 		},
 		"a TLS client without a key": func(c net.Conn) net.Conn {
 			s := tls.Client(c, &tls.Config{InsecureSkipVerify: true})
-			_, _ = s.Write([]byte("TGT1G\x00"))
+			_, _ = s.Write([]byte("TGT2G\x00\x02n2\x02n1"))
 			return s
 		},
 	}
@@ -273,7 +363,7 @@ func TestStrangers(t *testing.T) {
 	defer web.Close()
 	for _, token := range []string{"", tokenA} {
 		// It waits for the end of a line: the caller's patience decides.
-		if c, err := port(t, "red", token).Raft().Dial(ln.Addr().String(), 200*time.Millisecond); err == nil {
+		if c, err := port(t, "red", token).Raft().Dial("n1", ln.Addr().String(), 200*time.Millisecond); err == nil {
 			c.Close()
 			t.Errorf("token %.1q: a web server is taken for a node", token)
 		}
@@ -295,7 +385,7 @@ func TestSlowGreeting(t *testing.T) {
 		came := arrivals(t, p)
 		var slow []net.Conn
 		begin := time.Now()
-		for _, part := range []string{"", "T", "TGT1G", "TGT1G\x05gre", "\x16\x03\x01"} {
+		for _, part := range []string{"", "T", "TGT2G", "TGT2G\x05gre", "TGT2G\x03red\x02n2", "\x16\x03\x01"} {
 			c, err := net.Dial("tcp", p.Addr())
 			if err != nil {
 				t.Fatal(err)
@@ -343,7 +433,7 @@ func TestDialGivesUp(t *testing.T) {
 	for _, token := range []string{"", tokenA} {
 		p := port(t, "red", token)
 		begin := time.Now()
-		c, err := p.Raft().Dial(ln.Addr().String(), 100*time.Millisecond)
+		c, err := p.Raft().Dial("n1", ln.Addr().String(), 100*time.Millisecond)
 		if err == nil {
 			c.Close()
 			t.Fatal("nobody answered, and there is a connection")
@@ -369,7 +459,7 @@ func TestTransportClose(t *testing.T) {
 	}
 	defer mute.Close()
 	// Nobody takes this one: welcome waits in its queue.
-	raft, err := p.Raft().Dial(p.Addr(), patience)
+	raft, err := p.Raft().Dial("n1", p.Addr(), patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +484,7 @@ func TestTransportClose(t *testing.T) {
 			t.Errorf("a connection %s outlives the port: %v", name, err)
 		}
 	}
-	if c, err := p.dial(t.Context(), p.Addr(), forRPC); err == nil {
+	if c, err := p.dial(t.Context(), "n1", p.Addr(), forRPC); err == nil {
 		c.Close()
 		t.Error("a closed port answers")
 	}
@@ -427,7 +517,7 @@ func (l failingListener) Accept() (net.Conn, error) {
 
 // TestAcceptFails: running out of files is a state that passes.
 func TestAcceptFails(t *testing.T) {
-	p, err := Listen(&failing{left: 3}, "127.0.0.1:0", "", slog.New(slog.DiscardHandler))
+	p, err := Listen(&failing{left: 3}, "127.0.0.1:0", "n1", nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/tollgate/tollgate/cluster"
+	"github.com/tollgate/tollgate/cluster/pki"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/store"
 )
@@ -208,14 +209,20 @@ func (n *Node) Self() cluster.Member {
 
 func (n *Node) openListeners() (func(context.Context) error, error) {
 	network := n.cfg.Network
+	var authority *pki.Authority
 	var err error
+	if n.cfg.Token != "" {
+		if authority, err = pki.Derive(n.cfg.Token); err != nil {
+			return nil, err
+		}
+	}
 	if n.proxyListener, err = network.Listen(n.cfg.Listen); err != nil {
 		return nil, listenError("listen", n.cfg.Listen, err)
 	}
 	if n.adminListener, err = network.Listen(n.cfg.Admin); err != nil {
 		return n.closeListeners, listenError("admin", n.cfg.Admin, err)
 	}
-	if n.transport, err = cluster.Listen(network, n.cfg.Cluster, n.cfg.Token, n.cfg.Logger); err != nil {
+	if n.transport, err = cluster.Listen(network, n.cfg.Cluster, n.cfg.ID, authority, n.cfg.Logger); err != nil {
 		return n.closeListeners, listenError("cluster", n.cfg.Cluster, err)
 	}
 	return n.closeListeners, nil
@@ -253,7 +260,7 @@ func (n *Node) openStore() (func(context.Context) error, error) {
 
 func (n *Node) openCluster() (func(context.Context) error, error) {
 	n.cluster = cluster.Open(cluster.Config{
-		ID: n.cfg.ID, Store: n.store, Transport: n.transport,
+		ID: n.cfg.ID, Address: n.Self().ClusterAddress, Store: n.store, Transport: n.transport,
 		QuotaWait: n.cfg.QuotaWait, Leases: n.cfg.leases(), Clock: n.cfg.Clock, Registerer: n.registry, Logger: n.cfg.Logger,
 	})
 	return n.cluster.Close, nil

@@ -15,7 +15,8 @@ const enqueueTimeout = time.Second
 // it knows none.
 func (s *Store) Leader() (id, addr string) {
 	a, i := s.raft.LeaderWithID()
-	return string(i), string(a)
+	_, addr = unnamed(string(a)) // a follower has it as it was named to it
+	return string(i), addr
 }
 
 // IsLeader reports whether this node leads, as far as it knows.
@@ -61,10 +62,12 @@ func (s *Store) watchLeader() {
 	}
 }
 
-// CorrectClock has offset asked, once in each term that this node leads and before
+// CorrectClock has offset asked, in each term that this node leads and before
 // anything is stamped in it, what is to be added to this node's clock. It may
-// take a moment: nothing is proposed meanwhile.
-func (s *Store) CorrectClock(offset func() time.Duration) {
+// take a moment: nothing is proposed meanwhile, nor before it has been known once
+// in the term. A stamp of a clock that is a year ahead would end every window, and
+// time would then stand still for a year.
+func (s *Store) CorrectClock(offset func() (ahead time.Duration, known bool)) {
 	s.stamping.Lock()
 	defer s.stamping.Unlock()
 	s.offset = offset
@@ -102,7 +105,11 @@ func (s *Store) stamp() (now int64, term uint64, err error) {
 		return 0, 0, ErrNotLeader
 	}
 	if term = s.raft.CurrentTerm(); term != s.stampTerm {
-		s.stampOffset = s.offset()
+		offset, known := s.offset()
+		if !known {
+			return 0, 0, ErrNotLeader // not fit to lead yet
+		}
+		s.stampOffset = offset
 		s.stampTerm, s.stampBase = term, s.cfg.Clock()
 	}
 	passed := s.cfg.Clock().Sub(s.stampBase)

@@ -38,12 +38,8 @@ func (s Servers) Find(id string) *Server {
 // Servers is the cluster's membership.
 func (s *Store) Servers() Servers {
 	index := s.fsm.configured.Load() // before the list: a change in between is found
-	f := s.raft.GetConfiguration()
-	if f.Error() != nil { // never: it reads memory
-		return Servers{}
-	}
 	list := Servers{Index: index}
-	for _, srv := range f.Configuration().Servers {
+	for _, srv := range s.configured() {
 		list.List = append(list.List, Server{
 			ID: string(srv.ID), Address: string(srv.Address), Voter: srv.Suffrage == raft.Voter,
 		})

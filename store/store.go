@@ -9,10 +9,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,21 +42,20 @@ const (
 	retainedSnapshots = 2
 )
 
-// logFile holds the log and the stable store.
-const logFile = "raft.db"
+const (
+	// logFile holds the log and the stable store.
+	logFile = "raft.db"
+	// snapshotDir is raft's name for the directory of snapshots.
+	snapshotDir = "snapshots"
+)
 
 // Keys of the stable store, beside raft's own.
 var (
 	keyClusterID   = []byte("TollgateClusterID")
 	keyIncarnation = []byte("TollgateIncarnation")
+	keyNodeID      = []byte("TollgateNodeID")
+	keyHadOthers   = []byte("TollgateHadOthers")
 )
-
-// Network carries Raft between nodes. Accept and Dial give connections whose
-// other end is a member of the same cluster.
-type Network interface {
-	net.Listener
-	Dial(addr string, timeout time.Duration) (net.Conn, error)
-}
 
 // Config is what a Store is opened with; all fields are required.
 type Config struct {
@@ -73,18 +73,31 @@ type Config struct {
 	// Its wall clock is read once a term and counted on from there by its
 	// monotonic clock: leases are waited for by these stamps.
 	Clock func() time.Time
+	// DiskTimeout is how long a write may take before a node that leads is
+	// given up (Failed); 0 is for ever.
+	DiskTimeout time.Duration
+
+	// wrapLog stands between raft and the log in tests.
+	wrapLog func(raft.LogStore) raft.LogStore
 }
 
 // Store is one node's replica. All methods may be called at any time.
 type Store struct {
 	cfg         Config
-	incarnation uint64
+	incarnation atomic.Uint64
 	fresh       bool
 
-	db        *raftboltdb.BoltStore
-	transport *raft.NetworkTransport
-	raft      *raft.Raft
-	fsm       *fsm
+	db          *raftboltdb.BoltStore
+	disk        *disk
+	network     *raftNetwork
+	replication *replication
+	// raft is set once it runs; its transport asks for the membership before.
+	raft    *raft.Raft
+	running atomic.Pointer[raft.Raft]
+	fsm     *fsm
+
+	stalled atomic.Int64
+	failed  chan error // has room for one
 
 	mu        sync.Mutex
 	clusterID string
@@ -96,7 +109,7 @@ type Store struct {
 	stampBase   time.Time
 	stampOffset time.Duration
 	// offset is asked once a term for stampOffset.
-	offset func() time.Duration
+	offset func() (time.Duration, bool)
 
 	observer    *raft.Observer
 	observed    chan raft.Observation
@@ -132,7 +145,8 @@ func Open(cfg Config) (*Store, error) {
 		observed:    make(chan raft.Observation, 64),
 		leaderMoved: make(chan struct{}, 1),
 		closed:      make(chan struct{}),
-		offset:      func() time.Duration { return 0 },
+		failed:      make(chan error, 1),
+		offset:      func() (time.Duration, bool) { return 0, true },
 	}
 	s.fsm = newFSM(s.rememberClusterID)
 	if err := s.start(); err != nil {
@@ -172,6 +186,9 @@ func checkWhole(path string) error {
 func (s *Store) start() error {
 	logger := raftLogger(s.cfg.Logger)
 	snapshots, err := raft.NewFileSnapshotStoreWithLogger(s.cfg.Dir, retainedSnapshots, logger)
+	if err == nil { // raft lets the world read it
+		err = os.Chmod(filepath.Join(s.cfg.Dir, snapshotDir), 0o700)
+	}
 	if err != nil {
 		return fmt.Errorf("snapshots: %w", err)
 	}
@@ -183,7 +200,12 @@ func (s *Store) start() error {
 	if err := s.readStable(); err != nil {
 		return fmt.Errorf("reading the stable store: %w", err)
 	}
-	cache, err := raft.NewLogCache(1024, s.db)
+	var entries raft.LogStore = s.db
+	if s.cfg.wrapLog != nil {
+		entries = s.cfg.wrapLog(entries)
+	}
+	s.disk = newDisk(entries, s.db)
+	cache, err := raft.NewLogCache(1024, s.disk)
 	if err != nil {
 		return err
 	}
@@ -195,29 +217,61 @@ func (s *Store) start() error {
 	conf.TrailingLogs = trailingLogs
 	conf.ShutdownOnRemove = false // a removed node goes on to answer, with 50301
 	conf.Logger = logger
-	s.transport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream:  streamLayer{s.cfg.Network, s.cfg.Address},
-		MaxPool: 4,
-		Timeout: transportTimeout,
-		Logger:  logger,
-	})
-	s.raft, err = raft.NewRaft(conf, s.fsm, cache, s.db, snapshots, s.transport)
-	if err != nil {
-		return errors.Join(fmt.Errorf("starting raft: %w", err), s.transport.Close())
+	s.network = newRaftNetwork(s.cfg, s.configured)
+	s.replication = &replication{
+		NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+			Stream:                s.network,
+			MaxPool:               4,
+			Timeout:               transportTimeout,
+			Logger:                logger,
+			ServerAddressProvider: s.network,
+		}),
+		leads: s.leads, closed: s.closed, peers: map[raft.ServerID]*peerProgress{},
 	}
+	s.raft, err = raft.NewRaft(conf, s.fsm, cache, s.disk, snapshots, s.replication)
+	if err != nil {
+		return errors.Join(fmt.Errorf("starting raft: %w", err), s.replication.Close())
+	}
+	s.running.Store(s.raft)
 	s.observer = raft.NewObserver(s.observed, false, func(o *raft.Observation) bool {
 		_, ok := o.Data.(raft.LeaderObservation)
 		return ok
 	})
 	s.raft.RegisterObserver(s.observer)
 	s.wg.Go(s.watchLeader)
+	s.wg.Go(s.watchFollowers)
+	s.wg.Go(s.watchDisk)
 	return nil
 }
 
-// readStable reads the cluster's ID and counts this start.
+// configured are the servers of the newest membership; none before raft runs.
+func (s *Store) configured() []raft.Server {
+	r := s.running.Load()
+	if r == nil {
+		return nil
+	}
+	f := r.GetConfiguration()
+	if f.Error() != nil { // never: it reads memory
+		return nil
+	}
+	return f.Configuration().Servers
+}
+
+// leads reports whether this node leads in a term and has a member of that ID.
+func (s *Store) leads(term uint64, id raft.ServerID) bool {
+	r := s.running.Load()
+	return r != nil && r.State() == raft.Leader && r.CurrentTerm() == term &&
+		slices.ContainsFunc(s.configured(), func(m raft.Server) bool { return m.ID == id })
+}
+
+// readStable reads what the node keeps beside the log: whose it is, and how often
+// it was opened.
 func (s *Store) readStable() error {
-	id, err := s.db.Get(keyClusterID)
-	if err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
+	if err := s.readOwner(); err != nil {
+		return err
+	}
+	id, err := s.stable(keyClusterID)
+	if err != nil {
 		return err
 	}
 	s.clusterID = string(id)
@@ -230,8 +284,29 @@ func (s *Store) readStable() error {
 	case err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound):
 		return err
 	}
-	s.incarnation = n + 1
-	return s.db.SetUint64(keyIncarnation, s.incarnation)
+	return s.setIncarnation(n + 1)
+}
+
+// stable reads a value of the stable store, nil if there is none.
+func (s *Store) stable(key []byte) ([]byte, error) {
+	v, err := s.db.Get(key)
+	if errors.Is(err, raftboltdb.ErrKeyNotFound) {
+		return nil, nil
+	}
+	return v, err
+}
+
+// readOwner makes sure that the directory is this node's: under another ID it
+// would be a member that nobody knows, with the vote of one that they do.
+func (s *Store) readOwner() error {
+	owner, err := s.stable(keyNodeID)
+	if err != nil {
+		return err
+	}
+	if len(owner) > 0 && string(owner) != s.cfg.ID {
+		return fmt.Errorf("it belongs to node %s: start it with --id %s, or give %s a directory of its own", owner, owner, s.cfg.ID)
+	}
+	return s.db.Set(keyNodeID, []byte(s.cfg.ID))
 }
 
 // rememberClusterID keeps the ID that the log gave this node, so that it is
@@ -253,7 +328,7 @@ func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		close(s.closed)
 		s.raft.DeregisterObserver(s.observer)
-		s.closeErr = errors.Join(s.raft.Shutdown().Error(), s.transport.Close())
+		s.closeErr = errors.Join(s.raft.Shutdown().Error(), s.replication.Close())
 		s.wg.Wait()
 		s.closeErr = errors.Join(s.closeErr, s.db.Close())
 	})
@@ -264,7 +339,26 @@ func (s *Store) Close() error {
 func (s *Store) Fresh() bool { return s.fresh && s.raft.LastIndex() == 0 }
 
 // Incarnation counts the times this replica was opened, from 1.
-func (s *Store) Incarnation() uint64 { return s.incarnation }
+func (s *Store) Incarnation() uint64 { return s.incarnation.Load() }
+
+// RaiseIncarnation makes the incarnation greater than any that the replica has
+// seen frames of: a directory that was put back from a copy has forgotten those
+// since. It is for a replica that has caught up, before its first frame.
+func (s *Store) RaiseIncarnation() error {
+	seen := read(s, func(st *state) uint64 { return st.quota.Incarnation(s.cfg.ID) })
+	if seen < s.Incarnation() {
+		return nil
+	}
+	return s.setIncarnation(seen + 1)
+}
+
+func (s *Store) setIncarnation(n uint64) error {
+	if err := s.db.SetUint64(keyIncarnation, n); err != nil {
+		return err
+	}
+	s.incarnation.Store(n)
+	return nil
+}
 
 // ClusterID is the ID of the cluster this node belongs to; empty until known.
 func (s *Store) ClusterID() string {
@@ -298,23 +392,5 @@ func (s *Store) Snapshot() error {
 	}
 	return nil
 }
-
-// streamLayer gives Network to raft.
-type streamLayer struct {
-	Network
-	address string
-}
-
-func (l streamLayer) Dial(addr raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	return l.Network.Dial(string(addr), timeout)
-}
-
-// Addr is the address that others know this node by.
-func (l streamLayer) Addr() net.Addr { return advertised(l.address) }
-
-type advertised string
-
-func (advertised) Network() string  { return "tcp" }
-func (a advertised) String() string { return string(a) }
 
 var _ io.Closer = (*Store)(nil)

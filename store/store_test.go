@@ -27,7 +27,7 @@ const patience = 30 * time.Second
 // tcp is a Network of one port.
 type tcp struct{ net.Listener }
 
-func (tcp) Dial(addr string, timeout time.Duration) (net.Conn, error) {
+func (tcp) Dial(_, addr string, timeout time.Duration) (net.Conn, error) {
 	return net.DialTimeout("tcp", addr, timeout)
 }
 

@@ -27,7 +27,10 @@ const (
 type IdentifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// asker is the member that asks; empty if it is none.
-	Asker         string `protobuf:"bytes,1,opt,name=asker,proto3" json:"asker,omitempty"`
+	Asker string `protobuf:"bytes,1,opt,name=asker,proto3" json:"asker,omitempty"`
+	// asker_address is the asker's cluster address, where it may be another than
+	// the membership has; else empty.
+	AskerAddress  string `protobuf:"bytes,2,opt,name=asker_address,json=askerAddress,proto3" json:"asker_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -69,6 +72,13 @@ func (x *IdentifyRequest) GetAsker() string {
 	return ""
 }
 
+func (x *IdentifyRequest) GetAskerAddress() string {
+	if x != nil {
+		return x.AskerAddress
+	}
+	return ""
+}
+
 type IdentifyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -85,7 +95,11 @@ type IdentifyResponse struct {
 	// asker is not a member.
 	AskerRemoved bool `protobuf:"varint,7,opt,name=asker_removed,json=askerRemoved,proto3" json:"asker_removed,omitempty"`
 	// clock is the node's wall clock, in ms since the Unix epoch.
-	Clock         int64 `protobuf:"varint,8,opt,name=clock,proto3" json:"clock,omitempty"`
+	Clock int64 `protobuf:"varint,8,opt,name=clock,proto3" json:"clock,omitempty"`
+	// leader and leader_address are the leader that the node follows, and its
+	// cluster address; empty while it follows none.
+	Leader        string `protobuf:"bytes,9,opt,name=leader,proto3" json:"leader,omitempty"`
+	LeaderAddress string `protobuf:"bytes,10,opt,name=leader_address,json=leaderAddress,proto3" json:"leader_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -174,6 +188,20 @@ func (x *IdentifyResponse) GetClock() int64 {
 		return x.Clock
 	}
 	return 0
+}
+
+func (x *IdentifyResponse) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+func (x *IdentifyResponse) GetLeaderAddress() string {
+	if x != nil {
+		return x.LeaderAddress
+	}
+	return ""
 }
 
 type SubmitFrameRequest struct {
@@ -347,6 +375,86 @@ func (*ReportResponse) Descriptor() ([]byte, []int) {
 	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{5}
 }
 
+type ServedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServedRequest) Reset() {
+	*x = ServedRequest{}
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServedRequest) ProtoMessage() {}
+
+func (x *ServedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServedRequest.ProtoReflect.Descriptor instead.
+func (*ServedRequest) Descriptor() ([]byte, []int) {
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ServedRequest) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+type ServedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServedResponse) Reset() {
+	*x = ServedResponse{}
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServedResponse) ProtoMessage() {}
+
+func (x *ServedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServedResponse.ProtoReflect.Descriptor instead.
+func (*ServedResponse) Descriptor() ([]byte, []int) {
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{7}
+}
+
 type ApplyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// command is an encoded store.Command; the leader stamps its time.
@@ -357,7 +465,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -369,7 +477,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -382,7 +490,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{6}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ApplyRequest) GetCommand() []byte {
@@ -404,7 +512,7 @@ type ApplyResponse struct {
 
 func (x *ApplyResponse) Reset() {
 	*x = ApplyResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -416,7 +524,7 @@ func (x *ApplyResponse) String() string {
 func (*ApplyResponse) ProtoMessage() {}
 
 func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -429,7 +537,7 @@ func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResponse.ProtoReflect.Descriptor instead.
 func (*ApplyResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{7}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ApplyResponse) GetIndex() uint64 {
@@ -454,7 +562,7 @@ type ReadIndexRequest struct {
 
 func (x *ReadIndexRequest) Reset() {
 	*x = ReadIndexRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -466,7 +574,7 @@ func (x *ReadIndexRequest) String() string {
 func (*ReadIndexRequest) ProtoMessage() {}
 
 func (x *ReadIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -479,7 +587,7 @@ func (x *ReadIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadIndexRequest.ProtoReflect.Descriptor instead.
 func (*ReadIndexRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{8}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{10}
 }
 
 type ReadIndexResponse struct {
@@ -493,7 +601,7 @@ type ReadIndexResponse struct {
 
 func (x *ReadIndexResponse) Reset() {
 	*x = ReadIndexResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -505,7 +613,7 @@ func (x *ReadIndexResponse) String() string {
 func (*ReadIndexResponse) ProtoMessage() {}
 
 func (x *ReadIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -518,7 +626,7 @@ func (x *ReadIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadIndexResponse.ProtoReflect.Descriptor instead.
 func (*ReadIndexResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{9}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ReadIndexResponse) GetIndex() uint64 {
@@ -551,7 +659,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -563,7 +671,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -576,7 +684,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{10}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *JoinRequest) GetId() string {
@@ -631,7 +739,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +751,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +764,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{11}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *JoinResponse) GetIndex() uint64 {
@@ -675,7 +783,7 @@ type LeaveRequest struct {
 
 func (x *LeaveRequest) Reset() {
 	*x = LeaveRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +795,7 @@ func (x *LeaveRequest) String() string {
 func (*LeaveRequest) ProtoMessage() {}
 
 func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +808,7 @@ func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
 func (*LeaveRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{12}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LeaveRequest) GetId() string {
@@ -718,7 +826,7 @@ type LeaveResponse struct {
 
 func (x *LeaveResponse) Reset() {
 	*x = LeaveResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -730,7 +838,7 @@ func (x *LeaveResponse) String() string {
 func (*LeaveResponse) ProtoMessage() {}
 
 func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -743,7 +851,7 @@ func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveResponse.ProtoReflect.Descriptor instead.
 func (*LeaveResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{13}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{15}
 }
 
 type TransferRequest struct {
@@ -756,7 +864,7 @@ type TransferRequest struct {
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -768,7 +876,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -781,7 +889,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{14}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TransferRequest) GetId() string {
@@ -799,7 +907,7 @@ type TransferResponse struct {
 
 func (x *TransferResponse) Reset() {
 	*x = TransferResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +919,7 @@ func (x *TransferResponse) String() string {
 func (*TransferResponse) ProtoMessage() {}
 
 func (x *TransferResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,16 +932,17 @@ func (x *TransferResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferResponse.ProtoReflect.Descriptor instead.
 func (*TransferResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{15}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{17}
 }
 
 var File_cluster_clusterpb_cluster_proto protoreflect.FileDescriptor
 
 const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcluster/clusterpb/cluster.proto\x12\x13tollgate.cluster.v1\"'\n" +
+	"\x1fcluster/clusterpb/cluster.proto\x12\x13tollgate.cluster.v1\"L\n" +
 	"\x0fIdentifyRequest\x12\x14\n" +
-	"\x05asker\x18\x01 \x01(\tR\x05asker\"\xe7\x01\n" +
+	"\x05asker\x18\x01 \x01(\tR\x05asker\x12#\n" +
+	"\rasker_address\x18\x02 \x01(\tR\faskerAddress\"\xa6\x02\n" +
 	"\x10IdentifyResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\rR\bprotocol\x12\x1d\n" +
@@ -843,14 +952,20 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\rapplied_index\x18\x05 \x01(\x04R\fappliedIndex\x12\x12\n" +
 	"\x04role\x18\x06 \x01(\tR\x04role\x12#\n" +
 	"\rasker_removed\x18\a \x01(\bR\faskerRemoved\x12\x14\n" +
-	"\x05clock\x18\b \x01(\x03R\x05clock\"*\n" +
+	"\x05clock\x18\b \x01(\x03R\x05clock\x12\x16\n" +
+	"\x06leader\x18\t \x01(\tR\x06leader\x12%\n" +
+	"\x0eleader_address\x18\n" +
+	" \x01(\tR\rleaderAddress\"*\n" +
 	"\x12SubmitFrameRequest\x12\x14\n" +
 	"\x05frame\x18\x01 \x01(\fR\x05frame\"-\n" +
 	"\x13SubmitFrameResponse\x12\x16\n" +
 	"\x06result\x18\x01 \x01(\fR\x06result\"'\n" +
 	"\rReportRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\"\x10\n" +
-	"\x0eReportResponse\"(\n" +
+	"\x0eReportResponse\"%\n" +
+	"\rServedRequest\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"\x10\n" +
+	"\x0eServedResponse\"(\n" +
 	"\fApplyRequest\x12\x18\n" +
 	"\acommand\x18\x01 \x01(\fR\acommand\"A\n" +
 	"\rApplyResponse\x12\x14\n" +
@@ -874,11 +989,12 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\rLeaveResponse\"!\n" +
 	"\x0fTransferRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\x12\n" +
-	"\x10TransferResponse2\xb9\x05\n" +
+	"\x10TransferResponse2\x8c\x06\n" +
 	"\aCluster\x12W\n" +
 	"\bIdentify\x12$.tollgate.cluster.v1.IdentifyRequest\x1a%.tollgate.cluster.v1.IdentifyResponse\x12`\n" +
 	"\vSubmitFrame\x12'.tollgate.cluster.v1.SubmitFrameRequest\x1a(.tollgate.cluster.v1.SubmitFrameResponse\x12Q\n" +
-	"\x06Report\x12\".tollgate.cluster.v1.ReportRequest\x1a#.tollgate.cluster.v1.ReportResponse\x12N\n" +
+	"\x06Report\x12\".tollgate.cluster.v1.ReportRequest\x1a#.tollgate.cluster.v1.ReportResponse\x12Q\n" +
+	"\x06Served\x12\".tollgate.cluster.v1.ServedRequest\x1a#.tollgate.cluster.v1.ServedResponse\x12N\n" +
 	"\x05Apply\x12!.tollgate.cluster.v1.ApplyRequest\x1a\".tollgate.cluster.v1.ApplyResponse\x12Z\n" +
 	"\tReadIndex\x12%.tollgate.cluster.v1.ReadIndexRequest\x1a&.tollgate.cluster.v1.ReadIndexResponse\x12K\n" +
 	"\x04Join\x12 .tollgate.cluster.v1.JoinRequest\x1a!.tollgate.cluster.v1.JoinResponse\x12N\n" +
@@ -897,7 +1013,7 @@ func file_cluster_clusterpb_cluster_proto_rawDescGZIP() []byte {
 	return file_cluster_clusterpb_cluster_proto_rawDescData
 }
 
-var file_cluster_clusterpb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_cluster_clusterpb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_cluster_clusterpb_cluster_proto_goTypes = []any{
 	(*IdentifyRequest)(nil),     // 0: tollgate.cluster.v1.IdentifyRequest
 	(*IdentifyResponse)(nil),    // 1: tollgate.cluster.v1.IdentifyResponse
@@ -905,36 +1021,40 @@ var file_cluster_clusterpb_cluster_proto_goTypes = []any{
 	(*SubmitFrameResponse)(nil), // 3: tollgate.cluster.v1.SubmitFrameResponse
 	(*ReportRequest)(nil),       // 4: tollgate.cluster.v1.ReportRequest
 	(*ReportResponse)(nil),      // 5: tollgate.cluster.v1.ReportResponse
-	(*ApplyRequest)(nil),        // 6: tollgate.cluster.v1.ApplyRequest
-	(*ApplyResponse)(nil),       // 7: tollgate.cluster.v1.ApplyResponse
-	(*ReadIndexRequest)(nil),    // 8: tollgate.cluster.v1.ReadIndexRequest
-	(*ReadIndexResponse)(nil),   // 9: tollgate.cluster.v1.ReadIndexResponse
-	(*JoinRequest)(nil),         // 10: tollgate.cluster.v1.JoinRequest
-	(*JoinResponse)(nil),        // 11: tollgate.cluster.v1.JoinResponse
-	(*LeaveRequest)(nil),        // 12: tollgate.cluster.v1.LeaveRequest
-	(*LeaveResponse)(nil),       // 13: tollgate.cluster.v1.LeaveResponse
-	(*TransferRequest)(nil),     // 14: tollgate.cluster.v1.TransferRequest
-	(*TransferResponse)(nil),    // 15: tollgate.cluster.v1.TransferResponse
+	(*ServedRequest)(nil),       // 6: tollgate.cluster.v1.ServedRequest
+	(*ServedResponse)(nil),      // 7: tollgate.cluster.v1.ServedResponse
+	(*ApplyRequest)(nil),        // 8: tollgate.cluster.v1.ApplyRequest
+	(*ApplyResponse)(nil),       // 9: tollgate.cluster.v1.ApplyResponse
+	(*ReadIndexRequest)(nil),    // 10: tollgate.cluster.v1.ReadIndexRequest
+	(*ReadIndexResponse)(nil),   // 11: tollgate.cluster.v1.ReadIndexResponse
+	(*JoinRequest)(nil),         // 12: tollgate.cluster.v1.JoinRequest
+	(*JoinResponse)(nil),        // 13: tollgate.cluster.v1.JoinResponse
+	(*LeaveRequest)(nil),        // 14: tollgate.cluster.v1.LeaveRequest
+	(*LeaveResponse)(nil),       // 15: tollgate.cluster.v1.LeaveResponse
+	(*TransferRequest)(nil),     // 16: tollgate.cluster.v1.TransferRequest
+	(*TransferResponse)(nil),    // 17: tollgate.cluster.v1.TransferResponse
 }
 var file_cluster_clusterpb_cluster_proto_depIdxs = []int32{
 	0,  // 0: tollgate.cluster.v1.Cluster.Identify:input_type -> tollgate.cluster.v1.IdentifyRequest
 	2,  // 1: tollgate.cluster.v1.Cluster.SubmitFrame:input_type -> tollgate.cluster.v1.SubmitFrameRequest
 	4,  // 2: tollgate.cluster.v1.Cluster.Report:input_type -> tollgate.cluster.v1.ReportRequest
-	6,  // 3: tollgate.cluster.v1.Cluster.Apply:input_type -> tollgate.cluster.v1.ApplyRequest
-	8,  // 4: tollgate.cluster.v1.Cluster.ReadIndex:input_type -> tollgate.cluster.v1.ReadIndexRequest
-	10, // 5: tollgate.cluster.v1.Cluster.Join:input_type -> tollgate.cluster.v1.JoinRequest
-	12, // 6: tollgate.cluster.v1.Cluster.Leave:input_type -> tollgate.cluster.v1.LeaveRequest
-	14, // 7: tollgate.cluster.v1.Cluster.Transfer:input_type -> tollgate.cluster.v1.TransferRequest
-	1,  // 8: tollgate.cluster.v1.Cluster.Identify:output_type -> tollgate.cluster.v1.IdentifyResponse
-	3,  // 9: tollgate.cluster.v1.Cluster.SubmitFrame:output_type -> tollgate.cluster.v1.SubmitFrameResponse
-	5,  // 10: tollgate.cluster.v1.Cluster.Report:output_type -> tollgate.cluster.v1.ReportResponse
-	7,  // 11: tollgate.cluster.v1.Cluster.Apply:output_type -> tollgate.cluster.v1.ApplyResponse
-	9,  // 12: tollgate.cluster.v1.Cluster.ReadIndex:output_type -> tollgate.cluster.v1.ReadIndexResponse
-	11, // 13: tollgate.cluster.v1.Cluster.Join:output_type -> tollgate.cluster.v1.JoinResponse
-	13, // 14: tollgate.cluster.v1.Cluster.Leave:output_type -> tollgate.cluster.v1.LeaveResponse
-	15, // 15: tollgate.cluster.v1.Cluster.Transfer:output_type -> tollgate.cluster.v1.TransferResponse
-	8,  // [8:16] is the sub-list for method output_type
-	0,  // [0:8] is the sub-list for method input_type
+	6,  // 3: tollgate.cluster.v1.Cluster.Served:input_type -> tollgate.cluster.v1.ServedRequest
+	8,  // 4: tollgate.cluster.v1.Cluster.Apply:input_type -> tollgate.cluster.v1.ApplyRequest
+	10, // 5: tollgate.cluster.v1.Cluster.ReadIndex:input_type -> tollgate.cluster.v1.ReadIndexRequest
+	12, // 6: tollgate.cluster.v1.Cluster.Join:input_type -> tollgate.cluster.v1.JoinRequest
+	14, // 7: tollgate.cluster.v1.Cluster.Leave:input_type -> tollgate.cluster.v1.LeaveRequest
+	16, // 8: tollgate.cluster.v1.Cluster.Transfer:input_type -> tollgate.cluster.v1.TransferRequest
+	1,  // 9: tollgate.cluster.v1.Cluster.Identify:output_type -> tollgate.cluster.v1.IdentifyResponse
+	3,  // 10: tollgate.cluster.v1.Cluster.SubmitFrame:output_type -> tollgate.cluster.v1.SubmitFrameResponse
+	5,  // 11: tollgate.cluster.v1.Cluster.Report:output_type -> tollgate.cluster.v1.ReportResponse
+	7,  // 12: tollgate.cluster.v1.Cluster.Served:output_type -> tollgate.cluster.v1.ServedResponse
+	9,  // 13: tollgate.cluster.v1.Cluster.Apply:output_type -> tollgate.cluster.v1.ApplyResponse
+	11, // 14: tollgate.cluster.v1.Cluster.ReadIndex:output_type -> tollgate.cluster.v1.ReadIndexResponse
+	13, // 15: tollgate.cluster.v1.Cluster.Join:output_type -> tollgate.cluster.v1.JoinResponse
+	15, // 16: tollgate.cluster.v1.Cluster.Leave:output_type -> tollgate.cluster.v1.LeaveResponse
+	17, // 17: tollgate.cluster.v1.Cluster.Transfer:output_type -> tollgate.cluster.v1.TransferResponse
+	9,  // [9:18] is the sub-list for method output_type
+	0,  // [0:9] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -951,7 +1071,7 @@ func file_cluster_clusterpb_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_clusterpb_cluster_proto_rawDesc), len(file_cluster_clusterpb_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	Cluster_Identify_FullMethodName    = "/tollgate.cluster.v1.Cluster/Identify"
 	Cluster_SubmitFrame_FullMethodName = "/tollgate.cluster.v1.Cluster/SubmitFrame"
 	Cluster_Report_FullMethodName      = "/tollgate.cluster.v1.Cluster/Report"
+	Cluster_Served_FullMethodName      = "/tollgate.cluster.v1.Cluster/Served"
 	Cluster_Apply_FullMethodName       = "/tollgate.cluster.v1.Cluster/Apply"
 	Cluster_ReadIndex_FullMethodName   = "/tollgate.cluster.v1.Cluster/ReadIndex"
 	Cluster_Join_FullMethodName        = "/tollgate.cluster.v1.Cluster/Join"
@@ -44,6 +45,9 @@ type ClusterClient interface {
 	// Report has a node say in the log what it has spent of a domain's leases,
 	// so that a read-out shows it.
 	Report(ctx context.Context, in *ReportRequest, opts ...grpc.CallOption) (*ReportResponse, error)
+	// Served returns once the node serves the domains as they are at an index of
+	// the log.
+	Served(ctx context.Context, in *ServedRequest, opts ...grpc.CallOption) (*ServedResponse, error)
 	// Apply proposes a change of the domains or members. The leader answers.
 	// It must not be repeated when its outcome is unknown.
 	Apply(ctx context.Context, in *ApplyRequest, opts ...grpc.CallOption) (*ApplyResponse, error)
@@ -87,6 +91,16 @@ func (c *clusterClient) Report(ctx context.Context, in *ReportRequest, opts ...g
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReportResponse)
 	err := c.cc.Invoke(ctx, Cluster_Report_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterClient) Served(ctx context.Context, in *ServedRequest, opts ...grpc.CallOption) (*ServedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ServedResponse)
+	err := c.cc.Invoke(ctx, Cluster_Served_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -155,6 +169,9 @@ type ClusterServer interface {
 	// Report has a node say in the log what it has spent of a domain's leases,
 	// so that a read-out shows it.
 	Report(context.Context, *ReportRequest) (*ReportResponse, error)
+	// Served returns once the node serves the domains as they are at an index of
+	// the log.
+	Served(context.Context, *ServedRequest) (*ServedResponse, error)
 	// Apply proposes a change of the domains or members. The leader answers.
 	// It must not be repeated when its outcome is unknown.
 	Apply(context.Context, *ApplyRequest) (*ApplyResponse, error)
@@ -182,6 +199,9 @@ func (UnimplementedClusterServer) SubmitFrame(context.Context, *SubmitFrameReque
 }
 func (UnimplementedClusterServer) Report(context.Context, *ReportRequest) (*ReportResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Report not implemented")
+}
+func (UnimplementedClusterServer) Served(context.Context, *ServedRequest) (*ServedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Served not implemented")
 }
 func (UnimplementedClusterServer) Apply(context.Context, *ApplyRequest) (*ApplyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Apply not implemented")
@@ -269,6 +289,24 @@ func _Cluster_Report_Handler(srv interface{}, ctx context.Context, dec func(inte
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ClusterServer).Report(ctx, req.(*ReportRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Cluster_Served_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ServedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).Served(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_Served_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).Served(ctx, req.(*ServedRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -381,6 +419,10 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Report",
 			Handler:    _Cluster_Report_Handler,
+		},
+		{
+			MethodName: "Served",
+			Handler:    _Cluster_Served_Handler,
 		},
 		{
 			MethodName: "Apply",

@@ -44,6 +44,15 @@ func NewState() *State {
 	}
 }
 
+// Incarnation is the newest incarnation of a node that frames were applied of; 0
+// if there were none.
+func (s *State) Incarnation(node string) uint64 {
+	if ses := s.sessions[node]; ses != nil {
+		return ses.incarnation
+	}
+	return 0
+}
+
 // Now is the cluster time, in milliseconds, of the newest command.
 func (s *State) Now() int64 { return s.now }
 

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// diskPoll is between two looks at the disk.
+const diskPoll = 100 * time.Millisecond
+
+// ErrDiskHung: the disk has not answered for longer than Config.DiskTimeout while
+// this node led. Nothing can be written, so nothing can be decided, and raft does
+// not step down by itself (hashicorp/raft#503, #666): the process must end.
+var ErrDiskHung = errors.New("the disk does not answer")
+
+// Failed has an error when this node cannot go on: ErrDiskHung.
+func (s *Store) Failed() <-chan error { return s.failed }
+
+// disk is the log and the stable store, timed. Raft writes to it in one goroutine
+// at a time; what is under way has the oldest start.
+type disk struct {
+	raft.LogStore
+	stable raft.StableStore
+	// busySince is when the operation under way began, in ns since the epoch of
+	// the process' monotonic clock; 0 while there is none.
+	busySince atomic.Int64
+	begin     time.Time
+}
+
+func newDisk(log raft.LogStore, stable raft.StableStore) *disk {
+	return &disk{LogStore: log, stable: stable, begin: time.Now()}
+}
+
+// timed runs an operation of the disk.
+func (d *disk) timed(op func() error) error {
+	d.busySince.Store(int64(time.Since(d.begin)) + 1)
+	defer d.busySince.Store(0)
+	return op()
+}
+
+// busy is how long the operation under way has taken, 0 if there is none.
+func (d *disk) busy() time.Duration {
+	since := d.busySince.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Since(d.begin) - time.Duration(since)
+}
+
+// StoreLog implements raft.LogStore.
+func (d *disk) StoreLog(l *raft.Log) error { return d.StoreLogs([]*raft.Log{l}) }
+
+// StoreLogs implements raft.LogStore.
+func (d *disk) StoreLogs(l []*raft.Log) error {
+	return d.timed(func() error { return d.LogStore.StoreLogs(l) })
+}
+
+// Set implements raft.StableStore.
+func (d *disk) Set(key, val []byte) error {
+	return d.timed(func() error { return d.stable.Set(key, val) })
+}
+
+// SetUint64 implements raft.StableStore.
+func (d *disk) SetUint64(key []byte, val uint64) error {
+	return d.timed(func() error { return d.stable.SetUint64(key, val) })
+}
+
+// Get implements raft.StableStore.
+func (d *disk) Get(key []byte) ([]byte, error) { return d.stable.Get(key) }
+
+// GetUint64 implements raft.StableStore.
+func (d *disk) GetUint64(key []byte) (uint64, error) { return d.stable.GetUint64(key) }
+
+// watchDisk gives a leader up whose disk hangs.
+func (s *Store) watchDisk() {
+	tick := time.NewTicker(diskPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.closed:
+			return
+		case <-tick.C:
+		}
+		if busy := s.disk.busy(); busy > s.cfg.DiskTimeout && s.IsLeader() {
+			s.failed <- fmt.Errorf("%w: a write to %s has taken %.1f s, more than the --disk-timeout of %v, while this node leads", ErrDiskHung, s.cfg.Dir, busy.Seconds(), s.cfg.DiskTimeout)
+			return
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// replication is raft's transport, watched, and without two of its faults.
+//
+// It does not pipeline. When a pipelined AppendEntries is answered without
+// success, raft's sender may wait for its decoder, which has ended: the follower
+// gets heartbeats and no entries until the leader changes (hashicorp/raft#612).
+// The leader has one entry of quota frames under way at a time, so nothing is lost.
+//
+// It waits for a member that cannot be reached, in place of raft, which waits up
+// to 10 s longer than the member is away.
+type replication struct {
+	*raft.NetworkTransport
+	// leads reports whether this node leads in a term and has a member of that ID.
+	leads  func(term uint64, id raft.ServerID) bool
+	closed <-chan struct{}
+
+	mu    sync.Mutex
+	peers map[raft.ServerID]*peerProgress
+}
+
+// peerProgress is what is known of a member by its answers.
+type peerProgress struct {
+	// matched is the newest index that it has said to have in this node's term,
+	// answered when it last answered anything.
+	matched  uint64
+	term     uint64
+	answered time.Time
+}
+
+// reachPause is between two attempts to reach a member.
+const reachPause = 50 * time.Millisecond
+
+// AppendEntries implements raft.Transport.
+func (r *replication) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	for {
+		err := r.NetworkTransport.AppendEntries(id, target, args, resp)
+		if err == nil {
+			r.answered(id, args, resp)
+			return nil
+		}
+		if isHeartbeat(args) || !r.leads(args.Term, id) {
+			return err
+		}
+		pause := time.NewTimer(reachPause)
+		select {
+		case <-pause.C:
+		case <-r.closed:
+			pause.Stop()
+			return err
+		}
+	}
+}
+
+// isHeartbeat tells raft's heartbeats from requests that carry the log: they say
+// nothing of it.
+func isHeartbeat(args *raft.AppendEntriesRequest) bool {
+	return len(args.Entries) == 0 && args.PrevLogEntry == 0 && args.LeaderCommitIndex == 0
+}
+
+// AppendEntriesPipeline implements raft.Transport.
+func (r *replication) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft.AppendPipeline, error) {
+	return nil, raft.ErrPipelineReplicationNotSupported
+}
+
+func (r *replication) answered(id raft.ServerID, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.peers[id]
+	if p == nil || p.term != args.Term {
+		p = &peerProgress{term: args.Term}
+		r.peers[id] = p
+	}
+	p.answered = time.Now()
+	if resp.Success && !isHeartbeat(args) {
+		p.matched = max(p.matched, args.PrevLogEntry+uint64(len(args.Entries)))
+	}
+}
+
+// progress is what is known of a member in a term of this node's.
+func (r *replication) progress(id raft.ServerID, term uint64) peerProgress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.peers[id]; p != nil && p.term == term {
+		return *p
+	}
+	return peerProgress{}
+}
