@@ -1,6 +1,6 @@
 # Tollgate as an image: the static binary and nothing else. There is no shell in
-# it, so health is for whoever runs it to ask (GET /readyz on the admin port;
-# compose.yaml asks by a command of the binary).
+# it, so health is for whoever runs it to ask: GET /readyz on the admin port, or
+# `tollgate ready`, as compose.yaml does.
 #
 #   docker build --build-arg VERSION=$(git describe --tags --always) -t tollgate .
 
@@ -24,7 +24,8 @@ COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
 # A container's addresses are not known here. So a node refuses to start until
 # it is told where others reach it (TOLLGATE_ADVERTISE_LISTEN, _ADMIN and
-# _CLUSTER) and has a token (TOLLGATE_TOKEN_FILE or TOLLGATE_TOKEN).
+# _CLUSTER) and has its secrets (TOLLGATE_CLUSTER_KEY_FILE, which user 65532 must
+# be able to read, or TOLLGATE_CLUSTER_KEY; and TOLLGATE_ADMIN_TOKEN_FILE).
 ENV TOLLGATE_DATA_DIR=/data \
     TOLLGATE_LISTEN=:8001 \
     TOLLGATE_ADMIN=:9001 \

@@ -4,6 +4,7 @@ GO      ?= go
 BIN     := bin/tollgate
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo +dirty)
+BASE_PORT := 7000
 SEEDS    := 20000
 FROM     := 1
 DURATION := 3m
@@ -21,8 +22,8 @@ build: ## build bin/tollgate
 bin/demo: $(wildcard scripts/demo/*)
 	$(GO) build -o $@ ./scripts/demo
 
-run: build bin/demo ## three nodes and a demo domain on loopback, until Ctrl-C
-	@exec bin/demo -tollgate $(BIN)
+run: build bin/demo ## three nodes and a demo domain on loopback, until Ctrl-C: make run [BASE_PORT=7000]
+	@exec bin/demo -tollgate $(BIN) -base-port $(BASE_PORT)
 
 demo: build bin/demo ## the same, checked and over: exactly the quota is admitted
 	@bin/demo -tollgate $(BIN) -check

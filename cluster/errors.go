@@ -55,6 +55,7 @@ var wireCodes = []struct {
 	{store.ErrNoLeader, codes.FailedPrecondition},
 	{store.ErrClosed, codes.Aborted},
 	{catalog.ErrNotFound, codes.NotFound},
+	{catalog.ErrPrecondition, codes.OutOfRange},
 	{ErrNotMember, codes.PermissionDenied},
 }
 

@@ -21,6 +21,7 @@ func TestErrorsOnTheWire(t *testing.T) {
 		{store.ErrNotLeader, store.ErrNotLeader},
 		{store.ErrUnknownOutcome, store.ErrUnknownOutcome},
 		{catalog.ErrNotFound, catalog.ErrNotFound},
+		{catalog.ErrPrecondition, catalog.ErrPrecondition},
 		{ErrNotMember, ErrNotMember},
 		// A peer without a leader leads no more than one that follows; a peer
 		// that closes leaves open what it did.

@@ -94,12 +94,14 @@ func attempt[T any](c *Cluster, id, addr string, local func() (T, error), remote
 type Applied struct {
 	// Index is what a replica must have applied to see the change.
 	Index uint64
-	// Revision is the revision that was saved or deployed.
-	Revision uint64
+	// Revision is the revision that was saved or deployed, Serial its serial;
+	// both are 0 after a delete.
+	Revision, Serial uint64
 }
 
 // Apply has the leader make a change and returns once this node has applied it
-// too. Errors are the store's and catalog.ErrNotFound.
+// too. Errors are the store's, catalog.ErrNotFound and
+// catalog.ErrPrecondition.
 func (c *Cluster) Apply(ctx context.Context, cmd store.Command) (Applied, error) {
 	encoded := cmd.Append(nil)
 	if len(encoded) > store.MaxCommandBytes {
@@ -109,7 +111,7 @@ func (c *Cluster) Apply(ctx context.Context, cmd store.Command) (Applied, error)
 		func() (Applied, error) { return c.applyHere(ctx, cmd) },
 		func(p clusterpb.ClusterClient) (Applied, error) {
 			r, err := p.Apply(ctx, &clusterpb.ApplyRequest{Command: encoded})
-			return Applied{r.GetIndex(), r.GetRevision()}, err
+			return Applied{r.GetIndex(), r.GetRevision(), r.GetSerial()}, err
 		})
 	if err != nil {
 		return Applied{}, err
@@ -128,7 +130,7 @@ func (c *Cluster) applyHere(ctx context.Context, cmd store.Command) (Applied, er
 	if errors.Is(res.Err, catalog.ErrExists) {
 		return Applied{}, conflict("%v: choose another", res.Err)
 	}
-	return Applied{res.Index, res.Catalog.Revision}, res.Err
+	return Applied{res.Index, res.Catalog.Revision, res.Catalog.Serial}, res.Err
 }
 
 // Refresh returns once this node's replica shows everything that was answered,

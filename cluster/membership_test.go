@@ -113,7 +113,7 @@ func TestRefusedJoins(t *testing.T) {
 	founder := stray(t, "n8", true)
 	fresh := stray(t, "n9", false)
 	twin := stray(t, followers[0].ID, false)
-	tokened := nodetest.Start(t, 0).Add(func(cfg *nodetest.Config) { cfg.ID, cfg.Token = "n6", strings.Repeat("t", 32) })
+	tokened := nodetest.Start(t, 0).Add(func(cfg *nodetest.Config) { cfg.ID, cfg.ClusterKey = "n6", strings.Repeat("t", 32) })
 	tokened.Start()
 	web, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -158,7 +158,7 @@ func TestRefusedJoins(t *testing.T) {
 		"of another cluster":           {foreign.Self(), true, []string{foreign.Self().ClusterAddress, "another cluster", "empty data directory"}},
 		"its own founder":              {founder.Self(), true, []string{founder.Self().ClusterAddress, "another cluster"}},
 		"of another cluster, as ours":  {at(foreign, followers[0].ID, foreign.Self().ClusterAddress), true, []string{"another cluster"}},
-		"behind a token":               {tokened.Self(), false, []string{tokened.Self().ClusterAddress, "token"}},
+		"behind a token":               {tokened.Self(), false, []string{tokened.Self().ClusterAddress, "cluster key"}},
 		"a member with a vote, demote": {func() cluster.Member { m := followers[0].Self(); m.Voter = false; return m }(), true, []string{"leave first"}},
 	} {
 		for _, via := range []*nodetest.Node{leader, followers[0]} {

@@ -58,7 +58,7 @@ func (s *service) Apply(ctx context.Context, r *clusterpb.ApplyRequest) (*cluste
 	if err != nil {
 		return nil, toWire(err)
 	}
-	return &clusterpb.ApplyResponse{Index: done.Index, Revision: done.Revision}, nil
+	return &clusterpb.ApplyResponse{Index: done.Index, Revision: done.Revision, Serial: done.Serial}, nil
 }
 
 func (s *service) ReadIndex(ctx context.Context, _ *clusterpb.ReadIndexRequest) (*clusterpb.ReadIndexResponse, error) {

@@ -32,7 +32,7 @@ func (c *Cluster) clockOffset() (offset time.Duration, known bool) {
 	offset = medianOffset(ahead)
 	if offset != 0 {
 		c.cfg.Logger.Warn("this node's clock is far off those of the other voters; while it leads, time is counted on from theirs",
-			"aheadSeconds", -offset.Seconds(), "allowedSeconds", clockSpread.Seconds())
+			"aheadSeconds", (-offset).Seconds(), "allowedSeconds", clockSpread.Seconds())
 	}
 	return offset, true
 }

@@ -192,6 +192,8 @@ func (t *Transport) judge(g greeting, cluster string) byte {
 	foreign := g.cluster != "" && cluster != "" && g.cluster != cluster
 	uninvited := g.purpose == forRaft && t.self.Fresh() && !t.invited.Load()
 	switch {
+	case g.to != t.id && foreign:
+		return answerForeign
 	case g.to != t.id:
 		return answerOther
 	case g.purpose == forJoin && !foreign:

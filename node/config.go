@@ -9,9 +9,11 @@ import (
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tollgate/tollgate/cluster"
+	"github.com/tollgate/tollgate/cluster/pki"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
@@ -25,8 +27,15 @@ const (
 	MaxLeaseTime         = quota.MaxLeaseMillis * time.Millisecond
 	DefaultDrainTimeout  = 10 * time.Second
 	MaxDrainTimeout      = 10 * time.Minute
-	// MinTokenLength is what keeps a shared secret from being guessed offline.
-	MinTokenLength = 32
+	MaxLameDuck          = 10 * time.Minute
+)
+
+// The flags of the settings about secrets.
+const (
+	flagClusterKey = "cluster-key-file"
+	flagTokenFile  = "admin-token-file"
+	flagTLSCert    = "admin-tls-cert"
+	flagTLSKey     = "admin-tls-key"
 )
 
 // Config says what a node is. The zero value of every optional field has a
@@ -50,10 +59,23 @@ type Config struct {
 	Join []string
 	// Nonvoter joins without a vote.
 	Nonvoter bool
-	// Token is the cluster's shared secret: the bearer token of the admin API
-	// and the key of the cluster port. Empty, admin and cluster stay on
+	// ClusterKey is the secret of the cluster's nodes, at least
+	// pki.MinKeyLength characters: their certificates come from it, and with
+	// it the admin API is always TLS. Empty, the cluster port must stay on
 	// loopback.
-	Token string
+	ClusterKey string
+	// AdminTokenFile holds the tokens of the admin API (admin.ParseTokens),
+	// read anew when it changes. Empty, everybody is an administrator, and the
+	// admin API must stay on loopback.
+	AdminTokenFile string
+	// AdminTLSCert and AdminTLSKey are PEM files of the certificate that the
+	// admin port shows, read anew when they change. Empty, it shows one that
+	// comes from ClusterKey; without that either, it is plain HTTP.
+	AdminTLSCert, AdminTLSKey string
+	// AdminCA is a PEM file of the certificates that the node trusts at the
+	// admin ports it joins through. Empty, it trusts those that come from
+	// ClusterKey, and without that the system's.
+	AdminCA string
 	// QuotaWait is how long a call waits for its quota decision before it is
 	// answered 50300; 0 means DefaultQuotaWait, at most MaxQuotaWait.
 	QuotaWait time.Duration
@@ -69,8 +91,12 @@ type Config struct {
 	// quota.DefaultMinLease, at most quota.MaxMinLease. A window whose share
 	// for a node is less is decided call by call.
 	MinLease int
-	// DrainTimeout is how long a stop waits for calls in flight; 0 means
-	// DefaultDrainTimeout, at most MaxDrainTimeout.
+	// LameDuck is how long a node that is told to stop goes on serving while
+	// it says that it is not ready, so that those who send it calls notice; at
+	// most MaxLameDuck.
+	LameDuck time.Duration
+	// DrainTimeout is how long a stop waits after that for calls in flight; 0
+	// means DefaultDrainTimeout, at most MaxDrainTimeout.
 	DrainTimeout time.Duration
 	// Logger receives what operators read; nil discards it.
 	Logger *slog.Logger
@@ -127,12 +153,19 @@ func (c *Config) Validate() error {
 		bad("--bootstrap and --nonvoter: the founder of a cluster must vote")
 	}
 	for _, u := range c.Join {
-		if p, err := url.Parse(u); err != nil || (p.Scheme != "http" && p.Scheme != "https") || p.Host == "" {
-			bad("--join %q: must be an admin URL of a member, such as http://127.0.0.1:9001", u)
+		p, err := url.Parse(u)
+		switch {
+		case err != nil || (p.Scheme != "http" && p.Scheme != "https") || p.Host == "":
+			bad("--join %q: must be an admin URL of a member, such as %s://127.0.0.1:9001", u, c.adminScheme())
+		case c.ClusterKey != "" && p.Scheme == "http":
+			bad("--join %q: with a cluster key every member's admin API is TLS: must begin with https://", u)
 		}
 	}
-	if c.Token != "" && len(c.Token) < MinTokenLength {
-		bad("--token-file: the token has %d characters, must have at least %d; make one with `openssl rand -hex 32`", len(c.Token), MinTokenLength)
+	if c.ClusterKey != "" && len(c.ClusterKey) < pki.MinKeyLength {
+		bad("--%s: the key has %d characters, must have at least %d; `tollgate keygen` makes one", flagClusterKey, len(c.ClusterKey), pki.MinKeyLength)
+	}
+	if (c.AdminTLSCert == "") != (c.AdminTLSKey == "") {
+		bad("--%s and --%s: give both, or neither", flagTLSCert, flagTLSKey)
 	}
 	if c.QuotaWait < 0 || c.QuotaWait > MaxQuotaWait {
 		bad("--quota-wait %v: must be more than 0 and at most %v", c.QuotaWait, MaxQuotaWait)
@@ -146,23 +179,26 @@ func (c *Config) Validate() error {
 	if c.MinLease < 1 || c.MinLease > quota.MaxMinLease {
 		bad("--min-lease %d: must be 1 to %d", c.MinLease, quota.MaxMinLease)
 	}
+	if c.LameDuck < 0 || c.LameDuck > MaxLameDuck {
+		bad("--lame-duck %v: must be 0 to %v", c.LameDuck, MaxLameDuck)
+	}
 	if c.DrainTimeout < 0 || c.DrainTimeout > MaxDrainTimeout {
 		bad("--drain-timeout %v: must be more than 0 and at most %v", c.DrainTimeout, MaxDrainTimeout)
 	}
 	for _, a := range []struct {
 		flag, listen, advertise string
-		closed                  bool
+		missing                 string // what strangers must be kept out with
 	}{
-		{"listen", c.Listen, c.AdvertiseListen, false},
-		{"admin", c.Admin, c.AdvertiseAdmin, true},
-		{"cluster", c.Cluster, c.AdvertiseCluster, true},
+		{"listen", c.Listen, c.AdvertiseListen, ""},
+		{"admin", c.Admin, c.AdvertiseAdmin, c.missingForAdmin()},
+		{"cluster", c.Cluster, c.AdvertiseCluster, c.missingForCluster()},
 	} {
 		if err := checkAddress(a.listen, true); err != nil {
 			bad("--%s %q: %w", a.flag, a.listen, err)
 			continue
 		}
-		if a.closed && c.Token == "" && !loopback(a.listen) {
-			bad("--%s %s can be reached by others: give --token-file, or listen on 127.0.0.1", a.flag, a.listen)
+		if a.missing != "" && !loopback(a.listen) {
+			bad("--%s %s can be reached by others: give %s, or listen on 127.0.0.1", a.flag, a.listen, a.missing)
 		}
 		if a.advertise != "" {
 			if err := checkAddress(a.advertise, false); err != nil {
@@ -173,6 +209,34 @@ func (c *Config) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// missingForAdmin is which flags an admin port lacks that others can reach.
+func (c *Config) missingForAdmin() string {
+	var missing []string
+	if c.ClusterKey == "" && c.AdminTLSCert == "" {
+		missing = append(missing, "--"+flagClusterKey)
+	}
+	if c.AdminTokenFile == "" {
+		missing = append(missing, "--"+flagTokenFile)
+	}
+	return strings.Join(missing, " and ")
+}
+
+// missingForCluster is which flag a cluster port lacks that others can reach.
+func (c *Config) missingForCluster() string {
+	if c.ClusterKey == "" {
+		return "--" + flagClusterKey
+	}
+	return ""
+}
+
+// adminScheme is how this node's admin API is called.
+func (c *Config) adminScheme() string {
+	if c.ClusterKey != "" || c.AdminTLSCert != "" {
+		return "https"
+	}
+	return "http"
 }
 
 func (c *Config) leases() quota.Params {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/cluster/pki"
 	"github.com/tollgate/tollgate/node"
 )
 
@@ -13,10 +14,10 @@ func valid() node.Config {
 	return node.Config{ID: "n1", DataDir: "/data", Listen: "127.0.0.1:8001", Admin: "127.0.0.1:9001", Cluster: "127.0.0.1:7001"}
 }
 
-var secret = strings.Repeat("s", node.MinTokenLength)
+var secret = strings.Repeat("s", pki.MinKeyLength)
 
 // TestConfigProblems: what is wrong is named by its flag and value, with what
-// would be right; an address that others can reach needs a token.
+// would be right; an address that others can reach needs the secrets.
 func TestConfigProblems(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*node.Config)
@@ -25,10 +26,11 @@ func TestConfigProblems(t *testing.T) {
 		"as it is": {func(*node.Config) {}, ""},
 		"everything": {func(c *node.Config) {
 			*c = node.Config{
-				ID: strings.Repeat("A.z_9-", 10) + "1234", DataDir: "d", Nonvoter: true, Token: secret,
+				ID: strings.Repeat("A.z_9-", 10) + "1234", DataDir: "d", Nonvoter: true, ClusterKey: secret,
+				AdminTokenFile: "t", AdminTLSCert: "c", AdminTLSKey: "k", AdminCA: "a", LameDuck: node.MaxLameDuck,
 				Listen: ":0", Admin: "0.0.0.0:9001", Cluster: "[::]:7001",
 				AdvertiseListen: "gw.example:80", AdvertiseAdmin: "10.0.0.1:9001", AdvertiseCluster: "[fd00::1]:7001",
-				Join:      []string{"http://10.0.0.2:9001", "https://gw2.example/"},
+				Join:      []string{"https://10.0.0.2:9001", "https://gw2.example/"},
 				QuotaWait: node.MaxQuotaWait, DrainTimeout: node.MaxDrainTimeout,
 			}
 		}, ""},
@@ -47,7 +49,12 @@ func TestConfigProblems(t *testing.T) {
 		"join, other scheme":  {func(c *node.Config) { c.Join = []string{"ftp://x"} }, `--join "ftp://x": must be an admin URL of a member, such as http://127.0.0.1:9001`},
 		"join, no host":       {func(c *node.Config) { c.Join = []string{"http:///v1"} }, `--join "http:///v1": must be an admin URL of a member, such as http://127.0.0.1:9001`},
 		"join, one of two":    {func(c *node.Config) { c.Join = []string{"http://x", ""} }, `--join "": must be an admin URL of a member, such as http://127.0.0.1:9001`},
-		"short token":         {func(c *node.Config) { c.Token = secret[1:] }, "--token-file: the token has 31 characters, must have at least 32; make one with `openssl rand -hex 32`"},
+		"join in clear":       {func(c *node.Config) { c.ClusterKey, c.Join = secret, []string{"http://x"} }, `--join "http://x": with a cluster key every member's admin API is TLS: must begin with https://`},
+		"short key":           {func(c *node.Config) { c.ClusterKey = secret[1:] }, "--cluster-key-file: the key has 31 characters, must have at least 32; `tollgate keygen` makes one"},
+		"no key of a pair":    {func(c *node.Config) { c.AdminTLSCert = "c" }, "--admin-tls-cert and --admin-tls-key: give both, or neither"},
+		"no certificate":      {func(c *node.Config) { c.AdminTLSKey = "k" }, "--admin-tls-cert and --admin-tls-key: give both, or neither"},
+		"negative lame duck":  {func(c *node.Config) { c.LameDuck = -1 }, `--lame-duck -1ns: must be 0 to 10m0s`},
+		"lame duck too long":  {func(c *node.Config) { c.LameDuck = time.Hour }, `--lame-duck 1h0m0s: must be 0 to 10m0s`},
 		"negative wait":       {func(c *node.Config) { c.QuotaWait = -1 }, `--quota-wait -1ns: must be more than 0 and at most 1m0s`},
 		"wait too long":       {func(c *node.Config) { c.QuotaWait = node.MaxQuotaWait + 1 }, `--quota-wait 1m0.000000001s: must be more than 0 and at most 1m0s`},
 		"negative drain":      {func(c *node.Config) { c.DrainTimeout = -time.Second }, `--drain-timeout -1s: must be more than 0 and at most 10m0s`},
@@ -69,19 +76,30 @@ func TestConfigProblems(t *testing.T) {
 		"advertise, all":      {func(c *node.Config) { c.AdvertiseCluster = "[::]:7001" }, `--advertise-cluster "[::]:7001": must be a HOST:PORT that others can connect to`},
 		"all, not advertised": {func(c *node.Config) { c.Listen = "0.0.0.0:80" }, `--listen 0.0.0.0:80 names no address that others could reach: give --advertise-listen HOST:PORT too`},
 
-		// Closed by default: without a token, admin and cluster stay on loopback.
-		"open admin":        {func(c *node.Config) { c.Admin = "10.0.0.1:9001" }, `--admin 10.0.0.1:9001 can be reached by others: give --token-file, or listen on 127.0.0.1`},
-		"open cluster":      {func(c *node.Config) { c.Cluster = "[fd00::1]:7001" }, `--cluster [fd00::1]:7001 can be reached by others: give --token-file, or listen on 127.0.0.1`},
-		"admin by name":     {func(c *node.Config) { c.Admin = "gw.example:9001" }, `--admin gw.example:9001 can be reached by others: give --token-file, or listen on 127.0.0.1`},
+		// Closed by default: without the secrets, admin and cluster stay on
+		// loopback.
+		"open admin":       {func(c *node.Config) { c.Admin = "10.0.0.1:9001" }, `--admin 10.0.0.1:9001 can be reached by others: give --cluster-key-file and --admin-token-file, or listen on 127.0.0.1`},
+		"open cluster":     {func(c *node.Config) { c.Cluster = "[fd00::1]:7001" }, `--cluster [fd00::1]:7001 can be reached by others: give --cluster-key-file, or listen on 127.0.0.1`},
+		"admin by name":    {func(c *node.Config) { c.Admin = "gw.example:9001" }, `--admin gw.example:9001 can be reached by others: give --cluster-key-file and --admin-token-file, or listen on 127.0.0.1`},
+		"admin, key alone": {func(c *node.Config) { c.Admin, c.ClusterKey = "10.0.0.1:9001", secret }, `--admin 10.0.0.1:9001 can be reached by others: give --admin-token-file, or listen on 127.0.0.1`},
+		"admin, clear":     {func(c *node.Config) { c.Admin, c.AdminTokenFile = "10.0.0.1:9001", "t" }, `--admin 10.0.0.1:9001 can be reached by others: give --cluster-key-file, or listen on 127.0.0.1`},
+		"admin, own cert": {func(c *node.Config) {
+			c.Admin, c.AdminTokenFile, c.AdminTLSCert, c.AdminTLSKey = "10.0.0.1:9001", "t", "c", "k"
+		}, ""},
+		"cluster, own cert": {func(c *node.Config) {
+			c.Cluster, c.AdminTokenFile, c.AdminTLSCert, c.AdminTLSKey = "10.0.0.1:7001", "t", "c", "k"
+		}, `--cluster 10.0.0.1:7001 can be reached by others: give --cluster-key-file, or listen on 127.0.0.1`},
 		"clients from afar": {func(c *node.Config) { c.Listen = "10.0.0.1:80" }, ""},
-		"open admin with all": {func(c *node.Config) { c.Admin = ":9001" }, "--admin :9001 can be reached by others: give --token-file, or listen on 127.0.0.1\n" +
+		"open admin with all": {func(c *node.Config) { c.Admin = ":9001" }, "--admin :9001 can be reached by others: give --cluster-key-file and --admin-token-file, or listen on 127.0.0.1\n" +
 			"--admin :9001 names no address that others could reach: give --advertise-admin HOST:PORT too"},
-		"open with a token": {func(c *node.Config) { c.Admin, c.Cluster, c.Token = "10.0.0.1:9001", "10.0.0.1:7001", secret }, ""},
+		"open with secrets": {func(c *node.Config) {
+			c.Admin, c.Cluster, c.ClusterKey, c.AdminTokenFile = "10.0.0.1:9001", "10.0.0.1:7001", secret, "t"
+		}, ""},
 
-		"everything at once": {func(c *node.Config) { *c = node.Config{Token: "x"} }, strings.Join([]string{
+		"everything at once": {func(c *node.Config) { *c = node.Config{ClusterKey: "x"} }, strings.Join([]string{
 			`--id "": must be 1 to 64 of A-Z a-z 0-9 . _ -`,
 			`--data-dir: must name a directory for this node's state`,
-			"--token-file: the token has 1 characters, must have at least 32; make one with `openssl rand -hex 32`",
+			"--cluster-key-file: the key has 1 characters, must have at least 32; `tollgate keygen` makes one",
 			`--listen "": must be HOST:PORT`,
 			`--admin "": must be HOST:PORT`,
 			`--cluster "": must be HOST:PORT`,

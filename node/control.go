@@ -65,31 +65,35 @@ func (c control) Domain(ctx context.Context, key string) (catalog.Entry, error) 
 }
 
 // PutDomain implements admin.Control.
-func (c control) PutDomain(ctx context.Context, doc *catalog.Document, opts admin.PutOptions) (uint64, error) {
+func (c control) PutDomain(ctx context.Context, doc *catalog.Document, opts admin.PutOptions) (admin.Saved, error) {
 	put := catalog.Put(doc.Draft(), opts.Deploy)
-	put.MustBeNew = opts.MustBeNew
+	put.MustBeNew, put.If = opts.MustBeNew, opts.If
 	return c.change(ctx, put, opts.Deploy)
 }
 
 // DeployDomain implements admin.Control.
-func (c control) DeployDomain(ctx context.Context, key string) (uint64, error) {
-	return c.change(ctx, catalog.Deploy(key), true)
+func (c control) DeployDomain(ctx context.Context, key string, cond catalog.Precondition) (admin.Saved, error) {
+	deploy := catalog.Deploy(key)
+	deploy.If = cond
+	return c.change(ctx, deploy, true)
 }
 
 // DeleteDomain implements admin.Control.
-func (c control) DeleteDomain(ctx context.Context, key string) error {
-	_, err := c.change(ctx, catalog.Delete(key), true)
+func (c control) DeleteDomain(ctx context.Context, key string, cond catalog.Precondition) error {
+	remove := catalog.Delete(key)
+	remove.If = cond
+	_, err := c.change(ctx, remove, true)
 	return err
 }
 
 // change has the cluster make a change of the domains and, if it changes what
 // is live, returns once this node serves it so.
-func (c control) change(ctx context.Context, cmd catalog.Command, live bool) (revision uint64, err error) {
+func (c control) change(ctx context.Context, cmd catalog.Command, live bool) (admin.Saved, error) {
 	done, err := c.n.cluster.Apply(ctx, store.Command{Kind: store.KindCatalog, Catalog: &cmd})
 	if err == nil && live {
 		err = c.n.domains.await(ctx, done.Index)
 	}
-	return done.Revision, err
+	return admin.Saved{Revision: done.Revision, Serial: done.Serial}, err
 }
 
 // Quota implements admin.Control.

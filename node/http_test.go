@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/tollgate/tollgate/node/nodetest"
@@ -70,6 +72,11 @@ func tryCall(client *http.Client, method, addr, path, body string) (reply, error
 	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	return send(client, req)
+}
+
+// send sends a request and reads the answer.
+func send(client *http.Client, req *http.Request) (reply, error) {
 	resp, err := client.Do(req)
 	if err != nil {
 		return reply{}, err
@@ -98,3 +105,24 @@ func api(t *testing.T, n *nodetest.Node, method, path, body string) reply {
 	t.Helper()
 	return call(t, web, method, n.AdminAddr(), path, body)
 }
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write implements io.Writer.
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func (b *lockedBuffer) logger() *slog.Logger { return slog.New(slog.NewTextHandler(b, nil)) }

@@ -139,12 +139,9 @@ func (n *Node) joinThrough(ctx context.Context, url string) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
-	if n.cfg.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+n.cfg.Token)
-	}
-	client := http.Client{
-		Transport:     &http.Transport{DialContext: dialHTTP(n.cfg.Network), DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	client, err := n.adminClient()
+	if err != nil {
+		return err
 	}
 	resp, err := client.Do(req)
 	if err != nil {

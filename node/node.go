@@ -9,12 +9,13 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/tollgate/tollgate/cluster"
-	"github.com/tollgate/tollgate/cluster/pki"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/store"
 )
@@ -32,9 +33,14 @@ type Node struct {
 	admin                        *http.Server
 	domains                      *domains
 
+	secrets secrets
+	files   []*watchedFiles // of the secrets
+
 	mu      sync.Mutex
 	phase   phase
-	stopped []func(context.Context) error // of the steps that started, in order
+	stopped []stopper // the steps that started, in order
+
+	stopping atomic.Value // string: the step that a stop is at
 
 	// ended is closed when a part of the node has failed for good.
 	ended     chan struct{}
@@ -57,29 +63,35 @@ const (
 type step struct {
 	name  string
 	start func() (stop func(context.Context) error, err error)
+	// stopWithin is the time that its stop has when the drain timeout is used
+	// up; together they are less than StopGrace.
+	stopWithin time.Duration
 }
 
 // steps is the order a node starts in; it stops in the reverse order.
 func (n *Node) steps() []step {
 	return []step{
-		// First, so that a port that is taken is found before anything runs.
-		{"listeners", n.openListeners},
+		// Before anything listens: a secret that cannot be read, or that
+		// everybody can, keeps the node from starting.
+		{"secrets", n.watchSecrets, 100 * time.Millisecond},
+		// A port that is taken is found before anything runs.
+		{"listeners", n.openListeners, 250 * time.Millisecond},
 		// Everything else reads or changes it.
-		{"store", n.openStore},
+		{"store", n.openStore, 1000 * time.Millisecond},
 		// Decides calls and finds the other nodes; hands leadership over last
 		// of all, once no call of this node can want it any more.
-		{"cluster", n.openCluster},
+		{"cluster", n.openCluster, 1500 * time.Millisecond},
 		// What the admin API and the client port act on.
-		{"data plane", n.makeProxy},
+		{"data plane", n.makeProxy, 100 * time.Millisecond},
 		// Answers /healthz and /readyz while the rest starts and stops.
-		{"admin", n.openAdmin},
+		{"admin", n.openAdmin, 250 * time.Millisecond},
 		// Answers 50301 until the node is ready; finishes its calls first of
 		// all when the node stops.
-		{"clients", n.openClients},
+		{"clients", n.openClients, 250 * time.Millisecond},
 		// Brings the live domains into the proxy.
-		{"domains", n.openDomains},
+		{"domains", n.openDomains, 250 * time.Millisecond},
 		// Joins, and opens the proxy when the node is ready.
-		{"membership", n.openMembership},
+		{"membership", n.openMembership, 500 * time.Millisecond},
 	}
 }
 
@@ -97,30 +109,13 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 			err = ctx.Err()
 		}
 		if stop != nil {
-			n.stopped = append(n.stopped, stop)
+			n.stopped = append(n.stopped, stopper{s, stop})
 		}
 		if err != nil {
 			return nil, errors.Join(err, n.Close(context.WithoutCancel(ctx)))
 		}
 	}
 	return n, nil
-}
-
-// Close stops the node: not ready, calls in flight finished, leadership handed
-// over. Past ctx's deadline, or the drain timeout if that is sooner, it stops
-// without waiting. It is idempotent.
-func (n *Node) Close(ctx context.Context) error {
-	n.closeOnce.Do(func() {
-		ctx, cancel := context.WithTimeout(ctx, n.cfg.DrainTimeout)
-		defer cancel()
-		n.setPhase(stopping)
-		var errs []error
-		for i := len(n.stopped) - 1; i >= 0; i-- {
-			errs = append(errs, n.stopped[i](ctx))
-		}
-		n.closeErr = errors.Join(errs...)
-	})
-	return n.closeErr
 }
 
 // Done is closed when a part of the node has failed for good; Err tells why.
@@ -149,6 +144,9 @@ func (n *Node) ProxyAddr() string { return n.proxyListener.Addr().String() }
 
 // AdminAddr is the address the admin API really has.
 func (n *Node) AdminAddr() string { return n.adminListener.Addr().String() }
+
+// AdminURL is where the admin API is called on this machine.
+func (n *Node) AdminURL() string { return n.cfg.adminScheme() + "://" + n.AdminAddr() }
 
 // ClusterAddr is the address the cluster port really has.
 func (n *Node) ClusterAddr() string { return n.transport.Addr() }
@@ -209,20 +207,17 @@ func (n *Node) Self() cluster.Member {
 
 func (n *Node) openListeners() (func(context.Context) error, error) {
 	network := n.cfg.Network
-	var authority *pki.Authority
 	var err error
-	if n.cfg.Token != "" {
-		if authority, err = pki.Derive(n.cfg.Token); err != nil {
-			return nil, err
-		}
-	}
 	if n.proxyListener, err = network.Listen(n.cfg.Listen); err != nil {
 		return nil, listenError("listen", n.cfg.Listen, err)
 	}
 	if n.adminListener, err = network.Listen(n.cfg.Admin); err != nil {
 		return n.closeListeners, listenError("admin", n.cfg.Admin, err)
 	}
-	if n.transport, err = cluster.Listen(network, n.cfg.Cluster, n.cfg.ID, authority, n.cfg.Logger); err != nil {
+	if err = n.issueCertificates(); err != nil {
+		return n.closeListeners, err
+	}
+	if n.transport, err = cluster.Listen(network, n.cfg.Cluster, n.cfg.ID, n.secrets.authority, n.cfg.Logger); err != nil {
 		return n.closeListeners, listenError("cluster", n.cfg.Cluster, err)
 	}
 	return n.closeListeners, nil

@@ -26,18 +26,27 @@ const (
 
 // openAdmin serves the admin API.
 func (n *Node) openAdmin() (func(context.Context) error, error) {
+	cfg := admin.Config{Control: control{n}, Gatherer: n.registry, Logger: n.cfg.Logger, Parse: n.importOptions()}
+	if n.cfg.AdminTokenFile != "" {
+		cfg.Tokens = n.secrets.tokens.Load
+	}
+	if n.secrets.authority != nil {
+		cfg.Peer = n.peer
+	}
 	n.admin = &http.Server{
-		Handler: admin.New(admin.Config{
-			Control: control{n}, Token: n.cfg.Token, Gatherer: n.registry,
-			Logger: n.cfg.Logger, Parse: ParseOptions(),
-		}),
+		Handler:           admin.New(cfg),
+		TLSConfig:         n.adminTLS(),
 		ReadHeaderTimeout: adminHeaderTimeout, ReadTimeout: adminReadTimeout,
 		IdleTimeout: adminIdleTimeout, MaxHeaderBytes: adminMaxHeader,
 		ErrorLog: slog.NewLogLogger(n.cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := n.admin.Serve(n.adminListener); !errors.Is(err, http.ErrServerClosed) {
+		serve := func() error { return n.admin.Serve(n.adminListener) }
+		if n.admin.TLSConfig != nil {
+			serve = func() error { return n.admin.ServeTLS(n.adminListener, "", "") }
+		}
+		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			n.fail(fmt.Errorf("admin listener %s: %w", n.AdminAddr(), err))
 		}
 	})
@@ -70,8 +79,8 @@ func (n *Node) openClients() (func(context.Context) error, error) {
 	return func(ctx context.Context) error {
 		err := n.proxy.Shutdown(ctx)
 		wg.Wait()
-		if errors.Is(err, context.DeadlineExceeded) {
-			n.cfg.Logger.Warn("calls in flight were cut off at the drain timeout", "timeout", n.cfg.DrainTimeout)
+		if err != nil && ctx.Err() != nil {
+			n.cfg.Logger.Warn("calls in flight were cut off at the drain timeout", "drainTimeoutSeconds", n.cfg.DrainTimeout.Seconds())
 			return nil
 		}
 		return err

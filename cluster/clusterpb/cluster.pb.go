@@ -504,8 +504,10 @@ type ApplyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// index is what a replica must have applied to see the effect.
 	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
-	// revision is the draft's or deployed revision of a domain command.
+	// revision is the draft's or deployed revision of a domain command, serial
+	// the one that it has of all drafts of the catalogue.
 	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	Serial        uint64 `protobuf:"varint,3,opt,name=serial,proto3" json:"serial,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -550,6 +552,13 @@ func (x *ApplyResponse) GetIndex() uint64 {
 func (x *ApplyResponse) GetRevision() uint64 {
 	if x != nil {
 		return x.Revision
+	}
+	return 0
+}
+
+func (x *ApplyResponse) GetSerial() uint64 {
+	if x != nil {
+		return x.Serial
 	}
 	return 0
 }
@@ -967,10 +976,11 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"\x10\n" +
 	"\x0eServedResponse\"(\n" +
 	"\fApplyRequest\x12\x18\n" +
-	"\acommand\x18\x01 \x01(\fR\acommand\"A\n" +
+	"\acommand\x18\x01 \x01(\fR\acommand\"Y\n" +
 	"\rApplyResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"\x12\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x16\n" +
+	"\x06serial\x18\x03 \x01(\x04R\x06serial\"\x12\n" +
 	"\x10ReadIndexRequest\";\n" +
 	"\x11ReadIndexResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x10\n" +

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,10 @@ type request struct {
 	method, path string
 	query        url.Values
 	body         []byte // JSON, or nil
+	// ifMatch is the ETag that the draft must have, "" for any.
+	ifMatch string
+	// etag, if not nil, gets that of the answer.
+	etag *string
 }
 
 // reads tells whether a call changes nothing, whatever its method.
@@ -83,23 +88,44 @@ func (c *client) try(ctx context.Context, base string, rq request) ([]byte, erro
 	if rq.body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if rq.ifMatch != "" {
+		req.Header.Set("If-Match", rq.ifMatch)
+	}
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var outer *url.Error // repeats method and URL
-		if errors.As(err, &outer) {
-			err = outer.Err
-		}
-		return nil, &lostError{base, sent.Load(), err}
+		return nil, &lostError{base, sent.Load(), plainError(err)}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
 	if err != nil {
 		return nil, &lostError{base, true, fmt.Errorf("the answer broke off: %w", err)}
 	}
+	if rq.etag != nil {
+		*rq.etag = resp.Header.Get("ETag")
+	}
 	return judge(base, resp, body)
+}
+
+// plainError is why a call got no answer, with what to do where that is known.
+func plainError(err error) error {
+	var outer *url.Error // repeats method and URL
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	switch {
+	case errors.As(err, &name):
+		return fmt.Errorf("%w; --%s FILE knows all nodes of the cluster, whatever they are called", err, setClusterKeyFile)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w; --%s FILE trusts what `tollgate ca` prints, --%s FILE all nodes of the cluster", err, setAdminCA, setClusterKeyFile)
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return fmt.Errorf("%w: the node has no cluster key; say http://", err)
+	}
+	return err
 }
 
 // judge tells an answer from a refusal, and both from what is no Tollgate.
@@ -115,8 +141,7 @@ func judge(base string, resp *http.Response, body []byte) ([]byte, error) {
 		Errors []catalog.Problem
 	}
 	if json.Unmarshal(body, &envelope) != nil || envelope.Header == nil || resp.StatusCode < 400 {
-		return nil, fmt.Errorf("%s answered %s (%s), which no Tollgate admin API does; is that the right --admin-url?",
-			base, resp.Status, cell(resp.Header.Get("Content-Type")))
+		return nil, notTollgate(base, resp, body)
 	}
 	return nil, &refusedError{
 		code:     envelope.Header.ResultCode,
@@ -124,6 +149,15 @@ func judge(base string, resp *http.Response, body []byte) ([]byte, error) {
 		problems: envelope.Errors,
 		body:     body,
 	}
+}
+
+// notTollgate says what is wrong with an answer that no admin API gives.
+func notTollgate(base string, resp *http.Response, body []byte) error {
+	if strings.Contains(string(body), "HTTP request to an HTTPS server") {
+		return fmt.Errorf("%s speaks TLS: say https://, or leave the scheme out and give --%s FILE or --%s FILE", base, setAdminCA, setClusterKeyFile)
+	}
+	return fmt.Errorf("%s answered %s (%s), which no Tollgate admin API does; is that the right --admin-url?",
+		base, resp.Status, cell(resp.Header.Get("Content-Type")))
 }
 
 // refusedError is an answer of the admin API that refuses.

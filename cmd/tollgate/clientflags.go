@@ -1,134 +1,153 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io"
+	"cmp"
+	"crypto/tls"
 	"net/http"
+	"net/netip"
 	"net/url"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tollgate/tollgate/node"
 )
 
 // Environment variables of the commands that talk to a node.
 const (
-	envAdminURL  = "TOLLGATE_ADMIN_URL"
-	envToken     = "TOLLGATE_TOKEN"
-	envTokenFile = "TOLLGATE_TOKEN_FILE"
+	envAdminURL       = "TOLLGATE_ADMIN_URL"
+	envAdminCA        = "TOLLGATE_ADMIN_CA"
+	envToken          = "TOLLGATE_TOKEN"
+	envTokenFile      = "TOLLGATE_TOKEN_FILE"
+	envClusterKey     = "TOLLGATE_CLUSTER_KEY"
+	envClusterKeyFile = "TOLLGATE_CLUSTER_KEY_FILE"
 )
 
 const (
-	defaultAdminURL = "http://127.0.0.1:9001"
+	defaultAdminURL = "127.0.0.1:9001"
+	exampleAdminURL = "https://127.0.0.1:9001"
 	// defaultCallTimeout leaves a join, which may take 30 s, its time.
 	defaultCallTimeout = 40 * time.Second
-	// maxTokenBytes bounds a token file: a bigger one is the wrong file.
-	maxTokenBytes = 4 << 10
 )
 
-// clientFlags are the flags of every command that talks to a node.
-type clientFlags struct {
-	adminURL, token, tokenFile string
+// nodeFlags are the flags of every command that connects to a node.
+type nodeFlags struct {
+	adminURL, adminCA, keyFile string
 	timeout                    time.Duration
-	json                       bool
+}
+
+func (f *nodeFlags) add(cmd *cobra.Command, timeout time.Duration) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.adminURL, "admin-url", "", "admin `URL` of a node, or several with commas between, tried in turn (env "+envAdminURL+", default "+defaultAdminURL+")")
+	flags.StringVar(&f.adminCA, setAdminCA, "", "`FILE` of the certificates to trust (PEM; `tollgate ca` prints the cluster's) (env "+envAdminCA+")")
+	addKeyFile(cmd, &f.keyFile)
+	flags.DurationVar(&f.timeout, "timeout", timeout, "how long to wait for a node's answer")
+}
+
+func addKeyFile(cmd *cobra.Command, into *string) {
+	cmd.Flags().StringVar(into, setClusterKeyFile, "", "`FILE` that holds the cluster's key: nodes are then known by it (env "+envClusterKeyFile+" or "+envClusterKey+")")
+}
+
+// clientFlags are the flags of every command that calls a node's admin API.
+type clientFlags struct {
+	nodeFlags
+	token, tokenFile string
+	json             bool
 }
 
 func (f *clientFlags) add(cmd *cobra.Command) {
+	f.nodeFlags.add(cmd, defaultCallTimeout)
 	flags := cmd.Flags()
-	flags.StringVar(&f.adminURL, "admin-url", "", "admin `URL` of a node, or several with commas between, tried in turn (env "+envAdminURL+", default "+defaultAdminURL+")")
-	flags.StringVar(&f.token, "token", "", "the cluster's `TOKEN`; others on this machine can see it, --token-file is safer (env "+envToken+")")
-	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` that holds the cluster's token (env "+envTokenFile+")")
-	flags.DurationVar(&f.timeout, "timeout", defaultCallTimeout, "how long to wait for a node's answer")
-	flags.BoolVar(&f.json, "json", false, "print the node's JSON answer, for scripts")
+	flags.StringVar(&f.token, "token", "", "the `TOKEN` to call with; others on this machine can see it, --token-file is safer (env "+envToken+")")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` that holds the token to call with (env "+envTokenFile+")")
+	flags.BoolVar(&f.json, flagJSON, false, "print the node's JSON answer, for scripts")
 }
 
 // client makes the client that flags and environment ask for.
 func (a *app) client(f *clientFlags) (*client, error) {
-	urls, err := a.adminURLs(f)
+	c, err := a.connection(&f.nodeFlags, false)
 	if err != nil {
 		return nil, err
 	}
-	token, err := a.clientToken(f)
+	if c.token, err = a.secretOf("--token", f.token, "--token-file", f.tokenFile, envToken, envTokenFile); err != nil {
+		return nil, err
+	}
+	for _, base := range c.urls {
+		if address, plain := strings.CutPrefix(base, "http://"); c.token != "" && plain && !loopbackURL(base) {
+			return nil, usagef("--admin-url %s: a token is not sent to another machine over plain HTTP, where everybody on the way could read it; say https://%s", base, address)
+		}
+	}
+	return c, nil
+}
+
+// connection makes a client without a token. With lax, a node on this machine
+// is not asked to prove who it is: to derive the cluster's certificate for each
+// health check would cost more than the node takes.
+func (a *app) connection(f *nodeFlags, lax bool) (*client, error) {
+	key, err := a.secretOf("", "", "--"+setClusterKeyFile, f.keyFile, envClusterKey, envClusterKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	ca := cmp.Or(f.adminCA, a.env[envAdminCA])
+	urls, err := a.adminURLs(f, key != "" || ca != "")
 	if err != nil {
 		return nil, err
 	}
 	if f.timeout <= 0 {
 		return nil, usagef("--timeout %v: must be more than 0", f.timeout)
 	}
-	return &client{urls: urls, token: token, http: &http.Client{
-		Timeout: f.timeout,
+	trust := &tls.Config{InsecureSkipVerify: true}
+	if slices.ContainsFunc(urls, func(u string) bool { return strings.HasPrefix(u, "https:") && !(lax && loopbackURL(u)) }) {
+		if trust, err = node.AdminTrust(ca, key); err != nil {
+			return nil, &usageError{err}
+		}
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = trust
+	return &client{urls: urls, http: &http.Client{
+		Timeout: f.timeout, Transport: transport,
 		// A redirect is not of our making, and would be shown the token.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
 
-func (a *app) adminURLs(f *clientFlags) ([]string, error) {
+// adminURLs reads the list of admin URLs. One without a scheme is https where
+// there is something to know the node by, or where it is on another machine.
+func (a *app) adminURLs(f *nodeFlags, trusts bool) ([]string, error) {
 	name, value := "--admin-url", f.adminURL
 	if value == "" {
 		name, value = envAdminURL, a.env[envAdminURL]
 	}
 	if value == "" {
-		return []string{defaultAdminURL}, nil
+		value = defaultAdminURL
 	}
 	var urls []string
 	for part := range strings.SplitSeq(value, ",") {
 		part = strings.TrimSpace(part)
-		u, err := url.Parse(part)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			return nil, usagef("%s: %q must be an http or https URL such as %s", name, part, defaultAdminURL)
+		whole := part
+		if part != "" && !strings.Contains(part, "://") {
+			whole = "https://" + part
+			if !trusts && loopbackURL(whole) {
+				whole = "http://" + part
+			}
 		}
-		urls = append(urls, strings.TrimRight(part, "/"))
+		u, err := url.Parse(whole)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return nil, usagef("%s: %q must be HOST:PORT, or an http or https URL such as %s", name, part, exampleAdminURL)
+		}
+		urls = append(urls, strings.TrimRight(whole, "/"))
 	}
 	return urls, nil
 }
 
-// clientToken takes the token from the flags or else the environment.
-func (a *app) clientToken(f *clientFlags) (string, error) {
-	switch {
-	case f.token != "" && f.tokenFile != "":
-		return "", usagef("--token and --token-file: give only one of them")
-	case f.token != "":
-		return checkToken("--token", f.token)
-	case f.tokenFile != "":
-		return readToken("--token-file", f.tokenFile)
-	case a.env[envToken] != "" && a.env[envTokenFile] != "":
-		return "", usagef("%s and %s: set only one of them", envToken, envTokenFile)
-	case a.env[envToken] != "":
-		return checkToken(envToken, a.env[envToken])
-	case a.env[envTokenFile] != "":
-		return readToken(envTokenFile, a.env[envTokenFile])
-	}
-	return "", nil
-}
-
-// readToken reads a token file; setting is what named it.
-func readToken(setting, file string) (string, error) {
-	f, err := os.Open(file)
+// loopbackURL tells whether a URL leads to this machine for sure.
+func loopbackURL(address string) bool {
+	u, err := url.Parse(address)
 	if err != nil {
-		return "", usagef("%s: %w", setting, err)
+		return false
 	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxTokenBytes+1))
-	if err == nil && len(raw) > maxTokenBytes {
-		err = fmt.Errorf("is larger than %d bytes: is it the right file?", maxTokenBytes)
-	}
-	if err == nil && strings.TrimSpace(string(raw)) == "" {
-		err = errors.New("is empty")
-	}
-	if err != nil {
-		return "", usagef("%s %s: %w", setting, file, err)
-	}
-	return checkToken(setting+" "+file, strings.TrimSpace(string(raw)))
-}
-
-// checkToken refuses what no HTTP header can carry.
-func checkToken(setting, token string) (string, error) {
-	for _, c := range []byte(token) {
-		if c <= ' ' || c > '~' {
-			return "", usagef("%s: a token is one line of ASCII letters, digits and signs, without spaces", setting)
-		}
-	}
-	return token, nil
+	ip, err := netip.ParseAddr(u.Hostname())
+	return strings.EqualFold(u.Hostname(), "localhost") || err == nil && ip.Unmap().IsLoopback()
 }

@@ -27,10 +27,14 @@ func (rec *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if auth := r.Header.Get("Authorization"); auth != "" {
 		rec.asked += " with " + auth
 	}
+	if cond := r.Header.Get("If-Match"); cond != "" {
+		rec.asked += " if " + cond
+	}
 	if len(body) > 0 && r.Header.Get("Content-Type") != "application/json" {
 		rec.asked += " as " + r.Header.Get("Content-Type")
 	}
 	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	w.Header().Set("ETag", `"17"`)
 	w.WriteHeader(rec.status)
 	_, _ = io.WriteString(w, rec.answer)
 }
@@ -69,13 +73,23 @@ func TestCommands(t *testing.T) {
 			want: outcome{1, "", "tollgate export: no domain can have the key (42200)\n"}},
 		{args: "deploy shop", answer: `{"key":"shop","revision":4,"deployed":true,"warnings":[]}`, asked: "POST /v1/domains/shop/deploy",
 			want: outcome{0, "shop: revision 4 is live\n", ""}},
+		{args: "deploy shop", answer: `{"key":"shop","revision":4,"deployed":true,"warnings":[],"pending":["n2","n3"]}`, asked: "POST /v1/domains/shop/deploy",
+			want: outcome{0, "shop: revision 4 is live, but not yet at n2, n3\n", ""}},
+		{args: "deploy shop --if-match 17", answer: `{"key":"shop","revision":4,"deployed":true,"warnings":[],"pending":[]}`, asked: `POST /v1/domains/shop/deploy if "17"`,
+			want: outcome{0, "shop: revision 4 is live\n", ""}},
+		{args: `import - --if-match "17"`, stdin: "{}", status: 412, answer: `{"header":{"resultCode":41200,"resultMessage":"41200 changed","isSuccessful":false}}`, asked: `POST /v1/domains {} if "17"`,
+			want: outcome{1, "", "tollgate import: changed (41200)\n"}},
+		{args: "import - --if-match *", stdin: "{}", answer: saved3, asked: `POST /v1/domains {} if *`,
+			want: outcome{0, "shop: saved as revision 3, not live yet; `tollgate deploy shop` makes it so\n", "warning: $.paths['/x'].get: rewrite: open\\x1b[2J group\n"}},
+		{args: "export shop --etag", answer: "{}\n", asked: "GET /v1/domains/shop", want: outcome{0, "{}\n", "ETag: \"17\"\n"}},
+		{args: "--json domains", answer: `[]`, asked: "GET /v1/domains", want: outcome{0, "[]\n", ""}},
 		{args: "deploy shop --json", status: 503, answer: `{"header":{"resultCode":50300,"resultMessage":"50300 the cluster has no leader now","isSuccessful":false}}`, asked: "POST /v1/domains/shop/deploy",
 			want: outcome{1, `{"header":{"resultCode":50300,"resultMessage":"50300 the cluster has no leader now","isSuccessful":false}}` + "\n", "tollgate deploy: the cluster has no leader now (50300)\n"}},
 		{args: "domains", answer: `[{"key":"a","name":"한글\tX","draftRevision":12,"deployedRevision":null,"endpoints":0},{"key":"shop","name":"Shop","draftRevision":3,"deployedRevision":2,"endpoints":140}]`, asked: "GET /v1/domains",
 			want: outcome{0, "" +
-				"KEY   NAME   DRAFT  DEPLOYED  ENDPOINTS\n" +
+				"KEY   NAME     DRAFT  DEPLOYED  ENDPOINTS\n" + // 한글 takes four places
 				"a     한글\\tX  12     -         0\n" +
-				"shop  Shop   3      2         140\n", ""}},
+				"shop  Shop     3      2         140\n", ""}},
 		{args: "domains", answer: `[]`, asked: "GET /v1/domains",
 			want: outcome{0, "There are no domains yet; `tollgate import FILE` makes one.\n", ""}},
 		{args: "domains --json", answer: `[]`, asked: "GET /v1/domains", want: outcome{0, "[]\n", ""}},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -35,6 +36,10 @@ func fromFile(path string) (source, error) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, node := root.Content[i], root.Content[i+1]
 		s, known := settingNamed(key.Value)
+		if slices.Contains(formerSettings, key.Value) {
+			bad(key, "%s %s", key.Value, formerText)
+			continue
+		}
 		if !known {
 			bad(key, "unknown setting %q%s", key.Value, didYouMean(key.Value))
 			continue

@@ -39,7 +39,7 @@ func (a *app) diffCommand() *cobra.Command {
 			"Exit status 0 whether or not they differ.",
 		Args: takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.call(cmd, &f, request{http.MethodGet, domainPath(args[0]) + "/diff", nil, nil}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, request{method: http.MethodGet, path: domainPath(args[0]) + "/diff"}, func(answer []byte, out *bytes.Buffer) error {
 				return showDiff(args[0], answer, out)
 			})
 		},

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ type savedDomain struct {
 	Revision uint64            `json:"revision"`
 	Deployed bool              `json:"deployed"`
 	Warnings []catalog.Problem `json:"warnings"`
+	Pending  []string          `json:"pending"`
 }
 
 func domainPath(key string) string { return "/v1/domains/" + url.PathEscape(key) }
@@ -26,7 +28,7 @@ func domainPath(key string) string { return "/v1/domains/" + url.PathEscape(key)
 func (a *app) importCommand() *cobra.Command {
 	var f clientFlags
 	var deploy, dryRun bool
-	var endpointServer string
+	var endpointServer, ifMatch string
 	cmd := &cobra.Command{
 		Use:   "import FILE|-",
 		Short: "Save a Swagger document as the draft of its domain",
@@ -48,7 +50,7 @@ func (a *app) importCommand() *cobra.Command {
 			if endpointServer != "" {
 				query.Set("endpointServer", endpointServer)
 			}
-			return a.call(cmd, &f, request{http.MethodPost, "/v1/domains", query, document}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, request{method: http.MethodPost, path: "/v1/domains", query: query, body: document, ifMatch: entityTag(ifMatch)}, func(answer []byte, out *bytes.Buffer) error {
 				return a.showSaved(answer, out, dryRun)
 			})
 		},
@@ -57,7 +59,20 @@ func (a *app) importCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&deploy, "deploy", false, "make it live at once")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check the document and save nothing")
 	addEndpointServer(cmd, &endpointServer)
+	addIfMatch(cmd, &ifMatch)
 	return cmd
+}
+
+func addIfMatch(cmd *cobra.Command, into *string) {
+	cmd.Flags().StringVar(into, "if-match", "", "only if the draft still has this `ETAG`, as `tollgate export --etag` shows it: nobody has changed it since")
+}
+
+// entityTag lets an ETag go without its quotes, which a shell would take.
+func entityTag(text string) string {
+	if text == "" || text == "*" || strings.Contains(text, `"`) {
+		return text
+	}
+	return `"` + text + `"`
 }
 
 func addEndpointServer(cmd *cobra.Command, into *string) {
@@ -76,16 +91,28 @@ func (a *app) showSaved(answer []byte, out *bytes.Buffer, dryRun bool) error {
 	case dryRun:
 		fmt.Fprintf(out, "%s: the document is valid; nothing was saved\n", key)
 	case s.Deployed:
-		fmt.Fprintf(out, "%s: revision %d is live\n", key, s.Revision)
+		fmt.Fprintf(out, "%s: revision %d is live%s\n", key, s.Revision, except(s.Pending))
 	default:
 		fmt.Fprintf(out, "%s: saved as revision %d, not live yet; `tollgate deploy %s` makes it so\n", key, s.Revision, key)
 	}
 	return nil
 }
 
+// except names the nodes that do not serve a deployed revision yet.
+func except(pending []string) string {
+	if len(pending) == 0 {
+		return ""
+	}
+	names := make([]string, len(pending))
+	for i, id := range pending {
+		names[i] = cell(id)
+	}
+	return ", but not yet at " + strings.Join(names, ", ")
+}
+
 func (a *app) exportCommand() *cobra.Command {
 	var f clientFlags
-	var deployed, secrets bool
+	var deployed, secrets, etag bool
 	cmd := &cobra.Command{
 		Use:   "export KEY",
 		Short: "Print a domain as a Swagger document",
@@ -98,7 +125,11 @@ func (a *app) exportCommand() *cobra.Command {
 			if secrets {
 				query.Set("secrets", "true")
 			}
-			return a.call(cmd, &f, request{http.MethodGet, domainPath(args[0]), query, nil}, func(answer []byte, out *bytes.Buffer) error {
+			var tag string
+			return a.call(cmd, &f, request{method: http.MethodGet, path: domainPath(args[0]), query: query, etag: &tag}, func(answer []byte, out *bytes.Buffer) error {
+				if etag {
+					fmt.Fprintf(a.stderr, "ETag: %s\n", cell(tag))
+				}
 				_, err := out.Write(line(answer)) // the node indents it
 				return err
 			})
@@ -106,23 +137,26 @@ func (a *app) exportCommand() *cobra.Command {
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&deployed, "deployed", false, "what is live, not the draft")
+	cmd.Flags().BoolVar(&etag, "etag", false, "with the draft's ETag on standard error, for the --if-match of import and deploy")
 	cmd.Flags().BoolVar(&secrets, "secrets", false, "with the secret keys of HMAC and JWT")
 	return cmd
 }
 
 func (a *app) deployCommand() *cobra.Command {
 	var f clientFlags
+	var ifMatch string
 	cmd := &cobra.Command{
 		Use:   "deploy KEY",
 		Short: "Make a domain's draft live on all nodes",
 		Args:  takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.call(cmd, &f, request{http.MethodPost, domainPath(args[0]) + "/deploy", nil, nil}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, request{method: http.MethodPost, path: domainPath(args[0]) + "/deploy", ifMatch: entityTag(ifMatch)}, func(answer []byte, out *bytes.Buffer) error {
 				return a.showSaved(answer, out, false)
 			})
 		},
 	}
 	f.add(cmd)
+	addIfMatch(cmd, &ifMatch)
 	return cmd
 }
 
@@ -133,7 +167,7 @@ func (a *app) domainsCommand() *cobra.Command {
 		Short: "List the domains",
 		Args:  takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.call(cmd, &f, request{http.MethodGet, "/v1/domains", nil, nil}, showDomains)
+			return a.call(cmd, &f, request{method: http.MethodGet, path: "/v1/domains"}, showDomains)
 		},
 	}
 	f.add(cmd)
@@ -176,7 +210,7 @@ func (a *app) cloneCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.call(cmd, &f, request{http.MethodPost, domainPath(args[0]) + "/clone", nil, body}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, request{method: http.MethodPost, path: domainPath(args[0]) + "/clone", body: body}, func(answer []byte, out *bytes.Buffer) error {
 				return a.showSaved(answer, out, false)
 			})
 		},
@@ -198,7 +232,7 @@ func (a *app) deleteCommand() *cobra.Command {
 			if confirm != key {
 				return usagef("deleting a domain cannot be undone: repeat its key with --confirm %s", cell(key))
 			}
-			return a.call(cmd, &f, request{http.MethodDelete, domainPath(key), url.Values{"confirm": {key}}, nil}, func(_ []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, request{method: http.MethodDelete, path: domainPath(key), query: url.Values{"confirm": {key}}}, func(_ []byte, out *bytes.Buffer) error {
 				fmt.Fprintf(out, "%s: deleted\n", cell(key))
 				return nil
 			})

@@ -43,7 +43,7 @@ func (a *app) explainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.call(cmd, &f, request{http.MethodPost, explainPath, nil, body}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, request{method: http.MethodPost, path: explainPath, body: body}, func(answer []byte, out *bytes.Buffer) error {
 				return showExplanation(rq, answer, out)
 			})
 		},

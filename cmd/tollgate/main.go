@@ -26,6 +26,6 @@ func supervise(open openFunc) int {
 		<-signals
 		os.Exit(exitFailed)
 	}()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: environment(os.Environ()), open: open}
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: environment(os.Environ()), open: open, exit: os.Exit}
 	return a.run(ctx, os.Args[1:])
 }

@@ -20,7 +20,7 @@ func (a *app) membersCommand() *cobra.Command {
 		Short: "List the nodes of the cluster",
 		Args:  takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.call(cmd, &f, request{http.MethodGet, "/v1/cluster", nil, nil}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, request{method: http.MethodGet, path: "/v1/cluster"}, func(answer []byte, out *bytes.Buffer) error {
 				status, err := readStatus(answer)
 				if err != nil {
 					return err
@@ -136,7 +136,7 @@ func (a *app) change(cmd *cobra.Command, f *clientFlags, verb string, body any, 
 	if err != nil {
 		return err
 	}
-	return a.call(cmd, f, request{http.MethodPost, "/v1/cluster/" + verb, nil, raw}, func(answer []byte, out *bytes.Buffer) error {
+	return a.call(cmd, f, request{method: http.MethodPost, path: "/v1/cluster/" + verb, body: raw}, func(answer []byte, out *bytes.Buffer) error {
 		status, err := readStatus(answer)
 		if err != nil {
 			return err

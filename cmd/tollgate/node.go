@@ -6,7 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +25,8 @@ const flagConfig = "config"
 
 // runningNode is what the command needs of a node. Done is closed when the
 // node has ended by itself, Err then says why; Close stops it in good order,
-// within ctx.
+// within ctx, and Stopping names the step that it is at. Reload reads
+// certificates and token files anew, and logs what fails.
 type runningNode interface {
 	ProxyAddr() string
 	AdminAddr() string
@@ -28,6 +34,8 @@ type runningNode interface {
 	Done() <-chan struct{}
 	Err() error
 	Close(ctx context.Context) error
+	Stopping() string
+	Reload() error
 }
 
 // openFunc starts a node; it returns when the node listens.
@@ -44,6 +52,13 @@ func (a *app) nodeCommand() *cobra.Command {
 			"A flag overrules the environment, the environment the file.",
 		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// First of all: a hang-up never ends a node.
+			hangUps := make(chan os.Signal, 1)
+			signal.Notify(hangUps, syscall.SIGHUP)
+			defer signal.Stop(hangUps)
+			if err := refuseFormerFlags(cmd); err != nil {
+				return err
+			}
 			v, err := settingsOf(cmd.Flags(), a.env)
 			if err != nil {
 				return err
@@ -56,7 +71,8 @@ func (a *app) nodeCommand() *cobra.Command {
 			if err := cfg.Validate(); err != nil {
 				return &usageError{headline(err)}
 			}
-			return a.runNode(cmd.Context(), cfg)
+			a.warnOfEnvironment(cfg)
+			return a.runNode(cmd.Context(), cfg, hangUps)
 		},
 	}
 	flags := cmd.Flags()
@@ -68,11 +84,31 @@ func (a *app) nodeCommand() *cobra.Command {
 		}
 	}
 	flags.String(flagConfig, "", "YAML `FILE` of settings")
+	for _, name := range formerSettings {
+		flags.String(name, "", "")
+		_ = flags.MarkHidden(name) // it is there
+	}
 	return cmd
 }
 
-// nodeConfig turns settings into what a node is made from. It reads the token
-// file, so that only the token goes on.
+// formerSettings are those that a node had before its secret became two.
+var formerSettings = []string{"token", "token-file"}
+
+// formerText says what took their place.
+const formerText = "is no setting of a node any more: --" + setClusterKeyFile + " has the nodes' own secret, --" + setAdminTokenFile +
+	" says who may call the admin API (lines of ROLE NAME TOKEN)"
+
+func refuseFormerFlags(cmd *cobra.Command) error {
+	for _, name := range formerSettings {
+		if cmd.Flags().Changed(name) {
+			return usagef("--%s %s", name, formerText)
+		}
+	}
+	return nil
+}
+
+// nodeConfig turns settings into what a node is made from. It reads the file
+// of the cluster's key, so that only the key goes on.
 func nodeConfig(v *viper.Viper) (node.Config, error) {
 	cfg := node.Config{
 		ID:               v.GetString(setID),
@@ -90,19 +126,27 @@ func nodeConfig(v *viper.Viper) (node.Config, error) {
 		LeaseTime:        v.GetDuration(setLease),
 		LongLeaseTime:    v.GetDuration(setLongLease),
 		MinLease:         v.GetInt(setMinLease),
+		AdminTokenFile:   v.GetString(setAdminTokenFile),
+		AdminTLSCert:     v.GetString(setAdminTLSCert),
+		AdminTLSKey:      v.GetString(setAdminTLSKey),
+		AdminCA:          v.GetString(setAdminCA),
+		LameDuck:         v.GetDuration(setLameDuck),
 		DrainTimeout:     v.GetDuration(setDrain),
 	}
 	var err error
-	if file := v.GetString(setTokenFile); file != "" {
-		cfg.Token, err = readToken("--"+setTokenFile, file)
-	} else if token := v.GetString(setToken); token != "" {
-		cfg.Token, err = checkToken("--"+setToken, token)
+	if key := v.GetString(clusterKey); key != "" {
+		cfg.ClusterKey, err = checkSecret(envClusterKey, key)
+	} else if file := v.GetString(setClusterKeyFile); file != "" {
+		cfg.ClusterKey, err = readSecret("--"+setClusterKeyFile, file)
 	}
 	return cfg, err
 }
 
 // runNode runs a node until ctx ends or the node does.
-func (a *app) runNode(ctx context.Context, cfg node.Config) error {
+func (a *app) runNode(ctx context.Context, cfg node.Config, hangUps <-chan os.Signal) error {
+	watch := &watchdog{app: a, limit: cfg.LameDuck + cfg.DrainTimeout + stopTime - stopReserve}
+	defer watch.end()
+	defer context.AfterFunc(ctx, watch.begin)()
 	n, err := a.open(ctx, cfg)
 	if err != nil {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -110,27 +154,87 @@ func (a *app) runNode(ctx context.Context, cfg node.Config) error {
 		}
 		return fmt.Errorf("the node does not start: %w", err)
 	}
+	watch.running.Store(&n)
 	cfg.Logger.Info("node runs", "id", cfg.ID, "listen", n.ProxyAddr(), "admin", n.AdminAddr(), "cluster", n.ClusterAddr())
 
-	var fatal error
-	select {
-	case <-ctx.Done():
-		cfg.Logger.Info("node stops", "id", cfg.ID, "drainTimeout", cfg.DrainTimeout.String())
-	case <-n.Done():
-		if fatal = n.Err(); fatal == nil {
-			fatal = errors.New("for no reason that it gives")
-		}
-		fatal = fmt.Errorf("the node ended by itself: %w", fatal)
-	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.DrainTimeout)
+	fatal := a.waitForEnd(ctx, cfg, n, hangUps)
+	watch.begin()
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.LameDuck+cfg.DrainTimeout+node.StopGrace)
 	defer cancel()
 	began := time.Now()
 	if err := n.Close(stop); err != nil {
-		err = fmt.Errorf("the node did not stop in good order within --%s %v: %w", setDrain, cfg.DrainTimeout, err)
-		return errors.Join(fatal, err)
+		return errors.Join(fatal, fmt.Errorf("the node did not stop in good order: %w", err))
 	}
-	cfg.Logger.Info("node stopped", "id", cfg.ID, "took", time.Since(began).Round(time.Millisecond).String())
+	cfg.Logger.Info("node stopped", "id", cfg.ID, "tookSeconds", time.Since(began).Round(time.Millisecond).Seconds())
 	return fatal
+}
+
+// waitForEnd returns when the node is to stop: nil if it was told to, else why
+// it ended. Until then it reloads at every hang-up.
+func (a *app) waitForEnd(ctx context.Context, cfg node.Config, n runningNode, hangUps <-chan os.Signal) error {
+	for {
+		select {
+		case <-hangUps:
+			cfg.Logger.Info("reloading certificates and token files", "id", cfg.ID)
+			_ = n.Reload() // it has logged what failed
+		case <-ctx.Done():
+			cfg.Logger.Info("node stops", "id", cfg.ID, "lameDuckSeconds", cfg.LameDuck.Seconds(), "drainTimeoutSeconds", cfg.DrainTimeout.Seconds())
+			return nil
+		case <-n.Done():
+			fatal := n.Err()
+			if fatal == nil {
+				fatal = errors.New("for no reason that it gives")
+			}
+			return fmt.Errorf("the node ended by itself: %w", fatal)
+		}
+	}
+}
+
+const (
+	// stopTime is how long a stop may take beyond --lame-duck and
+	// --drain-timeout, stopReserve how long before that a process that hangs is
+	// ended.
+	stopTime    = 5 * time.Second
+	stopReserve = 250 * time.Millisecond
+)
+
+// watchdog ends the process, whatever hangs, when it has taken longer to stop
+// than it may: a process that was told to stop must not stay.
+type watchdog struct {
+	app     *app
+	limit   time.Duration
+	running atomic.Pointer[runningNode] // nil while it starts
+
+	mu    sync.Mutex
+	timer *time.Timer
+	over  bool
+}
+
+// begin starts the time that a stop may take.
+func (w *watchdog) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer == nil && !w.over {
+		w.timer = time.AfterFunc(w.limit, w.bite)
+	}
+}
+
+func (w *watchdog) bite() {
+	step := "the start"
+	if n := w.running.Load(); n != nil {
+		step = (*n).Stopping()
+	}
+	fmt.Fprintf(w.app.stderr, "tollgate node: the stop hangs at: %s; the process ends without it\n", step)
+	w.app.exit(exitFailed)
+}
+
+// end is called when the stop is over.
+func (w *watchdog) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over = true; w.timer != nil {
+		w.timer.Stop()
+	}
 }
 
 // headline puts a line above several problems.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -23,6 +24,16 @@ type fakeNode struct {
 	budget   time.Duration // until the deadline of Close
 	closeErr error
 	hang     bool // in Close, for ever
+	reloaded func()
+}
+
+func (n *fakeNode) Stopping() string { return "the disk" }
+
+func (n *fakeNode) Reload() error {
+	if n.reloaded != nil {
+		n.reloaded()
+	}
+	return nil
 }
 
 func (*fakeNode) ProxyAddr() string       { return "127.0.0.1:1" }
@@ -55,7 +66,7 @@ func TestNodeStops(t *testing.T) {
 	}{
 		"in good order": {&fakeNode{}, outcome{exitDone, "", ""}},
 		"too late": {&fakeNode{closeErr: context.DeadlineExceeded},
-			outcome{exitFailed, "", "tollgate node: the node did not stop in good order within --drain-timeout 5s: context deadline exceeded\n"}},
+			outcome{exitFailed, "", "tollgate node: the node did not stop in good order: context deadline exceeded\n"}},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -63,8 +74,8 @@ func TestNodeStops(t *testing.T) {
 		if got != c.want || c.node.closed != 1 {
 			t.Errorf("%s: %+v, closed %d times", name, got, c.node.closed)
 		}
-		if c.node.budget <= 4*time.Second || c.node.budget > 5*time.Second {
-			t.Errorf("%s: %v to close in, want 5s", name, c.node.budget)
+		if want := 5*time.Second + node.StopGrace; c.node.budget <= want-time.Second || c.node.budget > want {
+			t.Errorf("%s: %v to close in, want %v", name, c.node.budget, want)
 		}
 	}
 }
@@ -111,6 +122,13 @@ func TestMain(m *testing.M) {
 		os.Exit(supervise(opens(&fakeNode{})))
 	case "hangs":
 		os.Exit(supervise(opens(&fakeNode{hang: true})))
+	case "reloads":
+		os.Exit(supervise(opens(&fakeNode{reloaded: func() { fmt.Fprintln(os.Stderr, "reloaded") }})))
+	case "hangs in its start":
+		os.Exit(supervise(func(context.Context, node.Config) (runningNode, error) {
+			fmt.Fprintln(os.Stderr, "starting")
+			select {}
+		}))
 	}
 	os.Exit(99)
 }
@@ -121,11 +139,11 @@ type child struct {
 	lines *bufio.Reader
 }
 
-func startChild(t *testing.T, kind string) *child {
+func startChild(t *testing.T, kind string, args ...string) *child {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, os.Args[0], "node", "--id", "n1", "--data-dir", "/d")
+	cmd := exec.CommandContext(ctx, os.Args[0], append(words("node --id n1 --data-dir /d"), args...)...)
 	cmd.Env = append(os.Environ(), envChild+"="+kind)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -154,25 +172,62 @@ func (c *child) signalAfter(t *testing.T, text string, sig syscall.Signal) {
 	}
 }
 
-func (c *child) exit(t *testing.T) int {
+func (c *child) exit(t *testing.T) (status int, rest string) {
 	t.Helper()
-	_, _ = io.Copy(io.Discard, c.lines)
+	raw, _ := io.ReadAll(c.lines)
 	_ = c.cmd.Wait()
-	return c.cmd.ProcessState.ExitCode()
+	return c.cmd.ProcessState.ExitCode(), string(raw)
 }
 
 func TestSignals(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		c := startChild(t, "stops")
 		c.signalAfter(t, "node runs", sig)
-		if got := c.exit(t); got != exitDone {
+		if got, _ := c.exit(t); got != exitDone {
 			t.Errorf("%v: exit status %d", sig, got)
 		}
 	}
 	c := startChild(t, "hangs")
 	c.signalAfter(t, "node runs", syscall.SIGTERM)
 	c.signalAfter(t, "node stops", syscall.SIGTERM)
-	if got := c.exit(t); got != exitFailed {
+	if got, _ := c.exit(t); got != exitFailed {
 		t.Errorf("second signal: exit status %d", got)
+	}
+}
+
+// TestHangUps: SIGHUP ends nothing and reloads, before, while and after the node
+// runs, as often as it comes.
+func TestHangUps(t *testing.T) {
+	c := startChild(t, "reloads")
+	for range 2 {
+		c.signalAfter(t, "", syscall.SIGHUP)
+		c.signalAfter(t, "reloaded", syscall.SIGHUP)
+	}
+	c.signalAfter(t, "reloaded", syscall.SIGTERM)
+	if got, rest := c.exit(t); got != exitDone {
+		t.Errorf("exit status %d: %s", got, rest)
+	}
+	c = startChild(t, "hangs in its start", "--drain-timeout", "1ms")
+	c.signalAfter(t, "starting", syscall.SIGHUP)
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if got, rest := c.exit(t); got != exitFailed || !strings.Contains(rest, "the stop hangs at: the start") {
+		t.Errorf("SIGHUP while it starts: exit status %d: %s", got, rest)
+	}
+}
+
+// TestHangingStop: a process whose stop hangs ends all the same, says where it
+// hung, and its status is a failure.
+func TestHangingStop(t *testing.T) {
+	began := time.Now()
+	c := startChild(t, "hangs", "--lame-duck", "100ms", "--drain-timeout", "200ms")
+	c.signalAfter(t, "node runs", syscall.SIGTERM)
+	got, rest := c.exit(t)
+	if got != exitFailed || !strings.Contains(rest, "tollgate node: the stop hangs at: the disk; the process ends without it\n") {
+		t.Errorf("exit status %d: %s", got, rest)
+	}
+	if took := time.Since(began); took < 5*time.Second {
+		t.Errorf("it ended after %v, before its time", took)
 	}
 }

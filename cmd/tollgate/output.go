@@ -8,9 +8,9 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
 	"github.com/tollgate/tollgate/store/catalog"
@@ -67,18 +67,40 @@ func (a *app) warn(warnings []catalog.Problem) {
 	}
 }
 
-// table writes rows under a header, in columns.
+// table writes rows under a header, in columns as wide as a terminal shows
+// them: a Hangul syllable or a Chinese character takes two places.
 func table(out io.Writer, header string, rows [][]string) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, strings.ReplaceAll(header, "|", "\t"))
+	lines := [][]string{strings.Split(header, "|")}
 	for _, row := range rows {
+		line := make([]string, len(row))
 		for i := range row {
-			row[i] = cell(row[i])
+			line[i] = cell(row[i])
 		}
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+		lines = append(lines, line)
 	}
-	return w.Flush()
+	widths := make([]int, len(lines[0]))
+	for _, line := range lines {
+		for i, text := range line {
+			widths[i] = max(widths[i], displayed.StringWidth(text))
+		}
+	}
+	var b strings.Builder
+	for _, line := range lines {
+		for i, text := range line {
+			b.WriteString(text)
+			if i < len(line)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-displayed.StringWidth(text)+2))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
 }
+
+// displayed tells how wide text is. It does not look at the locale, so that a
+// table is the same everywhere.
+var displayed = &runewidth.Condition{StrictEmojiNeutral: true}
 
 // cell is text from elsewhere, fit for a line of a terminal: what is not
 // printable, such as a tab or an escape sequence, is spelled out.

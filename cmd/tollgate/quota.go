@@ -16,7 +16,7 @@ func (a *app) quotaCommand() *cobra.Command {
 		Short: "Show how much of a domain's quotas is used",
 		Args:  takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.call(cmd, &f, request{http.MethodGet, domainPath(args[0]) + "/quota", nil, nil}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, request{method: http.MethodGet, path: domainPath(args[0]) + "/quota"}, func(answer []byte, out *bytes.Buffer) error {
 				return showQuota(args[0], answer, out)
 			})
 		},

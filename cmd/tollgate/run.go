@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,11 +24,13 @@ type app struct {
 	stdout, stderr io.Writer
 	env            map[string]string
 	open           openFunc
+	// exit ends the process at once.
+	exit func(status int)
 }
 
 // run is the whole program but for the process around it.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: environment(env), open: openNode}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, env: environment(env), open: openNode, exit: os.Exit}
 	return a.run(ctx, args)
 }
 
@@ -75,15 +78,16 @@ func (a *app) rootCommand() *cobra.Command {
 			if len(args) == 0 {
 				return usagef("a command is missing; `tollgate help` lists them")
 			}
-			message := fmt.Sprintf("there is no command %q", args[0])
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				message += "; did you mean " + strings.Join(near, " or ") + "?"
-			}
-			return usagef("%s", message)
+			return noCommand(cmd, args[0])
 		},
 		SuggestionsMinimumDistance: 2,
 		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
+	// So that the word after it is seen to be the command. It is the command
+	// that has the flag, or refuses it.
+	root.Flags().Bool(flagJSON, false, "")
+	_ = root.Flags().MarkHidden(flagJSON) // it is there
+	root.SetHelpCommand(helpCommand(root))
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
@@ -94,10 +98,39 @@ func (a *app) rootCommand() *cobra.Command {
 		a.importCommand(), a.validateCommand(), a.exportCommand(), a.diffCommand(), a.deployCommand(),
 		a.domainsCommand(), a.cloneCommand(), a.deleteCommand(), a.quotaCommand(),
 		a.membersCommand(), a.joinCommand(), a.leaveCommand(), a.transferCommand(),
+		a.readyCommand(), a.keygenCommand(), a.caCommand(),
 		a.signCommand(), a.tokenCommand(), a.explainCommand(), a.benchCommand(),
 		a.versionCommand(),
 	)
 	return root
+}
+
+// flagJSON asks for JSON, at every command that has an answer.
+const flagJSON = "json"
+
+func noCommand(root *cobra.Command, name string) error {
+	message := fmt.Sprintf("there is no command %q", name)
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		message += "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usagef("%s", message)
+}
+
+// helpCommand is cobra's, but for that a command that does not exist is wrong
+// usage.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return noCommand(root, strings.Join(args, " "))
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
 }
 
 // usageError is an error of the command line or the configuration: nothing

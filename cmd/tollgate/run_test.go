@@ -59,6 +59,16 @@ func TestWrongUsage(t *testing.T) {
 	}{
 		{"", "tollgate: a command is missing; `tollgate help` lists them\nSee: tollgate --help\n", nil},
 		{"exprot shop", "tollgate: there is no command \"exprot\"; did you mean export?\nSee: tollgate --help\n", nil},
+		{"help nonsense", "tollgate help: there is no command \"nonsense\"\nSee: tollgate help --help\n", nil},
+		{"help exprot", "tollgate help: there is no command \"exprot\"; did you mean export?\nSee: tollgate help --help\n", nil},
+		{"help export x", "tollgate help: there is no command \"export x\"; did you mean export?\nSee: tollgate help --help\n", nil},
+		{"--json", "tollgate: a command is missing; `tollgate help` lists them\nSee: tollgate --help\n", nil},
+		{"--json keygen", "tollgate keygen: unknown flag: --json\nSee: tollgate keygen --help\n", nil},
+		{"ca", "tollgate ca: the cluster's key is missing: --cluster-key-file or TOLLGATE_CLUSTER_KEY gives it\nSee: tollgate ca --help\n", nil},
+		{"ca", "tollgate ca: --cluster-key-file: the key has 5 characters, must have at least 32; `tollgate keygen` makes one\nSee: tollgate ca --help\n", []string{"TOLLGATE_CLUSTER_KEY=short"}},
+		{"domains --admin-url http://10.0.0.1:9001 --token x", "tollgate domains: --admin-url http://10.0.0.1:9001: a token is not sent to another machine over plain HTTP, where everybody on the way could read it; say https://10.0.0.1:9001\nSee: tollgate domains --help\n", nil},
+		{"domains --admin-ca /nowhere --admin-url n1:9001", "tollgate domains: --admin-ca /nowhere: no such file or directory\nSee: tollgate domains --help\n", nil},
+		{"domains --admin-ca " + empty + " --admin-url n1:9001", "tollgate domains: --admin-ca " + empty + ": holds no certificate (PEM)\nSee: tollgate domains --help\n", nil},
 		{"--verbose", "tollgate: unknown flag: --verbose\nSee: tollgate --help\n", nil},
 		{"import", "tollgate import: FILE|- is missing\nSee: tollgate import --help\n", nil},
 		{"deploy a b", "tollgate deploy: unexpected argument \"b\"; it takes KEY\nSee: tollgate deploy --help\n", nil},
@@ -69,13 +79,13 @@ func TestWrongUsage(t *testing.T) {
 		{"join n4 --admin-address 10.0.0.4:9001", "tollgate join: --cluster-address, --proxy-address must be given: the addresses where the other nodes and clients reach n4\nSee: tollgate join --help\n", nil},
 		{"domains --timeout soon", "tollgate domains: invalid argument \"soon\" for \"--timeout\" flag: time: invalid duration \"soon\"\nSee: tollgate domains --help\n", nil},
 		{"domains --timeout 0s", "tollgate domains: --timeout 0s: must be more than 0\nSee: tollgate domains --help\n", nil},
-		{"domains --admin-url 127.0.0.1:9001", "tollgate domains: --admin-url: \"127.0.0.1:9001\" must be an http or https URL such as http://127.0.0.1:9001\nSee: tollgate domains --help\n", nil},
-		{"domains", "tollgate domains: TOLLGATE_ADMIN_URL: \"\" must be an http or https URL such as http://127.0.0.1:9001\nSee: tollgate domains --help\n", []string{"TOLLGATE_ADMIN_URL=http://a:1,"}},
+		{"domains --admin-url ftp://127.0.0.1:9001", "tollgate domains: --admin-url: \"ftp://127.0.0.1:9001\" must be HOST:PORT, or an http or https URL such as https://127.0.0.1:9001\nSee: tollgate domains --help\n", nil},
+		{"domains", "tollgate domains: TOLLGATE_ADMIN_URL: \"\" must be HOST:PORT, or an http or https URL such as https://127.0.0.1:9001\nSee: tollgate domains --help\n", []string{"TOLLGATE_ADMIN_URL=http://a:1,"}},
 		{"domains --token x --token-file y", "tollgate domains: --token and --token-file: give only one of them\nSee: tollgate domains --help\n", nil},
 		{"domains", "tollgate domains: TOLLGATE_TOKEN and TOLLGATE_TOKEN_FILE: set only one of them\nSee: tollgate domains --help\n", []string{"TOLLGATE_TOKEN=x", "TOLLGATE_TOKEN_FILE=y"}},
-		{"domains --token-file /nowhere", "tollgate domains: --token-file: open /nowhere: no such file or directory\nSee: tollgate domains --help\n", nil},
+		{"domains --token-file /nowhere", "tollgate domains: --token-file /nowhere: no such file or directory\nSee: tollgate domains --help\n", nil},
 		{"domains --token-file " + empty, "tollgate domains: --token-file " + empty + ": is empty\nSee: tollgate domains --help\n", nil},
-		{"domains --token-file " + spaced, "tollgate domains: --token-file " + spaced + ": a token is one line of ASCII letters, digits and signs, without spaces\nSee: tollgate domains --help\n", nil},
+		{"domains --token-file " + spaced, "tollgate domains: --token-file " + spaced + ": must be one line of ASCII letters, digits and signs, without spaces\nSee: tollgate domains --help\n", nil},
 	} {
 		got := command{args: words(c.args), env: c.env}.run(t.Context())
 		if want := (outcome{exitUsage, "", c.want}); got != want {
@@ -96,7 +106,7 @@ func TestHelp(t *testing.T) {
 	if got.status != exitDone || got.err != "" {
 		t.Errorf("%+v", got)
 	}
-	for _, name := range words("node import validate export deploy domains clone delete quota members join leave transfer explain diff version") {
+	for _, name := range words("node import validate export deploy domains clone delete quota members join leave transfer explain diff version ready keygen ca help") {
 		if !strings.Contains(got.out, "\n  "+name+" ") {
 			t.Errorf("help does not list %s:\n%s", name, got.out)
 		}
@@ -111,6 +121,7 @@ func TestVersion(t *testing.T) {
 	for args, want := range map[string]string{
 		"version":        human,
 		"--version":      human,
+		"--json version": `{"version":"v1.2.3","commit":"abc","go":"` + v.Go + `","platform":"` + v.Platform + "\"}\n",
 		"version --json": `{"version":"v1.2.3","commit":"abc","go":"` + v.Go + `","platform":"` + v.Platform + "\"}\n",
 	} {
 		if got := (command{args: words(args)}).run(t.Context()); got != (outcome{exitDone, want, ""}) {

@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tollgate/tollgate/node"
 )
 
 // Environment variables of the commands that sign for a client.
@@ -50,14 +50,9 @@ func (a *app) secretKey(f *secretFlags) (string, error) {
 // readSecretKey reads a secret key file; setting is what named it. A key may
 // have spaces at its ends; the one line end that editors add is not of it.
 func readSecretKey(setting, file string) (string, error) {
-	f, err := os.Open(file)
+	raw, err := node.ReadSecretFile(file, maxSecretKeyBytes+int64(len("\r\n")))
 	if err != nil {
-		return "", usagef("%s: %w", setting, err)
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxSecretKeyBytes+int64(len("\r\n"))+1))
-	if err != nil {
-		return "", usagef("%s %s: %w", setting, file, err)
+		return "", usagef("%s %w", setting, err)
 	}
 	key := string(raw)
 	if line, ended := strings.CutSuffix(key, "\n"); ended {

@@ -31,6 +31,8 @@ type setting struct {
 	help string
 	// oneOf lists the allowed texts, if they are few.
 	oneOf []string
+	// orZero lets a duration be 0.
+	orZero bool
 }
 
 // Names of the settings that code asks for one by one.
@@ -43,7 +45,12 @@ const (
 	setAdvertiseCluster       = "advertise-cluster"
 	setBootstrap, setJoin     = "bootstrap", "join"
 	setNonvoter               = "nonvoter"
-	setToken, setTokenFile    = "token", "token-file"
+	setClusterKeyFile         = "cluster-key-file"
+	setAdminTokenFile         = "admin-token-file"
+	setAdminTLSCert           = "admin-tls-cert"
+	setAdminTLSKey            = "admin-tls-key"
+	setAdminCA                = "admin-ca"
+	setLameDuck               = "lame-duck"
 	setQuotaWait, setDrain    = "quota-wait", "drain-timeout"
 	setLease, setLongLease    = "lease-time", "long-lease-time"
 	setMinLease               = "min-lease"
@@ -70,13 +77,17 @@ var nodeSettings = []setting{
 	{name: setBootstrap, kind: kindToggle, def: false, help: "found a new cluster, unless the data directory has state"},
 	{name: setJoin, kind: kindList, help: "join the cluster through these admin URLs of members, unless the data directory has state"},
 	{name: setNonvoter, kind: kindToggle, def: false, help: "join without a vote"},
-	{name: setToken, kind: kindText, help: "the cluster's shared secret; others on this machine can see it, --token-file is safer"},
-	{name: setTokenFile, kind: kindFile, help: "file that holds the cluster's shared secret: admin bearer token and key of the cluster port"},
+	{name: setClusterKeyFile, kind: kindFile, help: "file that holds the nodes' secret (tollgate keygen): their certificates come from it, and the admin API is then always TLS; " + envClusterKey + " may hold it instead"},
+	{name: setAdminTokenFile, kind: kindFile, help: "file of who may call the admin API: lines of ROLE NAME TOKEN, the roles being read, deploy, admin and metrics; read anew when it changes"},
+	{name: setAdminTLSCert, kind: kindFile, help: "certificate of the admin port (PEM), instead of one that comes from the cluster's key; read anew when it changes"},
+	{name: setAdminTLSKey, kind: kindFile, help: "its key (PEM)"},
+	{name: setAdminCA, kind: kindFile, help: "certificates that are trusted at the admin ports of --join (PEM), instead of those that come from the cluster's key"},
 	{name: setQuotaWait, kind: kindDuration, def: defaultQuotaWait, help: "how long a call waits for its quota decision"},
 	{name: setLease, kind: kindDuration, def: defaultLeaseTime, help: "how long a node may spend units it was leased as a quota nears its end, set by the leader; a lost node's units are waited for as long"},
 	{name: setLongLease, kind: kindDuration, def: defaultLongLeaseTime, help: "how long it may be far from the end, set by the leader"},
 	{name: setMinLease, kind: kindNumber, def: defaultMinLease, help: "smallest block of units worth leasing, set by the leader; nearer its end a quota is decided call by call"},
-	{name: setDrain, kind: kindDuration, def: defaultDrainTimeout, help: "how long a stop waits for calls in flight"},
+	{name: setLameDuck, kind: kindDuration, def: time.Duration(0), orZero: true, help: "how long a node that is told to stop goes on serving while /readyz says that it stops"},
+	{name: setDrain, kind: kindDuration, def: defaultDrainTimeout, help: "how long a stop waits after that for calls in flight"},
 	{name: setLogLevel, kind: kindText, def: levelInfo, help: "least severe lines to log", oneOf: []string{"debug", levelInfo, "warn", "error"}},
 	{name: setLogFormat, kind: kindText, def: formatText, help: "form of the log on standard error", oneOf: []string{formatText, "json"}},
 }
@@ -106,6 +117,9 @@ func (s setting) parse(text string) (any, error) {
 		return b, nil
 	case kindDuration:
 		d, err := time.ParseDuration(text)
+		if err == nil && d == 0 && s.orZero {
+			return d, nil
+		}
 		if err != nil || d <= 0 {
 			return nil, fmt.Errorf("must be a duration above 0, such as 500ms or 2s, is %q", text)
 		}

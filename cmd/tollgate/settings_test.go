@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,13 +73,16 @@ func check(t *testing.T, got *node.Config, want node.Config) {
 var everything = map[string]string{
 	"id": "n1", "data-dir": "/d", "listen": "127.0.0.1:1", "admin": "127.0.0.1:2", "cluster": "127.0.0.1:3",
 	"advertise-listen": "h:1", "advertise-admin": "h:2", "advertise-cluster": "h:3",
-	"join": "http://a:1,http://b:2", "nonvoter": "true", "token": secret32,
+	"join": "https://a:1,https://b:2", "nonvoter": "true",
+	"admin-token-file": "/t", "admin-tls-cert": "/c", "admin-tls-key": "/k", "admin-ca": "/a", "lame-duck": "4s",
 	"quota-wait": "3s", "lease-time": "5s", "long-lease-time": "6s", "min-lease": "7", "drain-timeout": "1m", "log-level": "debug", "log-format": "json",
 }
 
 // TestEverySource: each setting can come from flags, from the environment and
 // from the file, and means the same.
 func TestEverySource(t *testing.T) {
+	everything := maps.Clone(everything)
+	everything["cluster-key-file"] = writeFile(t, "key", secret32+"\n")
 	var flags, env []string
 	var file strings.Builder
 	for name, value := range everything {
@@ -101,7 +108,8 @@ func TestEverySource(t *testing.T) {
 			check(t, got, node.Config{
 				ID: "n1", DataDir: "/d", Listen: "127.0.0.1:1", Admin: "127.0.0.1:2", Cluster: "127.0.0.1:3",
 				AdvertiseListen: "h:1", AdvertiseAdmin: "h:2", AdvertiseCluster: "h:3",
-				Join: []string{"http://a:1", "http://b:2"}, Nonvoter: true, Token: secret32,
+				Join: []string{"https://a:1", "https://b:2"}, Nonvoter: true, ClusterKey: secret32,
+				AdminTokenFile: "/t", AdminTLSCert: "/c", AdminTLSKey: "/k", AdminCA: "/a", LameDuck: 4 * time.Second,
 				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, LongLeaseTime: 6 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
 			})
 			if !got.Logger.Enabled(t.Context(), slog.LevelDebug) {
@@ -110,7 +118,7 @@ func TestEverySource(t *testing.T) {
 		})
 	}
 	for _, s := range nodeSettings {
-		if everything[s.name] == "" && s.name != setBootstrap && s.name != setTokenFile {
+		if everything[s.name] == "" && s.name != setBootstrap {
 			t.Errorf("%s is not tested", s.name)
 		}
 	}
@@ -127,35 +135,78 @@ func TestPrecedence(t *testing.T) {
 	check(t, got, want)
 }
 
-// TestTokenSources: the strongest source decides, in whichever form it has it.
-func TestTokenSources(t *testing.T) {
-	tokenFile := writeFile(t, "token", "file-"+secret32+"\n")
-	config := writeFile(t, "node.yaml", "token: config-"+secret32+"\n")
+// TestKeySources: the strongest source decides, in whichever form it has the
+// key, and what everybody can read is no secret.
+func TestKeySources(t *testing.T) {
+	keyFile := func(name string) string { return writeFile(t, name, name+"-"+secret32+"\n") }
+	config := writeFile(t, "node.yaml", "cluster-key-file: "+keyFile("config")+"\n")
 	base := []string{"--id", "n1", "--data-dir", "/d", "--config", config}
 	for _, c := range []struct {
 		env, args []string
 		want      string
 	}{
 		{nil, nil, "config-" + secret32},
-		{[]string{"TOLLGATE_TOKEN=env-" + secret32}, nil, "env-" + secret32},
-		{[]string{"TOLLGATE_TOKEN_FILE=" + tokenFile}, nil, "file-" + secret32},
-		{[]string{"TOLLGATE_TOKEN=env-" + secret32}, []string{"--token-file", tokenFile}, "file-" + secret32},
-		{[]string{"TOLLGATE_TOKEN_FILE=/nowhere"}, []string{"--token", "flag-" + secret32}, "flag-" + secret32},
+		{[]string{"TOLLGATE_CLUSTER_KEY=env-" + secret32}, nil, "env-" + secret32},
+		{[]string{"TOLLGATE_CLUSTER_KEY_FILE=" + keyFile("file")}, nil, "file-" + secret32},
+		{[]string{"TOLLGATE_CLUSTER_KEY=env-" + secret32}, []string{"--cluster-key-file", keyFile("flag")}, "flag-" + secret32},
+		{[]string{"TOLLGATE_CLUSTER_KEY_FILE=/nowhere"}, []string{"--cluster-key-file", keyFile("flag")}, "flag-" + secret32},
 	} {
 		got, o := configOf(t, c.env, append(base, c.args...)...)
-		if got == nil || got.Token != c.want {
-			t.Errorf("%v %v: %+v, want token %s", c.env, c.args, o, c.want)
+		if got == nil || got.ClusterKey != c.want {
+			t.Errorf("%v %v: %+v, want key %s", c.env, c.args, o, c.want)
 		}
+	}
+	open := keyFile("open")
+	for mode, wants := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: true, 0o604: false, 0o644: false, 0o602: false} {
+		if err := os.Chmod(open, mode); err != nil {
+			t.Fatal(err)
+		}
+		got, o := configOf(t, nil, "--id", "n1", "--data-dir", "/d", "--cluster-key-file", open)
+		want := fmt.Sprintf("tollgate node: --cluster-key-file %s: everybody on this machine can read or change it (mode %04o): chmod o-rw %s\nSee: tollgate node --help\n", open, mode, open)
+		if (got != nil) != wants || !wants && o != (outcome{exitUsage, "", want}) {
+			t.Errorf("mode %04o: %+v", mode, o)
+		}
+	}
+}
+
+// TestUnknownVariables: what looks like a setting and is none is named with the
+// nearest that is one, and nothing else is.
+func TestUnknownVariables(t *testing.T) {
+	o := command{args: words("node --id n1 --data-dir /d --log-format json"), env: []string{
+		"TOLLGATE_DRAIN_TIMEUOT=1s", "TOLLGATE_LISTENS=x", "TOLLGATE_TOKENS=x",
+		// What else stands there rightly.
+		"TOLLGATE_ADMIN_URL=https://a", "TOLLGATE_TOKEN_FILE=", "TOLLGATE_SECRET_KEY=x", "TOLLGATE_CONFIG=", "TOLLGATE_ADMIN_CA=", "TOLLGATE=x",
+		"TOLLGATE_SERVICE_HOST=10.0.0.1", "TOLLGATE_SERVICE_PORT=8001", "TOLLGATE_SERVICE_PORT_HTTP=8001", "TOLLGATE_PORT=tcp://10.0.0.1:8001",
+		"TOLLGATE_PORT_8001_TCP=tcp://10.0.0.1:8001", "TOLLGATE_PORT_8001_TCP_PROTO=tcp", "TOLLGATE_PORT_8001_TCP_PORT=8001", "TOLLGATE_PORT_8001_TCP_ADDR=10.0.0.1",
+		"TOLLGATE_ADMIN_SERVICE_HOST=10.0.0.2", "TOLLGATE_ADMIN_PORT_9001_TCP_ADDR=10.0.0.2",
+	}, open: func(context.Context, node.Config) (runningNode, error) { return nil, errNotOpened }}.run(t.Context())
+	var got []string
+	for line := range strings.Lines(o.err) {
+		var entry struct{ Level, Msg, Variable, DidYouMean string }
+		if json.Unmarshal([]byte(line), &entry) == nil {
+			got = append(got, entry.Level+" "+entry.Variable+" "+entry.DidYouMean)
+		}
+	}
+	want := []string{"WARN TOLLGATE_DRAIN_TIMEUOT TOLLGATE_DRAIN_TIMEOUT", "WARN TOLLGATE_LISTENS TOLLGATE_LISTEN", "WARN TOLLGATE_TOKENS TOLLGATE_TOKEN"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\n%s", got, o.err)
+	}
+	// The variable of the node's former secret is the commands' now.
+	o = command{args: words("node --id n1 --data-dir /d"), env: []string{"TOLLGATE_TOKEN=" + secret32},
+		open: func(context.Context, node.Config) (runningNode, error) { return nil, errNotOpened }}.run(t.Context())
+	if !strings.Contains(o.err, "variable=TOLLGATE_TOKEN ") || !strings.Contains(o.err, "TOLLGATE_CLUSTER_KEY") {
+		t.Errorf("%s", o.err)
 	}
 }
 
 func TestWrongSettings(t *testing.T) {
 	config := func(content string) string { return writeFile(t, "node.yaml", content) }
 	wrong := config("id: [a]\nIdd: x\ndata_dir: /d\nbootstrap: yes please\nnonvoter: \nquota-wait: 5\njoin: [http://a, {b: c}]\nadmin:\n  port: 1\nlisten: true\nlog-level: loud\nid: b\n")
+	former := config("id: n1\ntoken-file: /t\n")
 	list := config("- a\n")
 	broken := config("id: \"n1\n")
 	two := config("id: n1\n---\nid: n2\n")
-	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, token, token-file, quota-wait, lease-time, long-lease-time, min-lease, drain-timeout, log-level, log-format"
+	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, cluster-key-file, admin-token-file, admin-tls-cert, admin-tls-key, admin-ca, quota-wait, lease-time, long-lease-time, min-lease, lame-duck, drain-timeout, log-level, log-format"
 	for _, c := range []struct {
 		env  []string
 		args []string
@@ -183,8 +234,13 @@ func TestWrongSettings(t *testing.T) {
 			"  TOLLGATE_DRAIN_TIMEOUT: must be a duration above 0, such as 500ms or 2s, is \"-1s\"",
 		}},
 		{args: words("--log-format xml"), want: []string{`tollgate node: invalid argument "xml" for "--log-format" flag: must be one of text, json, is "xml"`}},
-		{args: words("--id n1 --data-dir /d --token x --token-file y"), want: []string{"tollgate node: --token and --token-file: give only one of them"}},
-		{env: []string{"TOLLGATE_TOKEN=x", "TOLLGATE_TOKEN_FILE=y"}, args: words("--id n1 --data-dir /d"), want: []string{"tollgate node: TOLLGATE_TOKEN and TOLLGATE_TOKEN_FILE: give only one of them"}},
+		{args: words("--id n1 --data-dir /d --token s3cret"), want: []string{"tollgate node: --token " + formerText}},
+		{args: words("--id n1 --data-dir /d --token-file /t"), want: []string{"tollgate node: --token-file " + formerText}},
+		{args: []string{"--config", former}, want: []string{"tollgate node: " + former + ":2: token-file " + formerText}},
+		{env: []string{"TOLLGATE_CLUSTER_KEY=x", "TOLLGATE_CLUSTER_KEY_FILE=y"}, args: words("--id n1 --data-dir /d"), want: []string{"tollgate node: TOLLGATE_CLUSTER_KEY and TOLLGATE_CLUSTER_KEY_FILE: set only one of them"}},
+		{env: []string{"TOLLGATE_CLUSTER_KEY=two words"}, args: words("--id n1 --data-dir /d"), want: []string{"tollgate node: TOLLGATE_CLUSTER_KEY: must be one line of ASCII letters, digits and signs, without spaces"}},
+		{args: words("--id n1 --data-dir /d --cluster-key-file /nowhere"), want: []string{"tollgate node: --cluster-key-file /nowhere: no such file or directory"}},
+		{args: words("--id n1 --data-dir /d --lame-duck -1s"), want: []string{`tollgate node: invalid argument "-1s" for "--lame-duck" flag: must be a duration above 0, such as 500ms or 2s, is "-1s"`}},
 		{args: words("--id n1 --data-dir /d --bootstrap --join http://a:1"), want: []string{"tollgate node: --bootstrap and --join: a node founds a cluster or joins one; give only one of them"}},
 		{args: words("--id ../n1 --listen 0.0.0.0:1"), want: []string{
 			"tollgate node: the node's settings have 3 problems",

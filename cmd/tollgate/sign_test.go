@@ -107,7 +107,7 @@ func TestSignRefuses(t *testing.T) {
 		{words("sign GET"), "", "URL|TARGET is missing"},
 		{words("sign GET /a --secret-key a --secret-key-file b"), "", "--secret-key and --secret-key-file: give only one of them"},
 		{words("sign GET /a"), "TOLLGATE_SECRET_KEY=a TOLLGATE_SECRET_KEY_FILE=b", "TOLLGATE_SECRET_KEY and TOLLGATE_SECRET_KEY_FILE: set only one of them"},
-		{words("sign GET /a --secret-key-file /nowhere"), "", "--secret-key-file: open /nowhere: no such file or directory"},
+		{words("sign GET /a --secret-key-file /nowhere"), "", "--secret-key-file /nowhere: no such file or directory"},
 		{words("sign GET /a --secret-key-file " + empty), "", "--secret-key-file " + empty + ": is empty"},
 		{words("sign GET /a --secret-key-file " + long), "", "--secret-key-file " + long + ": is longer than 4096 bytes: is it the right one?"},
 		{words("sign GET /a --secret-key k --timestamp now"), "", `--timestamp "now": must be of the form 2016-07-23T12:20:02+09:00, +0900 or Z`},

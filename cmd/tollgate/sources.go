@@ -35,29 +35,28 @@ func settingsOf(flags *pflag.FlagSet, env map[string]string) (*viper.Viper, erro
 			return nil, &usageError{err}
 		}
 	}
-	return v, settleToken(v, sources)
+	return v, settleKey(v, env, sources)
 }
 
-// settleToken lets the token come from the strongest source that has it in
-// either form: a --token-file is not overruled by a TOLLGATE_TOKEN.
-func settleToken(v *viper.Viper, weakestFirst []source) error {
-	token, _ := settingNamed(setToken)
-	tokenFile, _ := settingNamed(setTokenFile)
-	for i := len(weakestFirst) - 1; i >= 0; i-- {
-		src := weakestFirst[i]
-		_, hasToken := src.values[setToken]
-		_, hasFile := src.values[setTokenFile]
-		switch {
-		case hasToken && hasFile:
-			return usagef("%s and %s: give only one of them", src.name(token), src.name(tokenFile))
-		case hasToken:
-			v.Set(setTokenFile, "")
-			return nil
-		case hasFile:
-			v.Set(setToken, "")
-			return nil
-		}
+// clusterKey is where a key that a variable holds is kept among the settings.
+const clusterKey = "cluster-key"
+
+// settleKey lets the cluster's key come from the strongest source that has it:
+// a flag before the variables, of which one may be set, before the file.
+func settleKey(v *viper.Viper, env map[string]string, weakestFirst []source) error {
+	key := env[envClusterKey]
+	if key == "" {
+		return nil
 	}
+	file, _ := settingNamed(setClusterKeyFile)
+	environ, flags := weakestFirst[1], weakestFirst[2]
+	if _, ok := flags.values[setClusterKeyFile]; ok {
+		return nil
+	}
+	if _, ok := environ.values[setClusterKeyFile]; ok {
+		return usagef("%s and %s: set only one of them", envClusterKey, environ.name(file))
+	}
+	v.Set(clusterKey, key)
 	return nil
 }
 

@@ -5,7 +5,7 @@
 package admin
 
 import (
-	"crypto/sha256"
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"time"
@@ -28,10 +28,15 @@ const (
 type Config struct {
 	// Control does what is asked. Required.
 	Control Control
-	// Token is the bearer token that everything but /healthz and /readyz
-	// asks for. Empty asks for none, and answers only requests whose Host is
-	// an IP address or localhost (see guard).
-	Token string
+	// Tokens are the bearer tokens, one of which everything but /healthz and
+	// /readyz asks for; it is called for each request, at any time. nil asks
+	// for none: everybody is an administrator, but only requests are answered
+	// whose Host is an IP address or localhost (see guard).
+	Tokens func() *Tokens
+	// Peer is the ID of the node whose certificate a connection showed, ""
+	// where none was shown, or why it is none of the cluster's. Such a node
+	// may join without a token. nil knows no certificates.
+	Peer func(*tls.ConnectionState) (id string, err error)
 	// Gatherer is what /metrics shows; nil means that there is no /metrics.
 	Gatherer prometheus.Gatherer
 	// Logger receives a line for each change and each refused caller; nil
@@ -48,8 +53,8 @@ type Config struct {
 // server is the API over one Control.
 type server struct {
 	Config
-	tokenSum [sha256.Size]byte
 	mux      *http.ServeMux
+	refusals *refusals
 }
 
 // New is the handler of the whole admin listener. It may serve many requests
@@ -64,7 +69,7 @@ func New(cfg Config) http.Handler {
 	if cfg.JoinTimeout == 0 {
 		cfg.JoinTimeout = DefaultJoinTimeout
 	}
-	s := &server{Config: cfg, tokenSum: sha256.Sum256([]byte(cfg.Token)), mux: http.NewServeMux()}
+	s := &server{Config: cfg, mux: http.NewServeMux(), refusals: newRefusals(cfg.Logger)}
 	s.mount()
 	return s
 }

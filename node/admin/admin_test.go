@@ -27,8 +27,8 @@ func newFake() *fakeControl {
 		domains: map[string]catalog.Entry{
 			"shop": {
 				Key: "shop", Name: "Shop", Endpoints: 1,
-				Draft:    catalog.Revision{Number: 3, Document: []byte(secretShop)},
-				Deployed: catalog.Revision{Number: 2, Document: []byte(shop)},
+				Draft:    catalog.Revision{Number: 3, Serial: 17, Document: []byte(secretShop)},
+				Deployed: catalog.Revision{Number: 2, Serial: 12, Document: []byte(shop)},
 			},
 			"new": {Key: "new", Name: "New", Draft: catalog.Revision{Number: 1, Document: []byte(strings.Replace(shop, "/shop", "/new", 1))}},
 		},

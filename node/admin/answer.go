@@ -23,6 +23,12 @@ const (
 	keyRemote = "remote"
 	keyStatus = "status"
 	keyError  = "error"
+	keyName   = "name" // of the caller
+	keyRole   = "role"
+
+	keyDomain   = "domain"
+	keyRevision = "revision"
+	keyDeployed = "deployed"
 )
 
 // document is an answer that is JSON already and goes out as it is.
@@ -41,7 +47,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, resource any) {
 		}
 		body = bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 	}
-	s.audit(r, http.StatusOK, nil)
+	s.audit(r, http.StatusOK, nil, resource)
 	write(w, http.StatusOK, body)
 }
 
@@ -57,17 +63,25 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
 	}
-	s.audit(r, e.Status, e)
+	s.audit(r, e.Status, e, nil)
 	write(w, e.Status, e.JSON())
 }
 
 // audit logs every call that could change something, and every caller that
-// was not let in.
-func (s *server) audit(r *http.Request, status int, err error) {
-	if reads(r) && status != http.StatusUnauthorized && status != http.StatusForbidden {
+// was not allowed to. Those whose token was refused have lines of their own
+// (refusals).
+func (s *server) audit(r *http.Request, status int, err error, resource any) {
+	if status == http.StatusUnauthorized || reads(r) && status != http.StatusForbidden {
 		return
 	}
-	attrs := []any{keyMethod, r.Method, keyPath, r.URL.Path, keyRemote, r.RemoteAddr, keyStatus, status}
+	attrs := []any{keyMethod, r.Method, keyPath, r.URL.Path, keyRemote, r.RemoteAddr}
+	if caller := callerOf(r); caller.Name != "" {
+		attrs = append(attrs, keyName, caller.Name, keyRole, string(caller.Role))
+	}
+	attrs = append(attrs, keyStatus, status)
+	if done, ok := resource.(saved); ok {
+		attrs = append(attrs, keyDomain, done.Key, keyRevision, done.Revision, keyDeployed, done.Deployed)
+	}
 	if err != nil {
 		attrs = append(attrs, keyError, err)
 	}
@@ -98,6 +112,8 @@ func refusalOf(r *http.Request, err error) *envelope.Error {
 		return refusal(http.StatusUnprocessableEntity, "%s", refused.Message)
 	case errors.Is(err, ErrNotFound):
 		return refusal(http.StatusNotFound, "%s", err.Error())
+	case errors.Is(err, ErrPrecondition):
+		return refusal(http.StatusPreconditionFailed, "%s", preconditionText(r))
 	case errors.Is(err, ErrNoLeader), errors.Is(err, store.ErrNotLeader):
 		return refusal(http.StatusServiceUnavailable, "%s", ErrNoLeader.Error())
 	case errors.Is(err, ErrNotServing):
@@ -126,10 +142,9 @@ func refusal(status int, format string, args ...any) *envelope.Error {
 	return envelope.New(status, status*100, fmt.Sprintf(format, args...))
 }
 
-// unauthorized tells a missing token (40100) from a wrong one (40101): both
-// are status 401, since another token would do.
-func unauthorized(code int, message string) *envelope.Error {
-	return envelope.New(http.StatusUnauthorized, code, message)
+// unauthorized refuses a caller who is unknown (40100): another token would do.
+func unauthorized(message string) *envelope.Error {
+	return envelope.New(http.StatusUnauthorized, 40100, message)
 }
 
 func notFound(format string, args ...any) *envelope.Error {

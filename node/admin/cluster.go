@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 
 	"github.com/tollgate/tollgate/store/catalog"
@@ -34,6 +35,9 @@ func (s *server) join(r *request) (any, error) {
 	m.Voter = voter == nil || *voter
 	if problems = merge(problems, m.Problems()); problems != nil {
 		return nil, wrong("the join", problems)
+	}
+	if caller := callerOf(r.Request); caller.Role == roleNode && caller.Name != m.ID {
+		return nil, refusal(http.StatusForbidden, "the certificate is that of node %s: it cannot join %s", caller.Name, m.ID)
 	}
 	if err := s.Control.Join(r.Context(), m); err != nil {
 		return nil, err

@@ -16,6 +16,9 @@ import (
 var (
 	// ErrNotFound: no such domain, revision or member. 404.
 	ErrNotFound = catalog.ErrNotFound
+	// ErrPrecondition: the domain's draft is not as If-Match or If-None-Match
+	// says. 412.
+	ErrPrecondition = catalog.ErrPrecondition
 	// ErrNoLeader: nothing was changed, there is no leader now. 503.
 	ErrNoLeader = store.ErrNoLeader
 	// ErrUnknownOutcome: the change may or may not have happened. 503.
@@ -50,11 +53,13 @@ type Control interface {
 	Domain(ctx context.Context, key string) (catalog.Entry, error)
 	// PutDomain stores a checked document as the draft of its key. What else
 	// it does is said by opts.
-	PutDomain(ctx context.Context, doc *catalog.Document, opts PutOptions) (revision uint64, err error)
+	PutDomain(ctx context.Context, doc *catalog.Document, opts PutOptions) (Saved, error)
 	// DeployDomain makes the draft live and returns once this node serves it.
-	DeployDomain(ctx context.Context, key string) (revision uint64, err error)
-	// DeleteDomain removes a domain with its quota.
-	DeleteDomain(ctx context.Context, key string) error
+	// cond is checked in the same command.
+	DeployDomain(ctx context.Context, key string, cond catalog.Precondition) (Saved, error)
+	// DeleteDomain removes a domain with its quota. cond is checked in the
+	// same command.
+	DeleteDomain(ctx context.Context, key string, cond catalog.Precondition) error
 	// Quota reads the conditions of a deployed domain.
 	Quota(ctx context.Context, key string) ([]quota.Reading, error)
 
@@ -77,6 +82,19 @@ type PutOptions struct {
 	// conflict, in the same command as well: two clones to one key must not
 	// both succeed.
 	MustBeNew bool
+	// If must hold of the draft, in the same command as well; else
+	// ErrPrecondition, before MustBeNew is looked at.
+	If catalog.Precondition
+}
+
+// Saved is what a change of a domain came to.
+type Saved struct {
+	// Revision was saved or deployed; Serial is the draft's, which no other
+	// draft of this cluster ever had or will have.
+	Revision, Serial uint64
+	// Pending are the members that did not serve it yet when the answer was
+	// given, though they can be reached.
+	Pending []string
 }
 
 // Check is one line of /readyz.

@@ -20,13 +20,24 @@ type saved struct {
 	// Deployed tells whether this revision is live now.
 	Deployed bool              `json:"deployed"`
 	Warnings []catalog.Problem `json:"warnings"`
+	// Pending are the members that did not serve it yet, though they can be
+	// reached; empty where nothing was deployed.
+	Pending []string `json:"pending"`
 }
 
-func newSaved(key string, revision uint64, deployed bool, warnings []catalog.Problem) saved {
+// newSaved is the answer to a change, and sets the draft's ETag; done is zero
+// after a dry run.
+func (r *request) newSaved(key string, done Saved, deployed bool, warnings []catalog.Problem) saved {
+	if done.Serial != 0 {
+		setETag(r.w, done.Serial)
+	}
 	if warnings == nil {
 		warnings = []catalog.Problem{}
 	}
-	return saved{key, revision, deployed, warnings}
+	if done.Pending == nil {
+		done.Pending = []string{}
+	}
+	return saved{key, done.Revision, deployed, warnings, done.Pending}
 }
 
 func (s *server) listDomains(r *request) (any, error) {
@@ -87,14 +98,29 @@ func (s *server) document(r *request) (*catalog.Document, error) {
 func (s *server) save(r *request, doc *catalog.Document) (any, error) {
 	key := doc.Domain.Key
 	if r.query.is("dryRun") {
-		return newSaved(key, 0, false, doc.Warnings), nil
+		return r.newSaved(key, Saved{}, false, doc.Warnings), s.checkPrecondition(r, key)
 	}
 	deploy := r.query.is("deploy")
-	revision, err := s.Control.PutDomain(r.Context(), doc, PutOptions{Deploy: deploy})
+	done, err := s.Control.PutDomain(r.Context(), doc, PutOptions{Deploy: deploy, If: r.cond})
 	if err != nil {
 		return nil, err
 	}
-	return newSaved(key, revision, deploy, doc.Warnings), nil
+	return r.newSaved(key, done, deploy, doc.Warnings), nil
+}
+
+// checkPrecondition is what an import would find now.
+func (s *server) checkPrecondition(r *request, key string) error {
+	if r.cond.IsZero() {
+		return nil
+	}
+	entry, err := s.Control.Domain(r.Context(), key)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if !r.cond.Holds(entry.Draft.Serial) {
+		return ErrPrecondition
+	}
+	return nil
 }
 
 func (s *server) getDomain(r *request) (any, error) {
@@ -107,6 +133,9 @@ func (s *server) getDomain(r *request) (any, error) {
 		if rev = entry.Deployed; rev.Number == 0 {
 			return nil, notFound("the domain %q is not deployed", entry.Key)
 		}
+	}
+	if !r.query.is("deployed") {
+		setETag(r.w, entry.Draft.Serial)
 	}
 	out := catalog.Export(rev.Document, r.query.is("secrets"))
 	if out == nil {
@@ -128,7 +157,7 @@ func (s *server) deleteDomain(r *request) (any, error) {
 		}
 		return nil, wrong("the deletion", []catalog.Problem{{Path: "?confirm", Message: message}})
 	}
-	if err := s.Control.DeleteDomain(r.Context(), key); err != nil {
+	if err := s.Control.DeleteDomain(r.Context(), key, r.cond); err != nil {
 		return nil, noDomain(key, err)
 	}
 	return struct {
@@ -149,11 +178,11 @@ func (s *server) deployDomain(r *request) (any, error) {
 	if problems != nil {
 		return nil, wrong("the deploy", problems)
 	}
-	revision, err := s.Control.DeployDomain(r.Context(), key)
+	done, err := s.Control.DeployDomain(r.Context(), key, r.cond)
 	if err != nil {
 		return nil, noDomain(key, err)
 	}
-	return newSaved(key, revision, true, s.deployWarnings(r, key, revision)), nil
+	return r.newSaved(key, done, true, s.deployWarnings(r, key, done.Revision)), nil
 }
 
 // deployWarnings repeats what saving the revision warned of, since now it is
@@ -163,7 +192,9 @@ func (s *server) deployWarnings(r *request, key string, revision uint64) []catal
 	if err != nil || entry.Deployed.Number != revision {
 		return nil
 	}
-	doc, err := catalog.Parse(entry.Deployed.Document, s.Parse)
+	opts := s.Parse
+	opts.Target = nil // judged when it was imported
+	doc, err := catalog.Parse(entry.Deployed.Document, opts)
 	if err != nil {
 		return nil
 	}
@@ -206,11 +237,11 @@ func (s *server) cloneDomain(r *request) (any, error) {
 	if problems != nil {
 		return nil, wrong("the document to be cloned", problems)
 	}
-	revision, err := s.Control.PutDomain(r.Context(), doc, PutOptions{MustBeNew: true})
+	done, err := s.Control.PutDomain(r.Context(), doc, PutOptions{MustBeNew: true})
 	if err != nil {
 		return nil, err
 	}
-	return newSaved(*key, revision, false, doc.Warnings), nil
+	return r.newSaved(*key, done, false, doc.Warnings), nil
 }
 
 // addProblems merges the problems that err consists of; another err is

@@ -62,20 +62,20 @@ func TestSaveDomain(t *testing.T) {
 	_, noProxy := catalog.Parse([]byte(plainSwagger), catalog.ParseOptions{})
 	run(t, []call{
 		{name: "draft", do: "POST /v1/domains", header: json, body: shop, status: 200,
-			want:  `{"key":"shop","revision":4,"deployed":false,"warnings":[]}`,
+			want:  `{"key":"shop","revision":4,"deployed":false,"warnings":[],"pending":[]}`,
 			asked: fmt.Sprintf("put shop {Deploy:false MustBeNew:false} %s", stored)},
 		{name: "deploy", do: "POST /v1/domains?deploy=true", header: json, body: shop, status: 200,
-			want:  `{"key":"shop","revision":4,"deployed":true,"warnings":[]}`,
+			want:  `{"key":"shop","revision":4,"deployed":true,"warnings":[],"pending":[]}`,
 			asked: fmt.Sprintf("put shop {Deploy:true MustBeNew:false} %s", stored)},
 		{name: "dry run", do: "POST /v1/domains?deploy=true&dryRun=true", header: json, body: shop, status: 200,
-			want: `{"key":"shop","revision":0,"deployed":false,"warnings":[]}`},
+			want: `{"key":"shop","revision":0,"deployed":false,"warnings":[],"pending":[]}`},
 		{name: "dry run of nothing good", do: "POST /v1/domains?dryRun=true", body: plainSwagger, status: 422,
 			want: refusedDocument(noProxy)},
 		{name: "without plugins", do: "POST /v1/domains?endpointServer=http://10.0.0.9:80", body: plainSwagger, status: 200,
-			want:  `{"key":"shop","revision":4,"deployed":false,"warnings":[]}`,
+			want:  `{"key":"shop","revision":4,"deployed":false,"warnings":[],"pending":[]}`,
 			asked: fmt.Sprintf("put shop {Deploy:false MustBeNew:false} %s", proxied)},
 		{name: "replace", do: "PUT /v1/domains/shop?deploy=false", header: json, body: shop, status: 200,
-			want:  `{"key":"shop","revision":4,"deployed":false,"warnings":[]}`,
+			want:  `{"key":"shop","revision":4,"deployed":false,"warnings":[],"pending":[]}`,
 			asked: fmt.Sprintf("put shop {Deploy:false MustBeNew:false} %s", stored)},
 		{name: "replace another", do: "PUT /v1/domains/store", header: json, body: shop, status: 422,
 			want: failed(42200, "the document is refused: 1 problem", "$.basePath", `must be "/store", as the URL says, is "/shop"`)},
@@ -86,7 +86,7 @@ func TestSaveDomain(t *testing.T) {
 		{name: "form", do: "POST /v1/domains", header: http.Header{"Content-Type": {"text/plain"}}, body: shop, status: 415,
 			want: failed(41500, "Content-Type text/plain is not understood: send application/json")},
 		{name: "other JSON type", do: "POST /v1/domains?dryRun=true", header: http.Header{"Content-Type": {"application/swagger+json"}}, body: shop, status: 200,
-			want: `{"key":"shop","revision":0,"deployed":false,"warnings":[]}`},
+			want: `{"key":"shop","revision":0,"deployed":false,"warnings":[],"pending":[]}`},
 		{name: "other charset", do: "POST /v1/domains", header: http.Header{"Content-Type": {"application/json;charset=euc-kr"}}, body: shop, status: 415,
 			want: failed(41500, "charset euc-kr is not understood: send UTF-8")},
 		{name: "compressed", do: "POST /v1/domains", header: http.Header{"Content-Encoding": {"gzip"}}, body: shop, status: 415,
@@ -121,9 +121,9 @@ func TestWarnings(t *testing.T) {
 	}
 	run(t, []call{
 		{name: "save", do: "POST /v1/domains?dryRun=true", body: rewriting, status: 200,
-			want: `{"key":"shop","revision":0,"deployed":false,"warnings":` + warnings + `}`},
+			want: `{"key":"shop","revision":0,"deployed":false,"warnings":` + warnings + `,"pending":[]}`},
 		{name: "deploy", do: "POST /v1/domains/shop/deploy", status: 200, asked: "deploy shop; domain shop",
-			want: `{"key":"shop","revision":3,"deployed":true,"warnings":` + warnings + `}`},
+			want: `{"key":"shop","revision":3,"deployed":true,"warnings":` + warnings + `,"pending":[]}`},
 	}, configure)
 }
 
@@ -138,15 +138,15 @@ func TestChangeDomain(t *testing.T) {
 	_, badName := catalog.Rename([]byte(shop), "b b", "")
 	run(t, []call{
 		{name: "deploy", do: "POST /v1/domains/shop/deploy", body: "{}", status: 200, asked: "deploy shop; domain shop",
-			want: `{"key":"shop","revision":3,"deployed":true,"warnings":[]}`},
+			want: `{"key":"shop","revision":3,"deployed":true,"warnings":[],"pending":[]}`},
 		{name: "deploy nothing", do: "POST /v1/domains/nope/deploy", status: 404, asked: "deploy nope",
 			want: failed(40400, `no domain has the key "nope"`)},
 		{name: "deploy with wishes", do: "POST /v1/domains/shop/deploy", body: `{"revision":2}`, status: 422,
 			want: failed(42200, "the deploy is refused: 1 problem", "$.revision", "unknown field; known: none")},
 		{name: "clone", do: "POST /v1/domains/shop/clone", body: `{"key":"shop2","name":"Second"}`, status: 200, asked: clone("shop2", "Second"),
-			want: `{"key":"shop2","revision":1,"deployed":false,"warnings":[]}`},
+			want: `{"key":"shop2","revision":1,"deployed":false,"warnings":[],"pending":[]}`},
 		{name: "clone by its name", do: "POST /v1/domains/shop/clone", body: `{"key":"shop2"}`, status: 200, asked: clone("shop2", "Shop"),
-			want: `{"key":"shop2","revision":1,"deployed":false,"warnings":[]}`},
+			want: `{"key":"shop2","revision":1,"deployed":false,"warnings":[],"pending":[]}`},
 		{name: "clone to what is", do: "POST /v1/domains/shop/clone", body: `{"key":"new"}`, status: 409, asked: clone("new", "Shop"),
 			want: failed(40900, `there is a domain "new" already`)},
 		{name: "clone badly", do: "POST /v1/domains/shop/clone", body: `{"key":"b b","name":""}`, status: 422, asked: "domain shop",

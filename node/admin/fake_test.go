@@ -24,8 +24,9 @@ type fakeControl struct {
 
 	explanation proxy.Explanation
 
-	checks []Check
-	block  bool // wait for the end of ctx, then fail with its error
+	pending []string
+	checks  []Check
+	block   bool // wait for the end of ctx, then fail with its error
 }
 
 func (f *fakeControl) note(ctx context.Context, format string, args ...any) error {
@@ -78,35 +79,47 @@ func (f *fakeControl) Domain(ctx context.Context, key string) (catalog.Entry, er
 	return e, nil
 }
 
-func (f *fakeControl) PutDomain(ctx context.Context, doc *catalog.Document, opts PutOptions) (uint64, error) {
-	if err := f.note(ctx, "put %s %+v %s", doc.Domain.Key, opts, doc.JSON); err != nil {
-		return 0, err
+func (f *fakeControl) PutDomain(ctx context.Context, doc *catalog.Document, opts PutOptions) (Saved, error) {
+	key := doc.Domain.Key
+	if err := f.note(ctx, "put %s {Deploy:%t MustBeNew:%t} %s", key, opts.Deploy, opts.MustBeNew, doc.JSON); err != nil {
+		return Saved{}, err
 	}
-	if _, taken := f.domains[doc.Domain.Key]; taken && opts.MustBeNew {
-		return 0, &Refusal{Conflict: true, Message: fmt.Sprintf("there is a domain %q already", doc.Domain.Key)}
+	e, taken := f.domains[key]
+	if !opts.If.Holds(e.Draft.Serial) {
+		return Saved{}, ErrPrecondition
 	}
-	return f.domains[doc.Domain.Key].Draft.Number + 1, nil
+	if taken && opts.MustBeNew {
+		return Saved{}, &Refusal{Conflict: true, Message: fmt.Sprintf("there is a domain %q already", key)}
+	}
+	return Saved{Revision: e.Draft.Number + 1, Serial: 100, Pending: f.pending}, nil
 }
 
-func (f *fakeControl) DeployDomain(ctx context.Context, key string) (uint64, error) {
+func (f *fakeControl) DeployDomain(ctx context.Context, key string, cond catalog.Precondition) (Saved, error) {
 	if err := f.note(ctx, "deploy %s", key); err != nil {
-		return 0, err
+		return Saved{}, err
 	}
 	e, ok := f.domains[key]
 	if !ok {
-		return 0, ErrNotFound
+		return Saved{}, ErrNotFound
+	}
+	if !cond.Holds(e.Draft.Serial) {
+		return Saved{}, ErrPrecondition
 	}
 	e.Deployed = e.Draft
 	f.domains[key] = e
-	return e.Draft.Number, nil
+	return Saved{Revision: e.Draft.Number, Serial: e.Draft.Serial, Pending: f.pending}, nil
 }
 
-func (f *fakeControl) DeleteDomain(ctx context.Context, key string) error {
+func (f *fakeControl) DeleteDomain(ctx context.Context, key string, cond catalog.Precondition) error {
 	if err := f.note(ctx, "delete %s", key); err != nil {
 		return err
 	}
-	if _, ok := f.domains[key]; !ok {
+	e, ok := f.domains[key]
+	if !ok {
 		return fmt.Errorf("delete: %w", ErrNotFound)
+	}
+	if !cond.Holds(e.Draft.Serial) {
+		return ErrPrecondition
 	}
 	return nil
 }

@@ -1,8 +1,7 @@
 package admin
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -31,10 +30,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, refusal(http.StatusInternalServerError, "internal error; the node's log says more"))
 	}()
 
-	if err := s.guard(r); err != nil {
+	caller, err := s.guard(r)
+	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
+	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
 	// The mux would redirect an unclean path, and a client's next request
 	// would be another one than it meant.
 	if p := r.URL.EscapedPath(); path.Clean(p) != p {
@@ -44,36 +45,80 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// guard says why the caller may not come in, nil if it may.
-func (s *server) guard(r *http.Request) error {
-	if r.URL.Path == healthPath || r.URL.Path == readyPath {
-		return nil
-	}
-	if err := s.checkToken(r); err != nil {
-		return err
-	}
-	return s.checkBrowser(r)
+// roleNode is of a node of the cluster that shows its certificate. It may do
+// what the routes say, and nothing that a token's role may.
+const roleNode Role = "node"
+
+// callerKey is the context's key of the Caller.
+type callerKey struct{}
+
+// callerOf is who sent a request that guard has let in.
+func callerOf(r *http.Request) Caller {
+	caller, _ := r.Context().Value(callerKey{}).(Caller)
+	return caller
 }
 
-// checkToken compares sums, so that neither content nor length of the token
-// shows in the time it takes.
-func (s *server) checkToken(r *http.Request) error {
-	if s.Token == "" {
-		return nil
+// guard tells who calls, or why nobody may come in like that. What the caller
+// may do is decided by each call (permit).
+func (s *server) guard(r *http.Request) (Caller, error) {
+	if r.URL.Path == healthPath || r.URL.Path == readyPath {
+		return Caller{}, nil
+	}
+	caller, err := s.identify(r)
+	if err != nil {
+		s.refusals.refused(r.Context(), r.RemoteAddr, err)
+		return caller, err
+	}
+	return caller, s.checkBrowser(r)
+}
+
+// identify finds out who calls, by token or by certificate.
+func (s *server) identify(r *http.Request) (Caller, error) {
+	if s.Tokens == nil {
+		return Caller{Role: RoleAdmin}, nil
 	}
 	values := r.Header.Values("Authorization")
 	if len(values) == 0 {
-		return unauthorized(40100, "this needs the cluster's token: send the header Authorization: Bearer TOKEN")
+		return s.identifyNode(r)
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return unauthorized(40100, "the Authorization header must be one, and read: Bearer TOKEN")
+		return Caller{}, unauthorized("the Authorization header must be one, and read: Bearer TOKEN")
 	}
-	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	if subtle.ConstantTimeCompare(sum[:], s.tokenSum[:]) != 1 {
-		return unauthorized(40101, "the token is not this cluster's")
+	caller, known := s.Tokens().find(strings.TrimSpace(token))
+	if !known {
+		return Caller{}, unauthorized("the token is unknown here: the node's --admin-token-file does not have it")
 	}
-	return nil
+	return caller, nil
+}
+
+// identifyNode finds out who calls without a token.
+func (s *server) identifyNode(r *http.Request) (Caller, error) {
+	missing := unauthorized("this needs a token: send the header Authorization: Bearer TOKEN")
+	if s.Peer == nil || r.TLS == nil {
+		return Caller{}, missing
+	}
+	id, err := s.Peer(r.TLS)
+	switch {
+	case err != nil:
+		return Caller{}, unauthorized("the certificate that was shown is not a node's of this cluster: " + err.Error())
+	case id == "":
+		return Caller{}, missing
+	}
+	return Caller{Role: roleNode, Name: id}, nil
+}
+
+// permit says why a caller may not do what needs a role, nil if it may. nodes
+// tells that nodes may too.
+func (s *server) permit(r *http.Request, needed Role, nodes bool) error {
+	caller := callerOf(r)
+	switch {
+	case caller.Role.allows(needed), caller.Role == roleNode && nodes:
+		return nil
+	case caller.Role == roleNode:
+		return unauthorized("this needs a token: the certificate of node " + caller.Name + " is good for joining only")
+	}
+	return refusal(http.StatusForbidden, "this needs the role %s; the token of %s has the role %s", needed, caller.Name, caller.Role)
 }
 
 // crossSite knows the requests that a browser marks as caused by another site.
@@ -91,7 +136,7 @@ func (s *server) checkBrowser(r *http.Request) error {
 	if crossSite.Check(r) != nil {
 		return refusal(http.StatusForbidden, "requests that another web site causes are not allowed")
 	}
-	if s.Token == "" && !localName(r.Host) {
+	if s.Tokens == nil && !localName(r.Host) {
 		return refusal(http.StatusForbidden, "the host name %s is not allowed: without a token this API answers at its IP address and localhost only", printable(r.Host))
 	}
 	return nil

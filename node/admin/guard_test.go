@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,28 +16,46 @@ import (
 
 const token = "0123456789abcdef0123456789abcdef"
 
+// tokenFor is a token of each role.
+func tokenFor(role Role) string { return string(role) + "-" + token }
+
+// withTokens configures an API with a token for each role, its name the
+// role's in capitals.
+func withTokens(cfg *Config) {
+	var file strings.Builder
+	for _, role := range roles {
+		fmt.Fprintf(&file, "%s %s %s\n", role, strings.ToUpper(string(role)), tokenFor(role))
+	}
+	tokens, err := ParseTokens(file.String())
+	if err != nil {
+		panic(err)
+	}
+	cfg.Tokens = func() *Tokens { return tokens }
+}
+
 func TestToken(t *testing.T) {
 	auth := func(values ...string) http.Header { return http.Header{"Authorization": values} }
-	missing := failed(40100, "this needs the cluster's token: send the header Authorization: Bearer TOKEN")
+	admin := tokenFor(RoleAdmin)
+	missing := failed(40100, "this needs a token: send the header Authorization: Bearer TOKEN")
 	odd := failed(40100, "the Authorization header must be one, and read: Bearer TOKEN")
-	wrongToken := failed(40101, "the token is not this cluster's")
+	unknown := failed(40100, "the token is unknown here: the node's --admin-token-file does not have it")
 	challenge := map[string]string{"WWW-Authenticate": `Bearer realm="tollgate admin"`}
 	run(t, []call{
-		{name: "right", do: "GET /v1/cluster", header: auth("Bearer " + token), status: 200, want: statusJSON},
-		{name: "other case of the scheme", do: "GET /v1/cluster", header: auth("bearer " + token), status: 200, want: statusJSON},
-		{name: "by any host name", do: "GET /v1/cluster", header: http.Header{"Authorization": {"Bearer " + token}, "Host": {"node-1.example:9001"}}, status: 200, want: statusJSON},
+		{name: "right", do: "GET /v1/cluster", header: auth("Bearer " + admin), status: 200, want: statusJSON},
+		{name: "other case of the scheme", do: "GET /v1/cluster", header: auth("bearer " + admin), status: 200, want: statusJSON},
+		{name: "by any host name", do: "GET /v1/cluster", header: http.Header{"Authorization": {"Bearer " + admin}, "Host": {"node-1.example:9001"}}, status: 200, want: statusJSON},
 		{name: "none", do: "GET /v1/cluster", status: 401, want: missing, heads: challenge},
 		{name: "none, no call", do: "GET /nowhere", status: 401, want: missing},
 		{name: "none, metrics", do: "GET /metrics", status: 401, want: missing},
 		{name: "none, join", do: "POST /v1/cluster/join", body: joinBody, status: 401, want: missing},
-		{name: "wrong", do: "GET /v1/cluster", header: auth("Bearer " + token[1:]), status: 401, want: wrongToken, heads: challenge},
-		{name: "empty", do: "GET /v1/cluster", header: auth("Bearer "), status: 401, want: wrongToken},
-		{name: "basic", do: "GET /v1/cluster", header: auth("Basic " + token), status: 401, want: odd},
-		{name: "two", do: "GET /v1/cluster", header: auth("Bearer "+token, "Bearer "+token), status: 401, want: odd},
-		{name: "in the query", do: "GET /v1/cluster?token=" + token, status: 401, want: missing},
+		{name: "wrong", do: "GET /v1/cluster", header: auth("Bearer " + admin[1:]), status: 401, want: unknown, heads: challenge},
+		{name: "empty", do: "GET /v1/cluster", header: auth("Bearer "), status: 401, want: unknown},
+		{name: "basic", do: "GET /v1/cluster", header: auth("Basic " + admin), status: 401, want: odd},
+		{name: "two", do: "GET /v1/cluster", header: auth("Bearer "+admin, "Bearer "+admin), status: 401, want: odd},
+		{name: "in the query", do: "GET /v1/cluster?token=" + admin, status: 401, want: missing},
 		{name: "health needs none", do: "GET /healthz", status: 200, want: "ok\n"},
 		{name: "readiness needs none", do: "GET /readyz", header: http.Header{"Host": {"probe.example"}}, status: 200, want: "leader: ok\ncaught up: ok\n"},
-	}, func(cfg *Config) { cfg.Token = token })
+	}, withTokens)
 }
 
 func TestBrowsers(t *testing.T) {
@@ -87,6 +106,13 @@ func TestAudit(t *testing.T) {
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	if got := log.String(); !strings.Contains(got, "method=DELETE path=/v1/domains/shop remote=192.0.2.1:1234 status=200") {
 		t.Errorf("log: %s", got)
+	}
+	log.Reset()
+	r = httptest.NewRequest(http.MethodPost, "/v1/domains/shop/deploy", nil)
+	r.Host = "127.0.0.1"
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if got := log.String(); !strings.Contains(got, "path=/v1/domains/shop/deploy remote=192.0.2.1:1234 status=200 domain=shop revision=3 deployed=true") {
+		t.Errorf("log of a deploy: %s", got)
 	}
 	log.Reset()
 	r = httptest.NewRequest(http.MethodGet, "/v1/cluster", nil)

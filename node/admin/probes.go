@@ -23,7 +23,13 @@ func (s *server) mountProbes() {
 	s.mux.Handle(readyPath, s.getOnly(s.ready))
 	if s.Gatherer != nil {
 		metrics := promhttp.HandlerFor(s.Gatherer, promhttp.HandlerOpts{})
-		s.mux.Handle(metricsPath, s.getOnly(metrics.ServeHTTP))
+		s.mux.Handle(metricsPath, s.getOnly(func(w http.ResponseWriter, r *http.Request) {
+			if err := s.permit(r, RoleMetrics, false); err != nil {
+				s.refuse(w, r, err)
+				return
+			}
+			metrics.ServeHTTP(w, r)
+		}))
 	}
 }
 

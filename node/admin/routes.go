@@ -7,13 +7,22 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tollgate/tollgate/store/catalog"
 )
 
 // route is one call of the API.
 type route struct {
 	method, path string
-	params       params
-	timeout      time.Duration
+	// role is the least that a caller needs; raise, if there is one, says what
+	// more the query asks for. nodes lets a node's certificate do too.
+	role  Role
+	raise func(query) Role
+	nodes bool
+	// conditional: If-Match and If-None-Match are honoured.
+	conditional bool
+	params      params
+	timeout     time.Duration
 	// do answers the call: the resource, or why not.
 	do func(*request) (any, error)
 }
@@ -22,32 +31,50 @@ type route struct {
 type request struct {
 	*http.Request
 	query query
+	cond  catalog.Precondition // of a conditional call
 	w     http.ResponseWriter
 	// deadline is when the route's timeout ends; it bounds the reading of
 	// the body too, which no context reaches.
 	deadline time.Time
 }
 
-// routes lists the calls. GET serves HEAD as well.
+// routes lists the calls. GET serves HEAD as well. A timeout of 0 is
+// Config.Timeout.
 func (s *server) routes() []route {
 	save := params{"deploy": boolean, "dryRun": boolean, "endpointServer": text}
 	show := params{"deployed": boolean, "secrets": boolean}
 	return []route{
-		{http.MethodGet, "/v1/cluster", nil, s.Timeout, s.getCluster},
-		{http.MethodPost, "/v1/cluster/join", nil, s.JoinTimeout, s.join},
-		{http.MethodPost, "/v1/cluster/leave", nil, s.Timeout, s.leave},
-		{http.MethodPost, "/v1/cluster/transfer", nil, s.Timeout, s.transfer},
-		{http.MethodGet, "/v1/domains", nil, s.Timeout, s.listDomains},
-		{http.MethodPost, "/v1/domains", save, s.Timeout, s.postDomain},
-		{http.MethodGet, "/v1/domains/{key}", show, s.Timeout, s.getDomain},
-		{http.MethodPut, "/v1/domains/{key}", save, s.Timeout, s.putDomain},
-		{http.MethodDelete, "/v1/domains/{key}", params{"confirm": text}, s.Timeout, s.deleteDomain},
-		{http.MethodPost, "/v1/domains/{key}/deploy", nil, s.Timeout, s.deployDomain},
-		{http.MethodPost, "/v1/domains/{key}/clone", nil, s.Timeout, s.cloneDomain},
-		{http.MethodGet, "/v1/domains/{key}/quota", nil, s.Timeout, s.getQuota},
-		{http.MethodGet, "/v1/domains/{key}/diff", nil, s.Timeout, s.diffDomain},
-		{http.MethodPost, explainPath, nil, s.Timeout, s.explain},
+		{method: http.MethodGet, path: "/v1/cluster", role: RoleRead, do: s.getCluster},
+		{method: http.MethodPost, path: "/v1/cluster/join", role: RoleAdmin, nodes: true, timeout: s.JoinTimeout, do: s.join},
+		{method: http.MethodPost, path: "/v1/cluster/leave", role: RoleAdmin, do: s.leave},
+		{method: http.MethodPost, path: "/v1/cluster/transfer", role: RoleAdmin, do: s.transfer},
+		{method: http.MethodGet, path: "/v1/domains", role: RoleRead, do: s.listDomains},
+		{method: http.MethodPost, path: "/v1/domains", role: RoleRead, raise: saving, conditional: true, params: save, do: s.postDomain},
+		{method: http.MethodGet, path: "/v1/domains/{key}", role: RoleRead, raise: showing, params: show, do: s.getDomain},
+		{method: http.MethodPut, path: "/v1/domains/{key}", role: RoleRead, raise: saving, conditional: true, params: save, do: s.putDomain},
+		{method: http.MethodDelete, path: "/v1/domains/{key}", role: RoleAdmin, conditional: true, params: params{"confirm": text}, do: s.deleteDomain},
+		{method: http.MethodPost, path: "/v1/domains/{key}/deploy", role: RoleDeploy, conditional: true, do: s.deployDomain},
+		{method: http.MethodPost, path: "/v1/domains/{key}/clone", role: RoleDeploy, do: s.cloneDomain},
+		{method: http.MethodGet, path: "/v1/domains/{key}/quota", role: RoleRead, do: s.getQuota},
+		{method: http.MethodGet, path: "/v1/domains/{key}/diff", role: RoleRead, do: s.diffDomain},
+		{method: http.MethodPost, path: explainPath, role: RoleRead, do: s.explain},
 	}
+}
+
+// saving is the role that an import needs: a dry run only reads.
+func saving(q query) Role {
+	if q.is("dryRun") {
+		return RoleRead
+	}
+	return RoleDeploy
+}
+
+// showing is the role that an export needs.
+func showing(q query) Role {
+	if q.is("secrets") {
+		return RoleAdmin
+	}
+	return RoleRead
 }
 
 // mount puts the calls and the probes on the mux. Patterns name no method:
@@ -90,21 +117,47 @@ func (s *server) dispatch(methods map[string]route) http.Handler {
 
 // serve runs one call under its deadline and writes what comes of it.
 func (s *server) serve(w http.ResponseWriter, r *http.Request, rt route) {
-	ctx, cancel := context.WithTimeout(r.Context(), rt.timeout)
+	timeout := rt.timeout
+	if timeout == 0 {
+		timeout = s.Timeout
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	req := &request{Request: r.WithContext(ctx), w: w, deadline: deadline}
 
-	var answer any
-	var err error
-	if req.query, err = rt.params.read(r.URL.RawQuery); err == nil {
-		answer, err = rt.do(req)
-	}
+	answer, err := s.do(req, rt)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
 	s.answer(w, r, answer)
+}
+
+// do answers a call of a caller who may make it.
+func (s *server) do(r *request, rt route) (_ any, err error) {
+	if err := s.permit(r.Request, rt.role, rt.nodes); err != nil {
+		return nil, err
+	}
+	if r.query, err = rt.params.read(r.URL.RawQuery); err != nil {
+		return nil, err
+	}
+	if rt.raise != nil {
+		if err := s.permit(r.Request, rt.raise(r.query), false); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case rt.conditional:
+		if r.cond, err = precondition(r.Header); err != nil {
+			return nil, err
+		}
+	case !reads(r.Request):
+		if err := refusePrecondition(r.Header); err != nil {
+			return nil, err
+		}
+	}
+	return rt.do(r)
 }
 
 // getOnly serves a path outside /v1 that is only read.

@@ -54,7 +54,7 @@ func Start(t testing.TB, n int, opts ...Option) *Cluster {
 		nd := c.Add(opts...)
 		nd.cfg.Bootstrap = i == 0
 		if i > 0 {
-			nd.cfg.Join = []string{"http://" + c.Nodes[0].AdminAddr()}
+			nd.cfg.Join = []string{c.Nodes[0].AdminURL()}
 		}
 		nd.Start()
 		nd.WaitReady()

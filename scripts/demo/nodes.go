@@ -15,8 +15,8 @@ import (
 
 const (
 	// stopPatience is what a node gets to stop in good order: its own drain
-	// timeout of 10 s and some more.
-	stopPatience = 15 * time.Second
+	// timeout of 10 s, the 5 s that a stop may take beyond, and some more.
+	stopPatience = 20 * time.Second
 	// lastLines and lastBytes bound what is shown of a log.
 	lastLines = 15
 	lastBytes = 8 << 10

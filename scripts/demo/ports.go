@@ -71,10 +71,18 @@ func (b basePort) checkFree() error {
 		if len(taken) > 1 {
 			is = "are"
 		}
-		errs = append(errs, fmt.Errorf("%s %s taken, by what is unknown: stop what listens there, or give -base-port another value than %d",
-			strings.Join(taken, ", "), is, b))
+		errs = append(errs, fmt.Errorf("%s %s taken, by what is unknown: stop what listens there, or count from another port than %d: make run BASE_PORT=%d (-base-port of bin/demo)",
+			strings.Join(taken, ", "), is, b, anotherBase(b)))
 	}
 	return errors.Join(errs...)
+}
+
+// anotherBase is a base port to try instead of b.
+func anotherBase(b basePort) basePort {
+	if b += 10_000; b > maxBase {
+		return lowestFree
+	}
+	return b
 }
 
 // freeBase finds a base port with nothing at its addresses.

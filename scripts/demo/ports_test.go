@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -30,9 +31,13 @@ func TestTakenPortsAreNamed(t *testing.T) {
 		defer ln.Close()
 	}
 	err = base.checkFree()
-	want := base.endpoint() + ", " + base.at(aboveAdmin+2) + " are taken, by what is unknown: stop what listens there, or give -base-port another value than"
-	if err == nil || !strings.HasPrefix(err.Error(), want) {
+	want := base.endpoint() + ", " + base.at(aboveAdmin+2) + " are taken, by what is unknown: stop what listens there, or count from another port than "
+	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), ": make run BASE_PORT=") {
 		t.Errorf("got %v", err)
+	}
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil || !strings.Contains(string(makefile), "-base-port $(BASE_PORT)") {
+		t.Errorf("the Makefile knows no BASE_PORT: %v", err)
 	}
 }
 

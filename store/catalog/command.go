@@ -16,6 +16,9 @@ const (
 	OpDeploy Op = 2
 	// OpDelete removes a domain.
 	OpDelete Op = 3
+	// opIf stands, in the encoding alone, before a command that has a
+	// Precondition.
+	opIf Op = 4
 )
 
 // The flags of OpPut.
@@ -36,6 +39,8 @@ type Command struct {
 	MustBeNew bool
 	// Key is the domain of OpDeploy and OpDelete; unused otherwise.
 	Key string
+	// If must hold of the domain, or the command fails with ErrPrecondition.
+	If Precondition
 }
 
 // Put is the command that saves d and, with deploy, makes it live.
@@ -59,6 +64,9 @@ func (c *Command) Check() error {
 		}
 		return nil
 	}
+	if err := c.If.check(); err != nil {
+		return err
+	}
 	switch c.Op {
 	case OpPut:
 		if c.Key != "" {
@@ -80,12 +88,18 @@ func (c *Command) Check() error {
 //	put     01 | flags byte (1: deploy, 2: must be new) | draft
 //	deploy  02 | key string
 //	delete  03 | key string
+//	if      04 | precondition | put, deploy or delete
 //
 //	draft   key string | name string | endpoints uint | document string |
 //	        conditions
 //
-// uint, string and conditions are described in wire.go.
+// A command without a Precondition is encoded as before there were any: it
+// stands so in older logs. precondition is described in precondition.go,
+// uint, string and conditions in wire.go.
 func (c *Command) Append(b []byte) []byte {
+	if !c.If.IsZero() {
+		b = c.If.append(append(b, byte(opIf)))
+	}
 	b = append(b, byte(c.Op))
 	if c.Op != OpPut {
 		return appendString(b, c.Key)
@@ -109,6 +123,10 @@ func (c *Command) Append(b []byte) []byte {
 func DecodeCommand(b []byte) (Command, error) {
 	d := decoder{b: b}
 	c := Command{Op: Op(d.byte())}
+	if c.Op == opIf {
+		c.If = d.precondition()
+		c.Op = Op(d.byte())
+	}
 	switch c.Op {
 	case OpPut:
 		flags := d.byte()

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +34,27 @@ func genDraft(t *rapid.T) Draft {
 	return d
 }
 
+func genPrecondition(t *rapid.T) Precondition {
+	switch rapid.IntRange(0, 5).Draw(t, "precondition") {
+	case 0:
+		return Precondition{Absent: true}
+	case 1:
+		return Precondition{Present: true}
+	case 2:
+		p := Precondition{Serials: rapid.SliceOfNDistinct(rapid.Uint64Range(1, 12), 1, 4, rapid.ID).Draw(t, "serials")}
+		slices.Sort(p.Serials)
+		return p
+	}
+	return Precondition{}
+}
+
 func genCommand(t *rapid.T) Command {
+	c := genUnconditional(t)
+	c.If = genPrecondition(t)
+	return c
+}
+
+func genUnconditional(t *rapid.T) Command {
 	switch Op(rapid.IntRange(1, 3).Draw(t, "op")) {
 	case OpDeploy:
 		return Deploy(genKey.Draw(t, "key"))
@@ -77,6 +98,9 @@ func TestCommandBytes(t *testing.T) {
 		"01 00 0161 00 00 0178 00":                                     Put(Draft{Key: "a", Document: []byte("x")}, false),
 		"02 0161":                                                      Deploy("a"),
 		"03 0161":                                                      Delete("a"),
+		"04 00 01 00 0161 00 00 0178 00":                               {Op: OpPut, Draft: Draft{Key: "a", Document: []byte("x")}, If: Precondition{Absent: true}},
+		"04 01 02 0161":                                                {Op: OpDeploy, Key: "a", If: Precondition{Present: true}},
+		"04 02 02 01 ac02 03 0161":                                     {Op: OpDelete, Key: "a", If: Precondition{Serials: []uint64{1, 300}}},
 	} {
 		want = strings.ReplaceAll(want, " ", "")
 		if got := hex.EncodeToString(c.Append(nil)); got != want {
@@ -89,7 +113,13 @@ func TestDecodeCommandRefuses(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":                  "",
 		"unknown operation":        "00 0161",
-		"operation 4":              "04 0161",
+		"operation 5":              "05 0161",
+		"precondition 3":           "04 03 02 0161",
+		"no serial":                "04 02 00 02 0161",
+		"serial 0":                 "04 02 01 00 02 0161",
+		"serials that do not rise": "04 02 02 02 02 02 0161",
+		"too many serials":         "04 02 41 " + strings.Repeat("01", 65) + " 02 0161",
+		"two preconditions":        "04 00 04 01 02 0161",
 		"empty key":                "02 00",
 		"key too long":             "02 41" + strings.Repeat("61", 65),
 		"unknown flag":             "01 04 0161 00 00 0178 00",

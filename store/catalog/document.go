@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -50,6 +51,9 @@ type ParseOptions struct {
 	// Rewrite, if not nil, judges the syntax of a URI_REWRITE; its error
 	// becomes a warning.
 	Rewrite func(uriPattern, rewriteURI string) error
+	// Target, if not nil, says why no call may go to a URL of an endpoint
+	// server or Pre API; its error becomes a problem.
+	Target func(*url.URL) error
 	// Built, if not nil, tells which plugins this version of the data plane
 	// has; a document with another one is refused.
 	Built func(plugin string) bool

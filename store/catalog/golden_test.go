@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,6 +40,13 @@ func readGolden(t testing.TB, file string) golden {
 		switch name, value, _ := strings.Cut(strings.TrimPrefix(line, "# "), ": "); name {
 		case "endpoint server":
 			g.opts.EndpointServer = value
+		case "own":
+			g.opts.Target = func(u *url.URL) error {
+				if u.Host == value {
+					return errors.New("is this node")
+				}
+				return nil
+			}
 		case "built":
 			g.opts.Built = func(plugin string) bool { return slices.Contains(strings.Split(value, ", "), plugin) }
 		}

@@ -198,7 +198,7 @@ var httpProxyPath = (*path)(nil).member(Extension).member("plugins").member(Plug
 // endpointServer makes ParseOptions.EndpointServer a plugin of the document.
 func (p *parser) endpointServer(into value, wrap []string) *HTTPProxy {
 	url := p.opts.EndpointServer
-	if fault := urlFault(url, false); fault != "" {
+	if fault := p.targetFault(url, false); fault != "" {
 		p.problems.add(into.at, httpProxyPath.member("url"), "the endpoint server given beside the document "+fault)
 		return nil
 	}

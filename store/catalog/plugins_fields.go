@@ -146,10 +146,26 @@ func (o *object) url(name string, query bool) string {
 	if !ok {
 		return ""
 	}
-	if fault := urlFault(s, query); fault != "" {
+	if fault := o.p.targetFault(s, query); fault != "" {
 		o.p.fail(v, "%s %s", showURL(s), fault)
 	}
 	return s
+}
+
+// targetFault says what is wrong with a URL that calls go to.
+func (p *parser) targetFault(s string, query bool) string {
+	fault := urlFault(s, query)
+	if fault != "" || p.opts.Target == nil {
+		return fault
+	}
+	u, err := url.Parse(s)
+	if err == nil {
+		err = p.opts.Target(u)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // showURL is a URL as a message repeats it, without what may be a password.

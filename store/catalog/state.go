@@ -50,10 +50,13 @@ type Result struct {
 }
 
 // Apply makes one change. It takes over c.Draft, which is read-only from then
-// on. ErrNotFound and ErrExists are its only errors; the state is then as it
-// was.
+// on. ErrNotFound, ErrPrecondition and ErrExists, in this order, are its only
+// errors; the state is then as it was.
 func (s *State) Apply(c Command) (Result, error) {
 	if c.Op == OpPut {
+		if !c.If.Holds(s.domains[c.Draft.Key].Draft.Serial) {
+			return Result{}, ErrPrecondition
+		}
 		if _, taken := s.domains[c.Draft.Key]; taken && c.MustBeNew {
 			return Result{}, ErrExists
 		}
@@ -62,6 +65,9 @@ func (s *State) Apply(c Command) (Result, error) {
 	e, ok := s.domains[c.Key]
 	if !ok {
 		return Result{}, ErrNotFound
+	}
+	if !c.If.Holds(e.Draft.Serial) {
+		return Result{}, ErrPrecondition
 	}
 	switch c.Op {
 	case OpDeploy:

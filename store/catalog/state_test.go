@@ -47,12 +47,19 @@ func (m *model) apply(c Command) (Result, error) {
 	key := c.Key
 	if c.Op == OpPut {
 		key = c.Draft.Key
+	}
+	before := m.draft(key)
+	if before < 0 && c.Op != OpPut {
+		return Result{}, ErrNotFound
+	}
+	if c.If.Absent && before >= 0 || c.If.Present && before < 0 ||
+		c.If.Serials != nil && (before < 0 || !slices.Contains(c.If.Serials, uint64(before+1))) {
+		return Result{}, ErrPrecondition
+	}
+	if c.Op == OpPut {
 		m.saved = append(m.saved, modelRevision{c.Draft})
 	}
 	i := m.draft(key)
-	if i < 0 {
-		return Result{}, ErrNotFound
-	}
 	if c.Op == OpDelete {
 		delete(m.live, key)
 		m.since[key] = len(m.saved)

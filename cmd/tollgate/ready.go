@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// defaultReadyTimeout is what a health check has patience for.
+const defaultReadyTimeout = 3 * time.Second
+
+func (a *app) readyCommand() *cobra.Command {
+	var f nodeFlags
+	var alive bool
+	cmd := &cobra.Command{
+		Use:   "ready",
+		Short: "Tell whether a node is ready, for health checks",
+		Long: "Ask a node whether it is ready, and print what it says, a line a check. It takes no token, and does not\n" +
+			"judge the certificate of a node on this machine: nothing is secret of what it sends and gets.\n" +
+			"Exit status 0 if it is ready, 1 if it is not or does not answer.",
+		Args: takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.connection(&f, true)
+			if err != nil {
+				return err
+			}
+			path := "/readyz"
+			if alive {
+				path = "/healthz"
+			}
+			checks, ready, err := c.ready(cmd.Context(), path)
+			if err != nil {
+				return err
+			}
+			if err := a.print(checks); err != nil {
+				return err
+			}
+			if !ready {
+				return errors.New("the node is not ready")
+			}
+			return nil
+		},
+	}
+	f.add(cmd, defaultReadyTimeout)
+	cmd.Flags().BoolVar(&alive, "alive", false, "ask only whether it is alive, ready or not")
+	return cmd
+}
+
+// ready asks the first node that can be reached.
+func (c *client) ready(ctx context.Context, path string) (checks []byte, ready bool, err error) {
+	var errs []string
+	for _, base := range c.urls {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+		if err != nil {
+			return nil, false, usagef("--admin-url %s: %w", base, err)
+		}
+		resp, err := c.http.Do(req)
+		if err != nil {
+			errs = append(errs, (&lostError{base, false, plainError(err)}).Error())
+			continue
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
+		switch {
+		case err != nil:
+			errs = append(errs, base+": "+err.Error())
+			continue
+		case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusServiceUnavailable || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain"):
+			return nil, false, notTollgate(base, resp, text)
+		}
+		var lines strings.Builder
+		for l := range strings.Lines(string(text)) {
+			lines.WriteString(cell(strings.TrimRight(l, "\n")) + "\n")
+		}
+		return []byte(lines.String()), resp.StatusCode == http.StatusOK, nil
+	}
+	return nil, false, fmt.Errorf("no node answered; is one running there? --admin-url or %s names others\n%s", envAdminURL, strings.Join(errs, "\n"))
+}

@@ -1,0 +1,212 @@
+package node
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/tollgate/tollgate/cluster/pki"
+	"github.com/tollgate/tollgate/node/admin"
+)
+
+const (
+	// maxTokenFileBytes bounds a token file: a thousand long lines.
+	maxTokenFileBytes = 1 << 20
+	// maxPEMBytes bounds a file of certificates or of a key.
+	maxPEMBytes = 1 << 20
+	// adminDialTimeout bounds the TLS handshake with a member's admin API.
+	adminDialTimeout = 5 * time.Second
+)
+
+// secrets are what the node knows strangers by, made from the settings and
+// kept up to date with their files.
+type secrets struct {
+	// authority is the cluster's, nil without a cluster key.
+	authority *pki.Authority
+	// tokens are who may call the admin API; nil without a token file.
+	tokens atomic.Pointer[admin.Tokens]
+	// certificate is what the admin port shows; nil where it is plain HTTP.
+	certificate atomic.Pointer[tls.Certificate]
+	// member is this node's certificate for other members' admin ports; nil
+	// without a cluster key.
+	member *tls.Certificate
+}
+
+// loadSecrets makes the secrets of the settings.
+func (n *Node) loadSecrets() error {
+	if n.cfg.ClusterKey != "" {
+		var err error
+		if n.secrets.authority, err = pki.Derive(n.cfg.ClusterKey); err != nil {
+			return fmt.Errorf("--cluster-key-file: %w", err)
+		}
+	}
+	if file := n.cfg.AdminTokenFile; file != "" {
+		if err := n.watchFiles("--"+flagTokenFile, n.loadTokens, file); err != nil {
+			return err
+		}
+	}
+	if _, err := AdminTrust(n.cfg.AdminCA, n.cfg.ClusterKey); err != nil {
+		return err
+	}
+	if n.cfg.AdminTLSCert != "" {
+		return n.watchFiles("--"+flagTLSCert, n.loadCertificate, n.cfg.AdminTLSCert, n.cfg.AdminTLSKey)
+	}
+	return nil
+}
+
+func (n *Node) loadTokens() error {
+	file := n.cfg.AdminTokenFile
+	raw, err := ReadSecretFile(file, maxTokenFileBytes)
+	if err != nil {
+		return fmt.Errorf("--%s %w", flagTokenFile, err)
+	}
+	tokens, err := admin.ParseTokens(string(raw))
+	if err != nil {
+		return fmt.Errorf("--%s %s: %w", flagTokenFile, file, err)
+	}
+	n.secrets.tokens.Store(tokens)
+	return nil
+}
+
+func (n *Node) loadCertificate() error {
+	key, err := ReadSecretFile(n.cfg.AdminTLSKey, maxPEMBytes)
+	if err != nil {
+		return fmt.Errorf("--%s %w", flagTLSKey, err)
+	}
+	cert, err := readFile(n.cfg.AdminTLSCert)
+	if err != nil {
+		return fmt.Errorf("--%s %w", flagTLSCert, err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return fmt.Errorf("--%s %s, --%s %s: %w", flagTLSCert, n.cfg.AdminTLSCert, flagTLSKey, n.cfg.AdminTLSKey, err)
+	}
+	n.secrets.certificate.Store(&pair)
+	return nil
+}
+
+// issueCertificates makes the certificates that come from the cluster's key,
+// once the node's addresses are known.
+func (n *Node) issueCertificates() error {
+	if n.secrets.authority == nil {
+		return nil
+	}
+	cert, err := n.secrets.authority.Member("", n.cfg.ID, n.adminNames()...)
+	if err != nil {
+		return fmt.Errorf("certificate of the admin port: %w", err)
+	}
+	n.secrets.member = &cert
+	if n.secrets.certificate.Load() == nil {
+		n.secrets.certificate.Store(&cert)
+	}
+	return nil
+}
+
+// adminNames are the names and addresses by which people reach the admin port.
+func (n *Node) adminNames() []string {
+	names := []string{"localhost", "127.0.0.1", "::1"}
+	add := func(name string) {
+		for _, known := range names {
+			if name == known || name == "" {
+				return
+			}
+		}
+		names = append(names, name)
+	}
+	for _, addr := range []string{n.cfg.Admin, n.cfg.AdvertiseAdmin} {
+		if host, _, err := net.SplitHostPort(addr); err == nil && !unspecified(addr) {
+			add(host)
+		}
+	}
+	if name, err := os.Hostname(); err == nil {
+		add(name)
+	}
+	return names
+}
+
+// adminTLS is how the admin port is served, nil for plain HTTP.
+func (n *Node) adminTLS() *tls.Config {
+	if n.secrets.certificate.Load() == nil {
+		return nil
+	}
+	c := &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return n.secrets.certificate.Load(), nil
+		},
+	}
+	if n.secrets.authority != nil {
+		// A certificate is judged where it is needed (peer), with an answer
+		// that people can read: most callers need none.
+		c.ClientAuth = tls.RequestClientCert
+		c.ClientCAs = n.secrets.authority.Pool()
+	}
+	return c
+}
+
+// peer tells which node a connection's certificate belongs to.
+func (n *Node) peer(cs *tls.ConnectionState) (id string, err error) {
+	if len(cs.PeerCertificates) == 0 {
+		return "", nil
+	}
+	_, id, err = n.secrets.authority.Verify(cs.PeerCertificates)
+	return id, err
+}
+
+// AdminTrust is the TLS configuration of who calls the admin API of a node:
+// it trusts the certificates in caFile if there is one, else those that come
+// from the cluster's key where that is known, else the system's.
+func AdminTrust(caFile, clusterKey string) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	switch {
+	case caFile != "":
+		raw, err := readFile(caFile)
+		if err != nil {
+			return nil, fmt.Errorf("--admin-ca %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(raw) {
+			return nil, fmt.Errorf("--admin-ca %s: holds no certificate (PEM)", caFile)
+		}
+	case clusterKey != "":
+		authority, err := pki.Derive(clusterKey)
+		if err != nil {
+			return nil, fmt.Errorf("the cluster key: %w", err)
+		}
+		// Any member will do, under whatever name it is reached: who has the
+		// key is a member.
+		c.InsecureSkipVerify = true
+		c.VerifyConnection = func(cs tls.ConnectionState) error {
+			if _, _, err := authority.Verify(cs.PeerCertificates); err != nil {
+				return fmt.Errorf("%w; a certificate from elsewhere needs --admin-ca", err)
+			}
+			return nil
+		}
+	}
+	return c, nil
+}
+
+// adminClient calls the admin API of other members: over the node's network,
+// showing the node's certificate, and trusting what AdminTrust says.
+func (n *Node) adminClient() (*http.Client, error) {
+	trust, err := AdminTrust(n.cfg.AdminCA, n.cfg.ClusterKey)
+	if err != nil {
+		return nil, err
+	}
+	if n.secrets.member != nil {
+		trust.Certificates = []tls.Certificate{*n.secrets.member}
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext: dialHTTP(n.cfg.Network), DisableKeepAlives: true,
+			TLSClientConfig: trust, TLSHandshakeTimeout: adminDialTimeout,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
+}
