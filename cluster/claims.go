@@ -45,3 +45,6 @@ func (c *claims) total() float64 {
 	defer c.mu.Unlock()
 	return float64(c.count)
 }
+
+// Claimed is the newest claim on this node, if it still counts.
+func (t *Transport) Claimed() (Claim, bool) { return t.claims.standing() }

@@ -44,6 +44,13 @@ func (c *Cluster) leader() (id, addr string) {
 	return id, addr
 }
 
+// Leader is the ID of the leader that this node follows or was told of; empty if it
+// knows none.
+func (c *Cluster) Leader() string {
+	id, _ := c.leader()
+	return id
+}
+
 // Meet looks for the member id at a cluster address, and tells it where this node
 // is. Both then find each other there, although the membership may have other
 // addresses for them, and this node learns of the leader. Nothing is changed by a

@@ -549,3 +549,33 @@ func TestAddressChangesHands(t *testing.T) {
 		t.Errorf("the stranger has %d domains", got)
 	}
 }
+
+// TestMinorityCommitsNothing: two nodes of five commit nothing, although the
+// addresses of two others lead to one of them.
+func TestMinorityCommitsNothing(t *testing.T) {
+	t.Parallel()
+	c := nodetest.Start(t, 5)
+	leader := c.Leader()
+	var others []*nodetest.Node
+	for _, n := range c.Nodes {
+		if n != leader {
+			others = append(others, n)
+		}
+	}
+	double := others[0]
+	for _, n := range others[1:] {
+		n.Isolate()
+	}
+	for _, n := range others[2:] {
+		c.Misdirect(n, double)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		for _, n := range []*nodetest.Node{leader, double} {
+			if _, err := n.Store().Apply(ctx, store.Command{Kind: store.KindFrames}); err == nil {
+				t.Fatalf("%s has committed something with two of five", n.ID)
+			}
+		}
+	}
+}

@@ -27,6 +27,11 @@ const (
 	MaxLeaseTime         = quota.MaxLeaseMillis * time.Millisecond
 	DefaultDrainTimeout  = 10 * time.Second
 	MaxDrainTimeout      = 10 * time.Minute
+	DefaultFoundingWait  = 2 * time.Second
+	MaxFoundingWait      = time.Minute
+	DefaultDiskTimeout   = 3 * time.Second
+	MinDiskTimeout       = 100 * time.Millisecond
+	MaxDiskTimeout       = time.Minute
 	MaxLameDuck          = 10 * time.Minute
 )
 
@@ -52,8 +57,18 @@ type Config struct {
 	// where others reach the three, when that is elsewhere; empty means the
 	// address listened on.
 	AdvertiseListen, AdvertiseAdmin, AdvertiseCluster string
-	// Bootstrap founds a new cluster, unless DataDir has state.
+	// Bootstrap founds a new cluster, unless DataDir has state. With Join it does
+	// so only if all nodes named there answer and are without state too, and this
+	// node has the smallest ID of them.
 	Bootstrap bool
+	// FoundingWait is how long a node that is to found a cluster listens first
+	// whether it belongs to one; 0 means DefaultFoundingWait, at most
+	// MaxFoundingWait.
+	FoundingWait time.Duration
+	// DiskTimeout is how long a write to DataDir may take while this node leads,
+	// before it ends, so that another can lead; 0 means DefaultDiskTimeout,
+	// MinDiskTimeout to MaxDiskTimeout.
+	DiskTimeout time.Duration
 	// Join are admin URLs of members to join through, tried in turn until one
 	// answers; not needed by a node that has state.
 	Join []string
@@ -134,6 +149,12 @@ func (c *Config) Validate() error {
 	if c.MinLease == 0 {
 		c.MinLease = quota.DefaultMinLease
 	}
+	if c.FoundingWait == 0 {
+		c.FoundingWait = DefaultFoundingWait
+	}
+	if c.DiskTimeout == 0 {
+		c.DiskTimeout = DefaultDiskTimeout
+	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
 	}
@@ -145,9 +166,6 @@ func (c *Config) Validate() error {
 	}
 	if c.DataDir == "" {
 		bad("--data-dir: must name a directory for this node's state")
-	}
-	if c.Bootstrap && len(c.Join) > 0 {
-		bad("--bootstrap and --join: a node founds a cluster or joins one; give only one of them")
 	}
 	if c.Bootstrap && c.Nonvoter {
 		bad("--bootstrap and --nonvoter: the founder of a cluster must vote")
@@ -181,6 +199,12 @@ func (c *Config) Validate() error {
 	}
 	if c.LameDuck < 0 || c.LameDuck > MaxLameDuck {
 		bad("--lame-duck %v: must be 0 to %v", c.LameDuck, MaxLameDuck)
+	}
+	if c.FoundingWait < 0 || c.FoundingWait > MaxFoundingWait {
+		bad("--founding-wait %v: must be more than 0 and at most %v", c.FoundingWait, MaxFoundingWait)
+	}
+	if c.DiskTimeout < MinDiskTimeout || c.DiskTimeout > MaxDiskTimeout {
+		bad("--disk-timeout %v: must be %v to %v", c.DiskTimeout, MinDiskTimeout, MaxDiskTimeout)
 	}
 	if c.DrainTimeout < 0 || c.DrainTimeout > MaxDrainTimeout {
 		bad("--drain-timeout %v: must be more than 0 and at most %v", c.DrainTimeout, MaxDrainTimeout)

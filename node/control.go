@@ -125,6 +125,10 @@ func (c control) Ready() ([]admin.Check, bool) {
 		checks[0].Problem = "this node was removed from the cluster; restart it with --join to return"
 	} else if !member {
 		checks[0].Problem = "this node belongs to no cluster yet: join it at a member with POST /v1/cluster/join"
+	} else if refused := n.refused(); refused != "" {
+		checks[0].Problem = "the cluster does not accept this node: " + refused
+	} else if claimed := n.claimed(); claimed != "" {
+		checks[0].Problem = claimed
 	}
 	if leader, _ := n.store.Leader(); leader == "" {
 		checks[1].Problem = "no leader is known now"

@@ -39,6 +39,9 @@ type Node struct {
 	mu      sync.Mutex
 	phase   phase
 	stopped []stopper // the steps that started, in order
+	refusal string    // why the cluster does not accept this node
+
+	listening time.Time // since when the cluster port answers
 
 	stopping atomic.Value // string: the step that a stop is at
 
@@ -244,12 +247,18 @@ func (n *Node) openStore() (func(context.Context) error, error) {
 	n.store, err = store.Open(store.Config{
 		ID: n.cfg.ID, Dir: n.cfg.DataDir,
 		Network: n.transport.Raft(), Address: n.Self().ClusterAddress,
-		Logger: n.cfg.Logger, Clock: n.cfg.Clock,
+		Logger: n.cfg.Logger, Clock: n.cfg.Clock, DiskTimeout: n.cfg.DiskTimeout,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--data-dir %s: %w", n.cfg.DataDir, err)
 	}
 	n.transport.Serve(n.store)
+	n.listening = time.Now()
+	go func() { // ends with the process, or when the store fails
+		if err, failed := <-n.store.Failed(); failed {
+			n.fail(err)
+		}
+	}()
 	return func(context.Context) error { return n.store.Close() }, nil
 }
 

@@ -17,7 +17,7 @@ const diskPoll = 100 * time.Millisecond
 // not step down by itself (hashicorp/raft#503, #666): the process must end.
 var ErrDiskHung = errors.New("the disk does not answer")
 
-// Failed has an error when this node cannot go on: ErrDiskHung.
+// Failed has an error when this node cannot go on: ErrDiskHung. Close closes it.
 func (s *Store) Failed() <-chan error { return s.failed }
 
 // disk is the log and the stable store, timed. Raft writes to it in one goroutine
@@ -85,7 +85,7 @@ func (s *Store) watchDisk() {
 			return
 		case <-tick.C:
 		}
-		if busy := s.disk.busy(); busy > s.cfg.DiskTimeout && s.IsLeader() {
+		if busy := s.disk.busy(); s.cfg.DiskTimeout > 0 && busy > s.cfg.DiskTimeout && s.IsLeader() {
 			s.failed <- fmt.Errorf("%w: a write to %s has taken %.1f s, more than the --disk-timeout of %v, while this node leads", ErrDiskHung, s.cfg.Dir, busy.Seconds(), s.cfg.DiskTimeout)
 			return
 		}

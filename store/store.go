@@ -86,6 +86,7 @@ type Store struct {
 	cfg         Config
 	incarnation atomic.Uint64
 	fresh       bool
+	hadOthers   atomic.Bool
 
 	db          *raftboltdb.BoltStore
 	disk        *disk
@@ -330,6 +331,7 @@ func (s *Store) Close() error {
 		s.raft.DeregisterObserver(s.observer)
 		s.closeErr = errors.Join(s.raft.Shutdown().Error(), s.replication.Close())
 		s.wg.Wait()
+		close(s.failed)
 		s.closeErr = errors.Join(s.closeErr, s.db.Close())
 	})
 	return s.closeErr
@@ -365,6 +367,23 @@ func (s *Store) ClusterID() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.clusterID
+}
+
+// HadOthers reports whether this node's cluster has ever had another member.
+func (s *Store) HadOthers() bool {
+	if s.hadOthers.Load() {
+		return true
+	}
+	stored, err := s.stable(keyHadOthers)
+	if err == nil && stored == nil && len(s.configured()) > 1 {
+		stored = []byte{1}
+		err = s.db.Set(keyHadOthers, stored)
+	}
+	if err != nil {
+		s.cfg.Logger.Error("could not remember that the cluster has other members", "error", err)
+	}
+	s.hadOthers.Store(stored != nil)
+	return stored != nil
 }
 
 // Bootstrap founds a cluster of this node alone. It fails on a replica that

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/tollgate/tollgate/node"
+	"github.com/tollgate/tollgate/store"
 )
 
 // flagConfig names the configuration file; it is no setting of its own.
@@ -131,6 +132,8 @@ func nodeConfig(v *viper.Viper) (node.Config, error) {
 		AdminTLSKey:      v.GetString(setAdminTLSKey),
 		AdminCA:          v.GetString(setAdminCA),
 		LameDuck:         v.GetDuration(setLameDuck),
+		FoundingWait:     v.GetDuration(setFoundingWait),
+		DiskTimeout:      v.GetDuration(setDiskTimeout),
 		DrainTimeout:     v.GetDuration(setDrain),
 	}
 	var err error
@@ -158,6 +161,9 @@ func (a *app) runNode(ctx context.Context, cfg node.Config, hangUps <-chan os.Si
 	cfg.Logger.Info("node runs", "id", cfg.ID, "listen", n.ProxyAddr(), "admin", n.AdminAddr(), "cluster", n.ClusterAddr())
 
 	fatal := a.waitForEnd(ctx, cfg, n, hangUps)
+	if errors.Is(fatal, store.ErrDiskHung) {
+		return fatal // stopping in good order writes: the others wait for this one to be gone
+	}
 	watch.begin()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.LameDuck+cfg.DrainTimeout+node.StopGrace)
 	defer cancel()

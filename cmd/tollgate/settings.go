@@ -44,6 +44,8 @@ const (
 	setAdvertiseAdmin         = "advertise-admin"
 	setAdvertiseCluster       = "advertise-cluster"
 	setBootstrap, setJoin     = "bootstrap", "join"
+	setFoundingWait           = "founding-wait"
+	setDiskTimeout            = "disk-timeout"
 	setNonvoter               = "nonvoter"
 	setClusterKeyFile         = "cluster-key-file"
 	setAdminTokenFile         = "admin-token-file"
@@ -57,6 +59,8 @@ const (
 	setLogLevel, setLogFormat = "log-level", "log-format"
 	defaultQuotaWait          = 2 * time.Second
 	defaultDrainTimeout       = 10 * time.Second
+	defaultFoundingWait       = 2 * time.Second
+	defaultDiskTimeout        = 3 * time.Second
 	defaultLeaseTime          = 200 * time.Millisecond
 	defaultLongLeaseTime      = 2 * time.Second
 	defaultMinLease           = 16
@@ -74,7 +78,7 @@ var nodeSettings = []setting{
 	{name: setAdvertiseListen, kind: kindAddress, help: "where others reach --listen, if elsewhere"},
 	{name: setAdvertiseAdmin, kind: kindAddress, help: "where others reach --admin, if elsewhere"},
 	{name: setAdvertiseCluster, kind: kindAddress, help: "where others reach --cluster, if elsewhere"},
-	{name: setBootstrap, kind: kindToggle, def: false, help: "found a new cluster, unless the data directory has state"},
+	{name: setBootstrap, kind: kindToggle, def: false, help: "found a new cluster, unless the data directory has state; with --join only if all nodes named there answer and have none either, and this one has the smallest ID"},
 	{name: setJoin, kind: kindList, help: "join the cluster through these admin URLs of members, unless the data directory has state"},
 	{name: setNonvoter, kind: kindToggle, def: false, help: "join without a vote"},
 	{name: setClusterKeyFile, kind: kindFile, help: "file that holds the nodes' secret (tollgate keygen): their certificates come from it, and the admin API is then always TLS; " + envClusterKey + " may hold it instead"},
@@ -87,6 +91,8 @@ var nodeSettings = []setting{
 	{name: setLongLease, kind: kindDuration, def: defaultLongLeaseTime, help: "how long it may be far from the end, set by the leader"},
 	{name: setMinLease, kind: kindNumber, def: defaultMinLease, help: "smallest block of units worth leasing, set by the leader; nearer its end a quota is decided call by call"},
 	{name: setLameDuck, kind: kindDuration, def: time.Duration(0), orZero: true, help: "how long a node that is told to stop goes on serving while /readyz says that it stops"},
+	{name: setFoundingWait, kind: kindDuration, def: defaultFoundingWait, help: "how long a node listens, before it founds a cluster, whether one misses it"},
+	{name: setDiskTimeout, kind: kindDuration, def: defaultDiskTimeout, help: "how long a write to the data directory may take before a node that leads ends, so that another leads"},
 	{name: setDrain, kind: kindDuration, def: defaultDrainTimeout, help: "how long a stop waits after that for calls in flight"},
 	{name: setLogLevel, kind: kindText, def: levelInfo, help: "least severe lines to log", oneOf: []string{"debug", levelInfo, "warn", "error"}},
 	{name: setLogFormat, kind: kindText, def: formatText, help: "form of the log on standard error", oneOf: []string{formatText, "json"}},

@@ -241,7 +241,6 @@ func TestWrongSettings(t *testing.T) {
 		{env: []string{"TOLLGATE_CLUSTER_KEY=two words"}, args: words("--id n1 --data-dir /d"), want: []string{"tollgate node: TOLLGATE_CLUSTER_KEY: must be one line of ASCII letters, digits and signs, without spaces"}},
 		{args: words("--id n1 --data-dir /d --cluster-key-file /nowhere"), want: []string{"tollgate node: --cluster-key-file /nowhere: no such file or directory"}},
 		{args: words("--id n1 --data-dir /d --lame-duck -1s"), want: []string{`tollgate node: invalid argument "-1s" for "--lame-duck" flag: must be a duration above 0, such as 500ms or 2s, is "-1s"`}},
-		{args: words("--id n1 --data-dir /d --bootstrap --join http://a:1"), want: []string{"tollgate node: --bootstrap and --join: a node founds a cluster or joins one; give only one of them"}},
 		{args: words("--id ../n1 --listen 0.0.0.0:1"), want: []string{
 			"tollgate node: the node's settings have 3 problems",
 			`  --id "../n1": must be 1 to 64 of A-Z a-z 0-9 . _ -`,

@@ -124,6 +124,7 @@ func TestCluster(t *testing.T) {
 	const form = "must be HOST:PORT, such as 10.0.0.5:7001"
 	run(t, []call{
 		{name: "status", do: "GET /v1/cluster", status: 200, want: statusJSON},
+		{name: "self", do: "GET /v1/cluster/self", status: 200, want: `{"id":"n1","clusterId":"c","fresh":false,"clusterAddress":"127.0.0.1:7001","adminAddress":"127.0.0.1:9001","proxyAddress":"127.0.0.1:8001"}`},
 		{name: "join", do: "POST /v1/cluster/join", body: joinBody, status: 200, want: statusJSON,
 			asked: "join {ID:n4 ClusterAddress:10.0.0.4:7001 AdminAddress:10.0.0.4:9001 ProxyAddress:node-4.example:8001 Voter:true}"},
 		{name: "join as nonvoter", do: "POST /v1/cluster/join", body: strings.Replace(joinBody, "{", `{"voter":false,`, 1), status: 200, want: statusJSON,

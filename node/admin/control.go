@@ -39,6 +39,8 @@ type Refusal = cluster.Refusal
 type Control interface {
 	// Cluster tells what this node knows; it needs no quorum.
 	Cluster(ctx context.Context) ClusterStatus
+	// Self tells what this node is; it needs no quorum.
+	Self() Self
 	// Join adds a member: reachability, non-voter, caught up, then voter. It
 	// is nil too when m was a member in this form before. m has no Problems.
 	Join(ctx context.Context, m NewMember) error

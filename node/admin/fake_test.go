@@ -43,6 +43,10 @@ func (f *fakeControl) note(ctx context.Context, format string, args ...any) erro
 
 func (f *fakeControl) Cluster(context.Context) ClusterStatus { return f.status }
 
+func (f *fakeControl) Self() Self {
+	return Self{ID: "n1", ClusterID: "c", ClusterAddress: "127.0.0.1:7001", AdminAddress: "127.0.0.1:9001", ProxyAddress: "127.0.0.1:8001"}
+}
+
 func (f *fakeControl) Join(ctx context.Context, m NewMember) error {
 	return f.note(ctx, "join %+v", m)
 }

@@ -45,6 +45,7 @@ func (s *server) routes() []route {
 	show := params{"deployed": boolean, "secrets": boolean}
 	return []route{
 		{method: http.MethodGet, path: "/v1/cluster", role: RoleRead, do: s.getCluster},
+		{method: http.MethodGet, path: SelfPath, role: RoleRead, nodes: true, do: s.getSelf},
 		{method: http.MethodPost, path: "/v1/cluster/join", role: RoleAdmin, nodes: true, timeout: s.JoinTimeout, do: s.join},
 		{method: http.MethodPost, path: "/v1/cluster/leave", role: RoleAdmin, do: s.leave},
 		{method: http.MethodPost, path: "/v1/cluster/transfer", role: RoleAdmin, do: s.transfer},

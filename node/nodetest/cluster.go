@@ -77,7 +77,8 @@ func (c *Cluster) Add(opts ...Option) *Node {
 		logger = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", id)
 	}
 	nd := &Node{ID: id, c: c, cfg: Config{
-		ID: id, DataDir: filepath.Join(c.t.TempDir(), id),
+		FoundingWait: time.Millisecond,
+		ID:           id, DataDir: filepath.Join(c.t.TempDir(), id),
 		Listen: FreeAddr(c.t), Admin: FreeAddr(c.t), Cluster: FreeAddr(c.t),
 		Logger: logger, Network: port{c.net, id},
 	}}
@@ -138,12 +139,27 @@ func (n *Node) Isolate() {
 	}
 }
 
+// Misdirect has the cluster address of one node lead to another.
+func (c *Cluster) Misdirect(from, to *Node) {
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	c.net.leads[from.ClusterAddr()] = to.ClusterAddr()
+}
+
 // Rejoin undoes Isolate.
 func (n *Node) Rejoin() {
 	for _, other := range n.c.Nodes {
 		n.c.net.mend(n.ID, other.ID)
 	}
 }
+
+// Move gives a node that is down other addresses.
+func (n *Node) Move() {
+	n.cfg.Listen, n.cfg.Admin, n.cfg.Cluster = FreeAddr(n.c.t), FreeAddr(n.c.t), FreeAddr(n.c.t)
+}
+
+// Config is what the node is started with the next time.
+func (n *Node) Config() *Config { return &n.cfg }
 
 // WaitReady waits until the node's /readyz would say 200.
 func (n *Node) WaitReady() {

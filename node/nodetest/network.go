@@ -12,12 +12,13 @@ import (
 type network struct {
 	mu    sync.Mutex
 	owner map[string]string // node by address
+	leads map[string]string // where an address leads to, if elsewhere
 	cut   map[[2]string]bool
 	conns map[*conn]struct{}
 }
 
 func newNetwork() *network {
-	return &network{owner: map[string]string{}, cut: map[[2]string]bool{}, conns: map[*conn]struct{}{}}
+	return &network{owner: map[string]string{}, leads: map[string]string{}, cut: map[[2]string]bool{}, conns: map[*conn]struct{}{}}
 }
 
 // port is the network as one node sees it; it implements cluster.Network.
@@ -40,6 +41,9 @@ func (p port) Listen(addr string) (net.Listener, error) {
 // Dial implements cluster.Network.
 func (p port) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	p.mu.Lock()
+	if there := p.leads[addr]; there != "" {
+		addr = there
+	}
 	to := p.owner[addr]
 	severed := p.cut[[2]string{p.node, to}]
 	p.mu.Unlock()
