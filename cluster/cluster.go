@@ -92,6 +92,7 @@ func Open(cfg Config) *Cluster {
 		leaderMoved: newSignal(), changes: make(chan struct{}, 1), stop: stop,
 	}
 	c.ledger = newLedger(cfg.ID, cfg.Store.Incarnation(), cfg.QuotaWait, cfg.Leases, c, m, systemClock())
+	registerMembership(cfg.Registerer, cfg.Transport, cfg.Store)
 	cfg.Store.ObserveQuota(c.ledger)
 	cfg.Store.CorrectClock(c.clockOffset)
 	c.ledger.start()

@@ -24,7 +24,7 @@ func testCluster(t *testing.T) *Cluster {
 	t.Helper()
 	s, tr := testStore(t, true)
 	c := Open(Config{
-		ID: "n1", Store: s, Transport: tr, QuotaWait: patience, Leases: strictly,
+		ID: "n1", Store: s, Transport: tr, QuotaWait: patience, Leases: strictly, Clock: time.Now,
 		Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler),
 	})
 	t.Cleanup(func() {

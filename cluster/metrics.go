@@ -5,9 +5,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tollgate/tollgate/store"
 )
 
-// metrics is what the cluster counts; every name begins with tollgate_quota_.
+// metrics is what the cluster counts of quotas; every name begins with
+// tollgate_quota_.
 type metrics struct {
 	local, replica                  *tally
 	strict, unavailable             prometheus.Counter
@@ -58,6 +61,20 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.strict, m.unavailable, m.entryFrames, m.waiting,
 	)
 	return m
+}
+
+// registerMembership registers what is counted of the nodes themselves.
+func registerMembership(reg prometheus.Registerer, t *Transport, s *store.Store) {
+	reg.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "tollgate_cluster_claims_total",
+			Help: "Connections of members of another cluster that took this node for one of theirs.",
+		}, t.claims.total),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "tollgate_raft_stalled_followers",
+			Help: "Members that answer this leader but take no log entries while the log grows; 0 on a node that does not lead.",
+		}, func() float64 { return float64(s.Stalled()) }),
+	)
 }
 
 // tally is a counter that many cores add to.

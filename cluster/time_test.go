@@ -1,8 +1,11 @@
 package cluster
 
 import (
+	"net"
 	"testing"
 	"time"
+
+	"github.com/tollgate/tollgate/store"
 )
 
 // TestMedianOffset: the time that a new leader begins its term with.
@@ -26,5 +29,25 @@ func TestMedianOffset(t *testing.T) {
 		if got := medianOffset(c.ahead); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
+	}
+}
+
+// TestClocksOfAMajority: without the clocks of a majority, no offset is known: a
+// leader that is cut off from them when its term begins must not stamp with its own.
+func TestClocksOfAMajority(t *testing.T) {
+	t.Parallel()
+	c := testCluster(t)
+	if offset, known := c.clockOffset(); offset != 0 || !known {
+		t.Errorf("alone: %v %v", offset, known)
+	}
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.Close()
+	// It cannot be committed without the new voter, but it counts at once.
+	_ = c.store.Add(store.Server{ID: "n2", Address: dead.Addr().String(), Voter: true}, 0)
+	if offset, known := c.clockOffset(); known {
+		t.Errorf("with one clock of two: %v", offset)
 	}
 }

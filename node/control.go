@@ -87,13 +87,16 @@ func (c control) DeleteDomain(ctx context.Context, key string, cond catalog.Prec
 }
 
 // change has the cluster make a change of the domains and, if it changes what
-// is live, returns once this node serves it so.
+// is live, returns once the members serve it so, as far as they answer.
 func (c control) change(ctx context.Context, cmd catalog.Command, live bool) (admin.Saved, error) {
 	done, err := c.n.cluster.Apply(ctx, store.Command{Kind: store.KindCatalog, Catalog: &cmd})
+	saved := admin.Saved{Revision: done.Revision, Serial: done.Serial}
 	if err == nil && live {
-		err = c.n.domains.await(ctx, done.Index)
+		if err = c.n.domains.await(ctx, done.Index); err == nil {
+			saved.Pending = c.n.cluster.AwaitServed(ctx, done.Index)
+		}
 	}
-	return admin.Saved{Revision: done.Revision, Serial: done.Serial}, err
+	return saved, err
 }
 
 // Quota implements admin.Control.

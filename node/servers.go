@@ -65,6 +65,7 @@ func (n *Node) makeProxy() (func(context.Context) error, error) {
 	var err error
 	n.proxy, err = proxy.New(proxy.Config{Quota: n.cluster, Logger: n.cfg.Logger, Registerer: n.registry})
 	n.domains = newDomains(n.store, n.proxy, n.cfg.Logger)
+	n.cluster.ServeBy(n.AwaitServed)
 	return nil, err
 }
 

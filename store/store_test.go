@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -507,5 +508,33 @@ func TestProgress(t *testing.T) {
 	p.Reach(7)
 	if !ended(five) || !ended(fiveToo) {
 		t.Error("at 7, waiting for 5 has ended for all")
+	}
+}
+
+// TestNoStampBeforeTheClocks: while a leader does not know what time it is for the
+// others, it proposes nothing; then it does.
+func TestNoStampBeforeTheClocks(t *testing.T) {
+	t.Parallel()
+	s := mustOpen(t, "n1", t.TempDir())
+	var known atomic.Bool
+	s.CorrectClock(func() (time.Duration, bool) { return time.Hour, known.Load() })
+	if err := s.Bootstrap(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the store leads", s.IsLeader)
+	last := s.raft.LastIndex()
+	for range 3 {
+		if _, err := s.Apply(t.Context(), Command{Kind: KindMember, Member: Member{ID: "n1"}}); !errors.Is(err, ErrNotLeader) {
+			t.Errorf("without a clock: %v", err)
+		}
+	}
+	if now := s.raft.LastIndex(); now != last {
+		t.Errorf("the log grew from %d to %d", last, now)
+	}
+	known.Store(true)
+	lead(t, s)
+	mustApply(t, s, Command{Kind: KindMember, Member: Member{ID: "n1"}})
+	if now := read(s, func(st *state) int64 { return st.quota.Now() }); now < time.Now().Add(time.Hour-time.Minute).UnixMilli() {
+		t.Errorf("it is %v", time.UnixMilli(now))
 	}
 }
