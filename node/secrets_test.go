@@ -157,8 +157,8 @@ func TestJoinByCertificate(t *testing.T) {
 		"another's":    {member(secret, "n8"), "POST", "/v1/cluster/join", 403, "the certificate is that of node n8: it cannot join n7"},
 		"foreign key":  {member(secret+"x", "n7"), "POST", "/v1/cluster/join", 401, "the other end has another cluster key"},
 		"of no node":   {selfSigned(t, "n7"), "POST", "/v1/cluster/join", 401, "the other end has another cluster key"},
-		"another call": {member(secret, "n7"), "GET", "/v1/cluster", 401, "the certificate of node n7 is good for joining only"},
-		"leaving":      {member(secret, "n7"), "POST", "/v1/cluster/leave", 401, "the certificate of node n7 is good for joining only"},
+		"another call": {member(secret, "n7"), "GET", "/v1/cluster", 401, "the certificate of node n7 is not enough"},
+		"leaving":      {member(secret, "n7"), "POST", "/v1/cluster/leave", 401, "the certificate of node n7 is not enough"},
 	} {
 		if r := securely(t, showing(t, who.cert), n, "", who.method, who.path, body); r.status != who.status || !r.says(who.says) {
 			t.Errorf("%s: %v, want %d %s", name, r, who.status, who.says)

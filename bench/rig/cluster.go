@@ -188,7 +188,7 @@ func (c *Cluster) newNode(i int) (*Node, error) {
 		"--listen", n.listen, "--admin", n.admin, "--cluster", n.peers, "--log-level", "warn"}
 	switch {
 	case i == 0:
-		n.args = append(n.args, "--bootstrap")
+		n.args = append(n.args, "--bootstrap", "--founding-wait", "10ms") // nobody can miss it
 	case n.Voter:
 		n.args = append(n.args, "--join", "http://"+c.Nodes[0].admin)
 	default:

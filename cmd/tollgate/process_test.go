@@ -151,7 +151,7 @@ func run3(t *testing.T) *processes {
 		p.args = []string{"node", "--id", p.id, "--data-dir", filepath.Join(dir, p.id),
 			"--listen", p.listen, "--admin", p.admin, "--cluster", p.peers}
 		if i == 0 {
-			p.args = append(p.args, "--bootstrap")
+			p.args = append(p.args, "--bootstrap", "--founding-wait", "10ms")
 		} else {
 			p.args = append(p.args, "--join", "http://"+c.all[0].admin)
 		}

@@ -17,7 +17,6 @@ const defaultReadyTimeout = 3 * time.Second
 
 func (a *app) readyCommand() *cobra.Command {
 	var f nodeFlags
-	var alive bool
 	cmd := &cobra.Command{
 		Use:   "ready",
 		Short: "Tell whether a node is ready, for health checks",
@@ -30,11 +29,7 @@ func (a *app) readyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			path := "/readyz"
-			if alive {
-				path = "/healthz"
-			}
-			checks, ready, err := c.ready(cmd.Context(), path)
+			checks, ready, err := c.ready(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -48,15 +43,14 @@ func (a *app) readyCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd, defaultReadyTimeout)
-	cmd.Flags().BoolVar(&alive, "alive", false, "ask only whether it is alive, ready or not")
 	return cmd
 }
 
 // ready asks the first node that can be reached.
-func (c *client) ready(ctx context.Context, path string) (checks []byte, ready bool, err error) {
+func (c *client) ready(ctx context.Context) (checks []byte, ready bool, err error) {
 	var errs []string
 	for _, base := range c.urls {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
 		if err != nil {
 			return nil, false, usagef("--admin-url %s: %w", base, err)
 		}

@@ -49,6 +49,7 @@ func TestDefaults(t *testing.T) {
 	want.LeaseTime, want.LongLeaseTime, want.MinLease = 200*time.Millisecond, 2*time.Second, 16
 	check(t, got, want)
 	if defaultQuotaWait != node.DefaultQuotaWait || defaultDrainTimeout != node.DefaultDrainTimeout ||
+		defaultFoundingWait != node.DefaultFoundingWait || defaultDiskTimeout != node.DefaultDiskTimeout ||
 		defaultLeaseTime != node.DefaultLeaseTime || defaultLongLeaseTime != node.DefaultLongLeaseTime || defaultMinLease != quota.DefaultMinLease {
 		t.Error("the defaults of command and node differ")
 	}
@@ -74,7 +75,7 @@ var everything = map[string]string{
 	"id": "n1", "data-dir": "/d", "listen": "127.0.0.1:1", "admin": "127.0.0.1:2", "cluster": "127.0.0.1:3",
 	"advertise-listen": "h:1", "advertise-admin": "h:2", "advertise-cluster": "h:3",
 	"join": "https://a:1,https://b:2", "nonvoter": "true",
-	"admin-token-file": "/t", "admin-tls-cert": "/c", "admin-tls-key": "/k", "admin-ca": "/a", "lame-duck": "4s",
+	"admin-token-file": "/t", "admin-tls-cert": "/c", "admin-tls-key": "/k", "admin-ca": "/a", "lame-duck": "4s", "founding-wait": "9s", "disk-timeout": "8s",
 	"quota-wait": "3s", "lease-time": "5s", "long-lease-time": "6s", "min-lease": "7", "drain-timeout": "1m", "log-level": "debug", "log-format": "json",
 }
 
@@ -109,7 +110,7 @@ func TestEverySource(t *testing.T) {
 				ID: "n1", DataDir: "/d", Listen: "127.0.0.1:1", Admin: "127.0.0.1:2", Cluster: "127.0.0.1:3",
 				AdvertiseListen: "h:1", AdvertiseAdmin: "h:2", AdvertiseCluster: "h:3",
 				Join: []string{"https://a:1", "https://b:2"}, Nonvoter: true, ClusterKey: secret32,
-				AdminTokenFile: "/t", AdminTLSCert: "/c", AdminTLSKey: "/k", AdminCA: "/a", LameDuck: 4 * time.Second,
+				AdminTokenFile: "/t", AdminTLSCert: "/c", AdminTLSKey: "/k", AdminCA: "/a", LameDuck: 4 * time.Second, FoundingWait: 9 * time.Second, DiskTimeout: 8 * time.Second,
 				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, LongLeaseTime: 6 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
 			})
 			if !got.Logger.Enabled(t.Context(), slog.LevelDebug) {
@@ -206,7 +207,7 @@ func TestWrongSettings(t *testing.T) {
 	list := config("- a\n")
 	broken := config("id: \"n1\n")
 	two := config("id: n1\n---\nid: n2\n")
-	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, cluster-key-file, admin-token-file, admin-tls-cert, admin-tls-key, admin-ca, quota-wait, lease-time, long-lease-time, min-lease, lame-duck, drain-timeout, log-level, log-format"
+	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, cluster-key-file, admin-token-file, admin-tls-cert, admin-tls-key, admin-ca, quota-wait, lease-time, long-lease-time, min-lease, lame-duck, founding-wait, disk-timeout, drain-timeout, log-level, log-format"
 	for _, c := range []struct {
 		env  []string
 		args []string

@@ -116,7 +116,7 @@ func (s *server) permit(r *http.Request, needed Role, nodes bool) error {
 	case caller.Role.allows(needed), caller.Role == roleNode && nodes:
 		return nil
 	case caller.Role == roleNode:
-		return unauthorized("this needs a token: the certificate of node " + caller.Name + " is good for joining only")
+		return unauthorized("this needs a token: the certificate of node " + caller.Name + " is not enough")
 	}
 	return refusal(http.StatusForbidden, "this needs the role %s; the token of %s has the role %s", needed, caller.Name, caller.Role)
 }

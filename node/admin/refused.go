@@ -94,9 +94,10 @@ func (r *refusals) note(remote string, err error) time.Duration {
 	s.last = now
 	s.unlogged++
 	switch rest := refusalLogPause - now.Sub(s.logged); {
+	case s.pending: // the line to come counts this one too
 	case rest <= 0:
 		r.log(s, at, now, err)
-	case !s.pending:
+	default:
 		s.pending = true
 		time.AfterFunc(rest, func() {
 			r.mu.Lock()

@@ -80,10 +80,13 @@ func (c *Cluster) Add(opts ...Option) *Node {
 		FoundingWait: time.Millisecond,
 		ID:           id, DataDir: filepath.Join(c.t.TempDir(), id),
 		Listen: FreeAddr(c.t), Admin: FreeAddr(c.t), Cluster: FreeAddr(c.t),
-		Logger: logger, Network: port{c.net, id},
+		Logger: logger,
 	}}
 	for _, o := range opts {
 		o(&nd.cfg)
+	}
+	if nd.ID = nd.cfg.ID; nd.cfg.Network == nil {
+		nd.cfg.Network = port{c.net, nd.ID}
 	}
 	c.Nodes = append(c.Nodes, nd)
 	return nd

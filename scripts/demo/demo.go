@@ -100,17 +100,14 @@ func (d *demo) prepare(opts options) error {
 
 // start brings the cluster up, and the domain to every node.
 func (d *demo) start(ctx context.Context) error {
-	// The founder first: the others would only ask in vain until it is ready.
-	for _, group := range [][]*node{d.nodes[:1], d.nodes[1:]} {
-		for _, n := range group {
-			if err := n.start(d.binary, d.exits); err != nil {
-				return err
-			}
+	for _, n := range d.nodes {
+		if err := n.start(d.binary, d.exits); err != nil {
+			return err
 		}
-		for _, n := range group {
-			if err := d.await(ctx, n, "to be ready", func(ctx context.Context) error { return d.client.ready(ctx, n) }); err != nil {
-				return err
-			}
+	}
+	for _, n := range d.nodes {
+		if err := d.await(ctx, n, "to be ready", func(ctx context.Context) error { return d.client.ready(ctx, n) }); err != nil {
+			return err
 		}
 	}
 	for _, n := range d.nodes {

@@ -33,10 +33,14 @@ type node struct {
 	done chan struct{} // closed once the process has ended
 }
 
-// newNodes lays out the nodes: the first founds the cluster, the others join
-// through it.
+// newNodes lays out the nodes. All have the same command line but for their own name
+// and addresses: they find each other, and the first of them founds the cluster.
 func newNodes(base basePort, dir string) []*node {
 	nodes := make([]*node, nodeCount)
+	var all []string
+	for i := range nodes {
+		all = append(all, "http://"+base.at(aboveAdmin+i+1))
+	}
 	for i := range nodes {
 		number := i + 1
 		id := fmt.Sprintf("n%d", number)
@@ -46,12 +50,8 @@ func newNodes(base basePort, dir string) []*node {
 			admin: "http://" + base.at(aboveAdmin+number),
 			log:   filepath.Join(dir, id+".log"),
 			args: []string{"node", "--id", id, "--data-dir", filepath.Join(dir, id),
-				"--listen", base.at(aboveProxy + number), "--admin", base.at(aboveAdmin + number), "--cluster", base.at(aboveCluster + number)},
-		}
-		if i == 0 {
-			n.args = append(n.args, "--bootstrap")
-		} else {
-			n.args = append(n.args, "--join", nodes[0].admin)
+				"--listen", base.at(aboveProxy + number), "--admin", base.at(aboveAdmin + number), "--cluster", base.at(aboveCluster + number),
+				"--bootstrap", "--join", strings.Join(all, ",")},
 		}
 		nodes[i] = n
 	}

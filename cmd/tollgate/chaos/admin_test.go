@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	nodes "github.com/tollgate/tollgate/node"
 )
 
 // adminClient calls the admin API, a connection a call: each finds the node as
@@ -25,8 +27,20 @@ const leaderPatience = 2500 * time.Millisecond
 // adminPatience is above what the nodes themselves bound.
 const adminPatience = 45 * time.Second
 
-func newAdminClient(token string) adminClient {
-	return adminClient{&http.Client{Timeout: adminPatience, Transport: &http.Transport{DisableKeepAlives: true}}, token}
+func newAdminClient(secret string) (adminClient, error) {
+	trust, err := nodes.AdminTrust("", secret)
+	if err != nil {
+		return adminClient{}, err
+	}
+	return adminClient{&http.Client{Timeout: adminPatience, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust}}, secret}, nil
+}
+
+// url is the admin URL at an address.
+func (c adminClient) url(addr string) string {
+	if c.token != "" {
+		return "https://" + addr
+	}
+	return "http://" + addr
 }
 
 // refusal is an answer other than 200.
@@ -42,7 +56,7 @@ func (r *refusal) Error() string {
 // do makes a call of a node's admin API and decodes what it answers into v,
 // unless that is nil.
 func (c adminClient) do(n *node, method, path string, body []byte, v any) error {
-	req, err := http.NewRequest(method, "http://"+n.at.admin+path, bytes.NewReader(body))
+	req, err := http.NewRequest(method, c.url(n.at.admin)+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type cluster struct {
 	net    network
 	binary string
 	dir    string // of data and logs; kept if the test fails
-	token  string
+	secret string // cluster key and admin token; empty where the network is loopback
 	admin  adminClient
 	nodes  []*node
 
@@ -68,23 +68,23 @@ func startCluster(t testing.TB, binary string, net network, n int) *cluster {
 	c := &cluster{t: t, net: net, binary: binary, dir: dir}
 	t.Cleanup(c.close)
 	if net.secured() {
-		c.token = strings.Repeat("chaos", 8) // no secret: it is the network that keeps others out
+		c.secret = strings.Repeat("chaos", 8) // no secret: it is the network that keeps others out
 	}
-	c.admin = newAdminClient(c.token)
+	if c.admin, err = newAdminClient(c.secret); err != nil {
+		t.Fatal(err)
+	}
 	for i := range n {
 		c.nodes = append(c.nodes, c.layOut(i, n))
 	}
 	net.origin(func(i int) int { return c.nodes[i].pid() })
-	for _, group := range [][]*node{c.nodes[:1], c.nodes[1:]} {
-		for _, nd := range group {
-			if err := nd.start(); err != nil {
-				t.Fatal(err)
-			}
+	for _, nd := range c.nodes {
+		if err := nd.start(); err != nil {
+			t.Fatal(err)
 		}
-		for _, nd := range group {
-			if err := c.await(nd.id+" is ready", healPatience, nd.ready); err != nil {
-				t.Fatal(err)
-			}
+	}
+	for _, nd := range c.nodes {
+		if err := c.await(nd.id+" is ready", healPatience, nd.ready); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if err := c.healed(healPatience); err != nil {
@@ -103,30 +103,27 @@ func (c *cluster) layOut(i, n int) *node {
 		"--listen", nd.at.listen, "--admin", nd.at.admin, "--cluster", nd.at.cluster, "--advertise-cluster", nd.at.advertise,
 		"--quota-wait", quotaWait.String(), "--drain-timeout", "5s",
 	}
-	if c.token != "" {
-		file := filepath.Join(c.dir, "token")
-		if err := os.WriteFile(file, []byte(c.token+"\n"), 0o600); err != nil {
-			c.t.Fatal(err)
-		}
-		nd.args = append(nd.args, "--token-file", file)
+	if c.secret != "" {
+		nd.args = append(nd.args,
+			"--cluster-key-file", c.secretFile("cluster.key", c.secret),
+			"--admin-token-file", c.secretFile("admin.tokens", "admin chaos "+c.secret))
 	}
-	if i == 0 {
-		nd.args = append(nd.args, "--bootstrap")
-		return nd
-	}
-	var others []string
+	var all []string
 	for o := range n {
-		if o != i {
-			others = append(others, "http://"+c.net.place(o).admin)
-		}
+		all = append(all, c.admin.url(c.net.place(o).admin))
 	}
-	nd.args = append(nd.args, "--join", strings.Join(others, ","))
+	nd.args = append(nd.args, "--bootstrap", "--join", strings.Join(all, ","))
 	return nd
 }
 
-// founder reports whether the node is the one started with --bootstrap, which
-// no command line makes return after it has left.
-func (n *node) founder() bool { return n.i == 0 }
+// secretFile writes a file that only its owner reads.
+func (c *cluster) secretFile(name, content string) string {
+	file := filepath.Join(c.dir, name)
+	if err := os.WriteFile(file, []byte(content+"\n"), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	return file
+}
 
 // start runs the node's command line.
 func (n *node) start() error {

@@ -84,9 +84,6 @@ func (s *strikes) aim(f fault) strike {
 		if leader := s.c.leader(); f.leader && leader != nil {
 			st.node = leader
 		}
-		if f.kind == replaced && st.node.founder() {
-			st.node = s.c.nodes[1] // with --bootstrap and no data it would found another cluster
-		}
 		st.node.fault.Lock()
 		st.wasLeader = st.node == s.c.leader()
 		if !f.leader || st.wasLeader || f.kind == replaced {
@@ -220,12 +217,6 @@ func (s *strikes) leaveAndReturn(st strike) error {
 	}
 	if err := n.start(); err != nil {
 		return err
-	}
-	if n.founder() {
-		self := map[string]any{"id": n.id, "clusterAddress": n.at.advertise, "adminAddress": n.at.admin, "proxyAddress": n.at.listen, "voter": true}
-		if err := s.c.change(via, "/v1/cluster/join", self, healPatience); err != nil {
-			return err
-		}
 	}
 	return s.c.healed(healPatience)
 }
