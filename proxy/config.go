@@ -97,8 +97,29 @@ func (c *Config) settle() error {
 	if c.Registerer == nil {
 		c.Registerer = prometheus.NewRegistry()
 	}
+	for _, p := range c.OutOfBounds() {
+		errs = append(errs, p)
+	}
+	return errors.Join(errs...)
+}
+
+// OutOfBounds is a setting that no Proxy can have.
+type OutOfBounds struct {
+	// Setting is its name in Config.
+	Setting string
+	// Value is what it is, Low and High are its bounds.
+	Value, Low, High any
+}
+
+func (p *OutOfBounds) Error() string {
+	return fmt.Sprintf("%s is %v: it must be between %v and %v", p.Setting, p.Value, p.Low, p.High)
+}
+
+// OutOfBounds puts in the defaults and lists what is out of bounds.
+func (c *Config) OutOfBounds() []*OutOfBounds {
 	const kib, mib, gib = 1 << 10, 1 << 20, 1 << 30
-	errs = append(errs,
+	var all []*OutOfBounds
+	for _, p := range []*OutOfBounds{
 		settle("MaxConns", &c.MaxConns, 10_000, 1, 1_000_000),
 		settle("MaxConnsPerClient", &c.MaxConnsPerClient, max(1, c.MaxConns/2), 1, 1_000_000),
 		settle("MaxCallsPerClient", &c.MaxCallsPerClient, 1_000, 1, 1_000_000),
@@ -116,17 +137,21 @@ func (c *Config) settle() error {
 		settle("UpstreamConnectTimeout", &c.UpstreamConnectTimeout, 5*time.Second, time.Millisecond, time.Minute),
 		settle("UpstreamTimeout", &c.UpstreamTimeout, 30*time.Second, 10*time.Millisecond, time.Hour),
 		settle("UpstreamIdleTimeout", &c.UpstreamIdleTimeout, 4*time.Second, 10*time.Millisecond, 10*time.Minute),
-	)
-	return errors.Join(errs...)
+	} {
+		if p != nil {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // settle gives one setting its default or says that it is out of bounds.
-func settle[T int | int64 | time.Duration](name string, v *T, preset, low, high T) error {
+func settle[T int | int64 | time.Duration](name string, v *T, preset, low, high T) *OutOfBounds {
 	if *v == 0 {
 		*v = preset
 	}
 	if *v < low || *v > high {
-		return fmt.Errorf("%s is %v: it must be between %v and %v", name, *v, low, high)
+		return &OutOfBounds{name, *v, low, high}
 	}
 	return nil
 }
