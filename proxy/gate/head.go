@@ -27,7 +27,10 @@ func (h *Head) Scan(data []byte) (end int, err error) {
 		i := bytes.IndexByte(data[h.seen:], '\n')
 		if i < 0 {
 			h.seen = len(data)
-			return 0, h.checkFirst(data)
+			if h.FirstLine == 0 && h.Start < len(data) && !beginsMethod(data[h.Start]) && data[h.Start] != '\r' {
+				return 0, badRequestLine
+			}
+			return 0, nil
 		}
 		i += h.seen
 		if i == 0 || data[i-1] != '\r' {
@@ -36,6 +39,8 @@ func (h *Head) Scan(data []byte) (end int, err error) {
 		empty := i-1 == h.line
 		h.seen, h.line = i+1, i+1
 		switch {
+		case !empty && h.FirstLine == 0 && !beginsMethod(data[h.Start]):
+			return 0, badRequestLine
 		case !empty && h.FirstLine == 0:
 			h.FirstLine = i + 1
 		case empty && h.FirstLine == 0:
@@ -46,17 +51,7 @@ func (h *Head) Scan(data []byte) (end int, err error) {
 	}
 }
 
-// checkFirst refuses at once what cannot become a request line, such as a TLS
-// handshake.
-func (h *Head) checkFirst(data []byte) error {
-	if h.FirstLine > 0 || h.Start == len(data) {
-		return nil
-	}
-	if c := data[h.Start]; c != '\r' && !header.IsToken(data[h.Start:h.Start+1]) {
-		return badRequestLine
-	}
-	return nil
-}
+func beginsMethod(c byte) bool { return header.IsToken([]byte{c}) }
 
 // Cut takes a head apart at the spaces of its request line, of which there are
 // exactly two. head begins with that line; ok is false when it has no such form.
