@@ -49,8 +49,10 @@ type Config struct {
 	// answers 50200.
 	MaxRequestBody, MaxResponseBody int
 	// BodyMemory is bytes of memory that the bodies of all requests may hold, 1
-	// MiB to 1 TiB; 256 MiB. Those of one client may hold an eighth of it. A
-	// call whose body needs more is answered 50301.
+	// MiB to 1 TiB; 256 MiB. Those of one client may hold an eighth of it. Each
+	// that is waited for counts body.Overhead besides what has come of it; one
+	// that fits into its connection's buffer, a few KiB, does not count. A call
+	// whose body needs more is answered 50301.
 	BodyMemory int64
 
 	// HeaderTimeout is how long a request's header may take, 10 ms to 10 min;

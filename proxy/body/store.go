@@ -18,6 +18,10 @@ const (
 	smallPieces = 4
 )
 
+// Overhead is what a body that is waited for counts besides its pieces: about
+// what its connection and call need, so that they have their bound too.
+const Overhead = 16 << 10
+
 // Store holds the bodies of a process.
 type Store struct {
 	budget       *Budget
@@ -42,6 +46,9 @@ type Held struct {
 // Collect reads a body to its end. A piece is taken when there is data for it,
 // never before. Whatever the error, Release gives the pieces back.
 func (h *Held) Collect(s *Store, a Account, r *Reader) error {
+	if !a.Take(Overhead) {
+		return ErrNoMemory
+	}
 	h.store, h.account = s, a
 	var piece []byte // of the last one, what is free
 	for {
@@ -101,6 +108,7 @@ func (h *Held) Release() {
 		m.give(p)
 		h.account.Give(m.size)
 	}
+	h.account.Give(Overhead)
 	clear(h.Pieces)
 	*h = Held{Pieces: h.Pieces[:0]}
 }

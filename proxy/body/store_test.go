@@ -55,11 +55,11 @@ func TestCollect(t *testing.T) {
 		if got := bytes.Join(h.Pieces, nil); !bytes.Equal(got, data) {
 			t.Errorf("%d bytes: held %d others", length, len(got))
 		}
-		held := 0
+		held := Overhead
 		for i := range h.Pieces {
 			held += s.memory(i).size
 		}
-		if b.Held() != int64(held) || held-length >= LargePiece {
+		if b.Held() != int64(held) || held-length >= Overhead+LargePiece {
 			t.Errorf("%d bytes: %d counted, %d held", length, b.Held(), held)
 		}
 		h.Release()
@@ -69,7 +69,7 @@ func TestCollect(t *testing.T) {
 	}
 	var r Reader
 	r.Start(&script{step: 1}, 10, Limits{})
-	if err := h.Collect(s, b.Of(alice), &r); err == nil || b.Held() != 0 {
+	if err := h.Collect(s, b.Of(alice), &r); err == nil || b.Held() != Overhead {
 		t.Errorf("nothing came: %v, %d held", err, b.Held())
 	}
 	h.Release()
