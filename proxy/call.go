@@ -34,6 +34,7 @@ func (p *Proxy) begin(ctx *fasthttp.RequestCtx) *call {
 	c.Ctx = ctx
 	c.conn = ctx.Conn().(*clientConn)
 	c.conn.unserved = false
+	c.conn.readPace = pace{timeout: p.cfg.WriteTimeout}
 	c.conn.client.calls.Add(1)
 	return c
 }

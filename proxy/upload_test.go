@@ -490,3 +490,20 @@ func TestBuffersAreKept(t *testing.T) {
 		}
 	}
 }
+
+// TestReadingPace: over all writes of an answer, a client that hardly reads is
+// given up, and one that has read a lot may pause.
+func TestReadingPace(t *testing.T) {
+	g := newGateway(t, nil)
+	for moved, want := range map[int64]bool{100: false, 1 << 20: true} {
+		near, far := net.Pipe()
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		c := newClientConn(near, newListener(nil, g.Proxy))
+		c.readPace = pace{timeout: patience, moved: moved, waited: 11 * time.Second}
+		if _, err := c.Write([]byte("x")); (err == nil) != want {
+			t.Errorf("%d bytes in 11 s: %v", moved, err)
+		}
+		_ = near.Close()
+		_ = far.Close()
+	}
+}
