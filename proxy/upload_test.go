@@ -320,7 +320,7 @@ func TestTargets(t *testing.T) {
 
 // each is what 100 KiB of a longer body hold, and what a client may hold where
 // the memory for all is eight times that.
-const each = body.Overhead + 4*body.SmallPiece + body.LargePiece
+const each = body.Overhead + 2*body.SmallPiece + 2*body.LargePiece
 
 // TestBodyMemory: all bodies together, and those of one client, hold so much
 // and no more: 50301, and the memory is free afterwards.
