@@ -90,6 +90,9 @@ var signedFields = func() string {
 var paths = []struct{ name, request, end string }{
 	{"plain", "GET /plain/members/1?x=1" + usual, "\r\n\r\nok"},
 	{"quota", "GET /quota/members/1?x=1" + usual, "\r\n\r\nok"},
+	{"body", "POST /quota/members HTTP/1.1\r\nContent-Length: 5" + usual[len(" HTTP/1.1"):] + "hello", "\r\n\r\nok"},
+	{"chunked body", "POST /quota/members HTTP/1.1\r\nTransfer-Encoding: chunked" + usual[len(" HTTP/1.1"):] + "5;a=b\r\nhello\r\n0\r\nT: x\r\n\r\n", "\r\n\r\nok"},
+	{"unwanted body", "POST /nope/members HTTP/1.1\r\nContent-Length: 5" + usual[len(" HTTP/1.1"):] + "hello", `"isSuccessful":false}}`},
 	{"encoded", "GET /quota/members/%ea%b0%80" + usual, "\r\n\r\nok"},
 	{"full", "GET /full/members/1?x=1" + signedFields + usual[len(" HTTP/1.1\r\n"):], "\r\n\r\nok"},
 	{"pre API", "GET /preapi/members/1?x=1" + usual, "\r\n\r\nok"},

@@ -8,17 +8,19 @@ import (
 
 // Keys of log lines.
 const (
-	keyCause    = "cause"
-	keyCode     = "code"
-	keyDomain   = "domain"
-	keyEndpoint = "endpoint"
-	keyError    = "error"
-	keyMaxConns = "maxConns"
-	keyMethod   = "method"
-	keyPanic    = "panic"
-	keyStack    = "stack"
-	keyStatus   = "status"
-	keyTook     = "took"
+	keyAddress     = "address"
+	keyCause       = "cause"
+	keyCode        = "code"
+	keyDomain      = "domain"
+	keyEndpoint    = "endpoint"
+	keyError       = "error"
+	keyMaxConns    = "maxConns"
+	keyMaxEach     = "maxConnsPerClient"
+	keyMethod      = "method"
+	keyPanic       = "panic"
+	keyStack       = "stack"
+	keyStatus      = "status"
+	keyTookSeconds = "tookSeconds"
 )
 
 // debugLogger is fasthttp's logger: what it has to say concerns one client.

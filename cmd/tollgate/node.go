@@ -135,6 +135,14 @@ func nodeConfig(v *viper.Viper) (node.Config, error) {
 		FoundingWait:     v.GetDuration(setFoundingWait),
 		DiskTimeout:      v.GetDuration(setDiskTimeout),
 		DrainTimeout:     v.GetDuration(setDrain),
+		Clients: node.ClientLimits{
+			MaxConns:          v.GetInt(setMaxConns),
+			MaxConnsPerClient: v.GetInt(setMaxConnsPerClient),
+			MaxCallsPerClient: v.GetInt(setMaxCallsPerClient),
+			MaxRequestBody:    sizeOf(v, setMaxRequestBody),
+			BodyMemory:        sizeOf(v, setBodyMemory),
+			BodyTimeout:       v.GetDuration(setBodyTimeout),
+		},
 	}
 	var err error
 	if key := v.GetString(clusterKey); key != "" {

@@ -76,7 +76,9 @@ var everything = map[string]string{
 	"advertise-listen": "h:1", "advertise-admin": "h:2", "advertise-cluster": "h:3",
 	"join": "https://a:1,https://b:2", "nonvoter": "true",
 	"admin-token-file": "/t", "admin-tls-cert": "/c", "admin-tls-key": "/k", "admin-ca": "/a", "lame-duck": "4s", "founding-wait": "9s", "disk-timeout": "8s",
-	"quota-wait": "3s", "lease-time": "5s", "long-lease-time": "6s", "min-lease": "7", "drain-timeout": "1m", "log-level": "debug", "log-format": "json",
+	"quota-wait": "3s", "lease-time": "5s", "long-lease-time": "6s", "min-lease": "7", "drain-timeout": "1m",
+	"max-conns": "500", "max-conns-per-client": "50", "max-calls-per-client": "5", "max-request-body": "2KiB", "body-memory": "33554432", "body-timeout": "7s",
+	"log-level": "debug", "log-format": "json",
 }
 
 // TestEverySource: each setting can come from flags, from the environment and
@@ -112,6 +114,7 @@ func TestEverySource(t *testing.T) {
 				Join: []string{"https://a:1", "https://b:2"}, Nonvoter: true, ClusterKey: secret32,
 				AdminTokenFile: "/t", AdminTLSCert: "/c", AdminTLSKey: "/k", AdminCA: "/a", LameDuck: 4 * time.Second, FoundingWait: 9 * time.Second, DiskTimeout: 8 * time.Second,
 				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, LongLeaseTime: 6 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
+				Clients: node.ClientLimits{MaxConns: 500, MaxConnsPerClient: 50, MaxCallsPerClient: 5, MaxRequestBody: 2048, BodyMemory: 32 << 20, BodyTimeout: 7 * time.Second},
 			})
 			if !got.Logger.Enabled(t.Context(), slog.LevelDebug) {
 				t.Error("the logger is not at debug")
@@ -207,7 +210,7 @@ func TestWrongSettings(t *testing.T) {
 	list := config("- a\n")
 	broken := config("id: \"n1\n")
 	two := config("id: n1\n---\nid: n2\n")
-	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, cluster-key-file, admin-token-file, admin-tls-cert, admin-tls-key, admin-ca, quota-wait, lease-time, long-lease-time, min-lease, lame-duck, founding-wait, disk-timeout, drain-timeout, log-level, log-format"
+	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, cluster-key-file, admin-token-file, admin-tls-cert, admin-tls-key, admin-ca, quota-wait, lease-time, long-lease-time, min-lease, lame-duck, founding-wait, disk-timeout, drain-timeout, max-conns, max-conns-per-client, max-calls-per-client, max-request-body, body-memory, body-timeout, log-level, log-format"
 	for _, c := range []struct {
 		env  []string
 		args []string
@@ -242,6 +245,8 @@ func TestWrongSettings(t *testing.T) {
 		{env: []string{"TOLLGATE_CLUSTER_KEY=two words"}, args: words("--id n1 --data-dir /d"), want: []string{"tollgate node: TOLLGATE_CLUSTER_KEY: must be one line of ASCII letters, digits and signs, without spaces"}},
 		{args: words("--id n1 --data-dir /d --cluster-key-file /nowhere"), want: []string{"tollgate node: --cluster-key-file /nowhere: no such file or directory"}},
 		{args: words("--id n1 --data-dir /d --lame-duck -1s"), want: []string{`tollgate node: invalid argument "-1s" for "--lame-duck" flag: must be a duration above 0, such as 500ms or 2s, is "-1s"`}},
+		{args: words("--body-memory 1.5GiB"), want: []string{`tollgate node: invalid argument "1.5GiB" for "--body-memory" flag: must be bytes, or a size such as 64KiB or 10MiB, is "1.5GiB"`}},
+		{args: words("--id n1 --data-dir /d --max-request-body 9000000TiB"), want: []string{`tollgate node: invalid argument "9000000TiB" for "--max-request-body" flag: must be bytes, or a size such as 64KiB or 10MiB, is "9000000TiB"`}},
 		{args: words("--id ../n1 --listen 0.0.0.0:1"), want: []string{
 			"tollgate node: the node's settings have 3 problems",
 			`  --id "../n1": must be 1 to 64 of A-Z a-z 0-9 . _ -`,

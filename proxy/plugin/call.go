@@ -13,9 +13,8 @@ import (
 // Call is one client's request on its way through the steps. It is reused:
 // nothing of it may be kept when a step returns.
 type Call struct {
-	// Ctx holds the answer, and from Chain.Finish on the request's body. What
-	// the client sent besides is in Request: fasthttp's own form of it has
-	// trailers merged into the header.
+	// Ctx holds the answer, and nothing of the request: that is in Request, and
+	// from Chain.Finish on its body in Upstream.
 	Ctx *fasthttp.RequestCtx
 	// Client is the address the client connected from, IPv4 as IPv4; the zero
 	// Addr where it is not known.

@@ -31,7 +31,6 @@ func buildHTTPProxy(env *Env, _ *catalog.Domain) (Step, error) {
 }
 
 func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
-	c.Upstream.Body = c.Ctx.Request.Body()
 	start := time.Now()
 	retried, err := p.server.Do(&c.Upstream, &c.Ctx.Response)
 	if retried {

@@ -76,7 +76,9 @@ func (s *Server) attempt(req *Request, resp *fasthttp.Response, deadline time.Ti
 func (s *Server) exchange(c *conn, req *Request, resp *fasthttp.Response) (answered, keep bool, err error) {
 	w := s.pool.AcquireWriter(c)
 	_, _ = w.Write(req.head) // a bufio.Writer keeps its error for Flush
-	_, _ = w.Write(req.Body)
+	for _, piece := range req.Body {
+		_, _ = w.Write(piece)
+	}
 	sendErr := w.Flush()
 	s.pool.ReleaseWriter(w)
 

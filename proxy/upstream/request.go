@@ -25,7 +25,8 @@ type Request struct {
 	// not sent.
 	Client, Scheme string
 	Host           []byte
-	Body           []byte
+	// Body is the body in pieces, none of them empty.
+	Body [][]byte
 	// Framed sends a Content-Length for an empty body too.
 	Framed bool
 	// Once keeps a GET or HEAD from being sent a second time.
@@ -73,10 +74,18 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 		dst = append(dst, r.Host...)
 		dst = append(dst, "\r\n"...)
 	}
-	if len(r.Body) > 0 || r.Framed || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
+	length := r.bodyLength()
+	if length > 0 || r.Framed || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
 		dst = append(dst, "Content-Length: "...)
-		dst = strconv.AppendInt(dst, int64(len(r.Body)), 10)
+		dst = strconv.AppendInt(dst, length, 10)
 		dst = append(dst, "\r\n"...)
 	}
 	return append(dst, "\r\n"...)
+}
+
+func (r *Request) bodyLength() (n int64) {
+	for _, piece := range r.Body {
+		n += int64(len(piece))
+	}
+	return n
 }
