@@ -93,7 +93,7 @@ var paths = []struct{ name, request, end string }{
 	{"encoded", "GET /quota/members/%ea%b0%80" + usual, "\r\n\r\nok"},
 	{"full", "GET /full/members/1?x=1" + signedFields + usual[len(" HTTP/1.1\r\n"):], "\r\n\r\nok"},
 	{"pre API", "GET /preapi/members/1?x=1" + usual, "\r\n\r\nok"},
-	{"preflight", "OPTIONS /full/members/1 HTTP/1.1\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: x-a\r\nOrigin: https://a.example" + usual[len(" HTTP/1.1"):], "Max-Age: 600\r\n\r\n"},
+	{"preflight", "OPTIONS /full/members/1 HTTP/1.1\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: x-a\r\nOrigin: https://a.example" + usual[len(" HTTP/1.1"):], " GMT\r\n\r\n"},
 	{"wrongly signed", "GET /full/members/2" + signedFields + usual[len(" HTTP/1.1\r\n"):], `"isSuccessful":false}}`},
 	{"address not allowed", "GET /acl/members/1" + usual, `"isSuccessful":false}}`},
 	{"maintenance", "GET /maintenance/members/1" + usual, "\r\n\r\nlater"},

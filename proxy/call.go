@@ -22,12 +22,17 @@ type call struct {
 	// endpoint is the ID for logs, empty until it is known.
 	endpoint string
 	answered bool
+	// retryAfter backs the value of Retry-After.
+	retryAfter [20]byte
+	// lines is where the answer's fields are put together.
+	lines []byte
 }
 
 func (p *Proxy) begin(ctx *fasthttp.RequestCtx) *call {
 	c := p.calls.Get().(*call)
 	c.Ctx = ctx
 	c.conn = ctx.Conn().(*clientConn)
+	c.name()
 	return c
 }
 
@@ -36,7 +41,7 @@ func (p *Proxy) release(c *call) {
 		c.domain.release()
 	}
 	c.Call.Reset()
-	*c = call{Call: c.Call, proxy: p}
+	*c = call{Call: c.Call, proxy: p, lines: c.lines[:0]}
 	p.calls.Put(c)
 }
 
@@ -84,6 +89,8 @@ func (c *call) admit() error {
 		return envelope.BodyTooLarge // a body that is still with the client
 	case err != nil:
 		return err
+	case c.circles():
+		return envelope.Loop
 	}
 	if c.answered, err = c.domain.plugins.Admit(&c.Call); c.answered || err != nil {
 		return err
@@ -121,17 +128,14 @@ func (c *call) leave() error {
 // refuse writes an envelope over whatever the answer has been so far: a failed
 // exchange leaves pieces of the endpoint server's (pitfalls 2(a) 36).
 func (c *call) refuse(e *envelope.Sealed) {
-	resp := &c.Ctx.Response
-	resp.Reset()
-	resp.SetStatusCode(e.Status)
-	resp.Header.SetContentType(envelope.ContentType)
-	resp.SetBodyRaw(e.Body)
+	a := &c.Answer
+	a.Make(e.Status, e.Body)
+	a.Add(contentType, envelopeType)
 	if c.RetryAfter > 0 {
-		var digits [20]byte
-		resp.Header.SetBytesV("Retry-After", strconv.AppendInt(digits[:0], c.RetryAfter, 10))
+		a.Add(retryAfter, strconv.AppendInt(c.retryAfter[:0], c.RetryAfter, 10))
 	}
 	if e.Closes {
-		resp.SetConnectionClose()
+		c.Ctx.Response.SetConnectionClose()
 		c.conn.lingerOnClose()
 	}
 }

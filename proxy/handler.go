@@ -120,6 +120,7 @@ func (p *Proxy) answer(c *call, err error) {
 	if c.Request.Close || p.phase.Load() == stopping {
 		resp.SetConnectionClose()
 	}
+	c.send()
 	c.metrics().answered(resp.StatusCode())
 	if p.log.Enabled(context.Background(), slog.LevelDebug) {
 		c.logTo(p.log, resp.StatusCode(), code)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -55,7 +56,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests:    counter("requests_total", "Requests answered, by domain and class of status.", labelDomain, labelClass),
 		refusals:    counter("refusals_total", "Requests the gateway itself refused, by result code.", labelCode),
-		seconds:     histogram("upstream_seconds", "Time until the endpoint server's whole answer had come.", labelDomain),
+		seconds:     histogram("upstream_seconds", "Time until the endpoint server's answer had come, as far as it is held.", labelDomain),
 		failures:    counter("upstream_failures_total", "Calls of the endpoint server without an answer to pass on, by reason.", labelDomain, labelReason),
 		retries:     counter("upstream_retries_total", "GET and HEAD requests sent again because a kept connection was closed.", labelDomain),
 		preSeconds:  histogram("pre_api_seconds", "Time until a Pre API's whole answer had come.", labelDomain),
@@ -71,7 +72,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		acceptPause: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "accept_pauses_total",
 			Help: "Pauses in accepting connections, for want of file descriptors or memory."}),
 	}
-	m.unknown = m.domain("")
+	m.unknown = m.domain("", nil)
 	m.byCode = make(map[int]prometheus.Counter)
 	for _, code := range envelope.Codes {
 		m.byCode[code] = m.refusals.WithLabelValues(strconv.Itoa(code))
@@ -93,10 +94,16 @@ type domainMetrics struct {
 	admitted prometheus.Counter
 }
 
-func (m *metrics) domain(key string) *domainMetrics {
+func (m *metrics) domain(key string, log *slog.Logger) *domainMetrics {
 	d := &domainMetrics{
-		upstream: serverMetrics{seconds: m.seconds.WithLabelValues(key), retries: m.retries.WithLabelValues(key)},
-		preAPI:   serverMetrics{seconds: m.preSeconds.WithLabelValues(key)},
+		upstream: serverMetrics{
+			seconds: m.seconds.WithLabelValues(key), retries: m.retries.WithLabelValues(key),
+			log: failureLog{log: log, msg: "an endpoint server failed", domain: key},
+		},
+		preAPI: serverMetrics{
+			seconds: m.preSeconds.WithLabelValues(key),
+			log:     failureLog{log: log, msg: "a Pre API failed", domain: key},
+		},
 		preEnded: m.preEnded.WithLabelValues(key),
 		admitted: m.admitted.WithLabelValues(key),
 	}
@@ -141,13 +148,17 @@ type serverMetrics struct {
 	seconds  prometheus.Observer
 	failures [upstream.Reasons]prometheus.Counter
 	retries  prometheus.Counter // nil for Pre APIs, which are never asked twice
+	log      failureLog
 }
 
 // Answered implements plugin.Observer.
 func (s *serverMetrics) Answered(took time.Duration) { s.seconds.Observe(took.Seconds()) }
 
 // Failed implements plugin.Observer.
-func (s *serverMetrics) Failed(r upstream.Reason) { s.failures[r].Inc() }
+func (s *serverMetrics) Failed(server string, e *upstream.Error) {
+	s.failures[e.Reason].Inc()
+	s.log.add(server, e, time.Now())
+}
 
 // Retried implements plugin.Observer.
 func (s *serverMetrics) Retried() { s.retries.Inc() }

@@ -27,6 +27,9 @@ type Proxy struct {
 	table      atomic.Pointer[table]
 	publishing sync.Mutex
 	phase      atomic.Int32
+	// via is what the gateway calls itself in Via, nil until SetCluster.
+	via   atomic.Pointer[[]byte]
+	clock clock
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -98,6 +101,13 @@ func (p *Proxy) Serve(ln net.Listener) error {
 		return fmt.Errorf("proxy: accept on %v: %w", ln.Addr(), err)
 	}
 	return nil
+}
+
+// SetCluster tells the proxy which cluster it belongs to: all its nodes call
+// themselves the same in Via, so that a call that comes back is known.
+func (p *Proxy) SetCluster(id string) {
+	via := viaOf(id)
+	p.via.Store(&via)
 }
 
 // SetOpen lets requests in or answers them 50301. Closing what has been open

@@ -17,7 +17,7 @@ func TestSealed(t *testing.T) {
 		PreAPIFailed, RewritePattern, RewriteForm,
 		AddressNotAllowed, PreflightOrigin, PreflightMethod, PreflightHeaders,
 		UnknownDomain, NoEndpoint, BodyTooLarge, HeaderTooLarge, Internal,
-		Unreachable, QuotaUndecided, NotReady, Full, TimedOut, Malformed("a <b> & \"c\""),
+		Unreachable, QuotaUndecided, NotReady, Full, AnswersFull, Loop, TimedOut, Malformed("a <b> & \"c\""),
 	}
 	seen := map[int]bool{}
 	for _, e := range all {
