@@ -257,15 +257,10 @@ func TestHalfClose(t *testing.T) {
 
 // TestTLSEndpointServer: https works with a certificate we trust, and only so.
 func TestTLSEndpointServer(t *testing.T) {
-	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	up := httpsServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte(r.URL.Path))
 	}))
-	up.Config.ErrorLog = log.New(io.Discard, "", 0)
-	up.StartTLS()
-	defer up.Close()
-	roots := x509.NewCertPool()
-	roots.AddCert(up.Certificate())
-	g := startGateway(t, func(c *Config) { c.TLS = &tls.Config{RootCAs: roots} }, domainOf("test", up.URL, everything...))
+	g := startGateway(t, func(c *Config) { c.TLS = &tls.Config{RootCAs: up.roots} }, domainOf("test", up.URL, everything...))
 	for range 3 {
 		if a := g.get(t, "/test/a"); a.StatusCode != 200 || a.body != "/a" {
 			t.Errorf("answered %d %s", a.StatusCode, a.body)
@@ -275,4 +270,21 @@ func TestTLSEndpointServer(t *testing.T) {
 	if a := strict.get(t, "/test/a"); a.code() != 50200 {
 		t.Errorf("untrusted certificate: answered %d %s", a.StatusCode, a.body)
 	}
+}
+
+// secureServer is an https server; roots trust it.
+type secureServer struct {
+	*httptest.Server
+	roots *x509.CertPool
+}
+
+func httpsServer(t testing.TB, h http.Handler) *secureServer {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	return &secureServer{s, roots}
 }

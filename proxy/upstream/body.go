@@ -25,7 +25,7 @@ type Body struct {
 	framing framing
 	left    int64 // of a body of known length, or of the chunk
 	behind  bool  // of a chunk: CR LF comes next
-	trailer int   // bytes of trailers that may still come; 0: not there yet
+	trailer int   // how many bytes of trailers may still come; 0: there are chunks
 	keep    bool  // the connection can serve another request
 
 	// begun is what was held before it was known to be more than is held.
@@ -155,57 +155,65 @@ func (b *Body) step(p []byte) (n int, err error) {
 	return n, err
 }
 
-// nextChunk goes to the first byte of the next chunk, or past the last one and
-// its trailers to io.EOF. Where it has to wait in vain, it can be called again.
+// nextChunk takes one of the lines between two chunks, or behind the last one;
+// after the last of those it is io.EOF. Where it waits in vain, it can be called
+// again.
 func (b *Body) nextChunk() error {
-	if b.behind {
-		line, err := b.line(len("\r\n"))
-		if errors.Is(err, errLongLine) || err == nil && string(line) != "\r\n" {
-			return errChunkEnd
-		}
-		if err != nil {
-			return err
-		}
+	switch {
+	case b.behind:
+		return b.endChunk()
+	case b.trailer > 0:
+		return b.nextTrailer()
+	}
+	line, err := b.line(maxChunkLine)
+	if errors.Is(err, errLongLine) {
+		return errExtension
+	}
+	if err != nil {
+		return err
+	}
+	if b.left, err = parseChunkLine(line); err != nil {
+		return err
+	}
+	b.take(line)
+	if b.left == 0 {
+		b.trailer = b.r.Size()
+	}
+	return nil
+}
+
+func (b *Body) endChunk() error {
+	line, err := b.line(len("\r\n"))
+	if errors.Is(err, errLongLine) || err == nil && string(line) != "\r\n" {
+		return errChunkEnd
+	}
+	if err == nil {
 		b.take(line)
 		b.behind = false
 	}
-	if b.trailer == 0 {
-		line, err := b.line(maxChunkLine)
-		if errors.Is(err, errLongLine) {
-			return errExtension
-		}
-		if err != nil {
-			return err
-		}
-		if b.left, err = parseChunkLine(line); err != nil {
-			return err
-		}
-		b.take(line)
-		if b.left > 0 {
-			return nil
-		}
-		b.trailer = b.r.Size()
+	return err
+}
+
+func (b *Body) nextTrailer() error {
+	line, err := b.line(b.trailer)
+	if errors.Is(err, errLongLine) {
+		return errTrailers
 	}
-	for {
-		line, err := b.line(b.trailer)
-		if errors.Is(err, errLongLine) {
-			return errTrailers
-		}
-		if err != nil {
-			return err
-		}
-		last, err := checkTrailer(line)
-		if err != nil {
-			return err
-		}
-		b.take(line)
-		if last {
-			return io.EOF
-		}
-		if b.trailer -= len(line); b.trailer <= 0 {
-			return errTrailers
-		}
+	if err != nil {
+		return err
 	}
+	last, err := checkTrailer(line)
+	if err != nil {
+		return err
+	}
+	b.take(line)
+	if last {
+		return io.EOF
+	}
+	if b.trailer -= len(line); b.trailer <= 0 {
+		return errTrailers
+	}
+	return nil
 }
 
 func (b *Body) take(line []byte) { _, _ = b.r.Discard(len(line)) } // they are in the buffer

@@ -172,7 +172,7 @@ func (s *Server) receiveBody(b *Body, req *Request, a *Answer) error {
 // the Held.
 func (s *Server) collect(b *Body, a *Answer, limit int) (h *Held, err error) {
 	if a.small == nil {
-		a.small = make([]byte, 0, freeBytes)
+		a.small = make([]byte, 0, freeBytes+1) // one more, so that the end shows
 	}
 	into := a.small[:0]
 	for {
