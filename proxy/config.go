@@ -83,6 +83,8 @@ type Config struct {
 	// UpstreamNetwork is how endpoint servers and Pre APIs are reached. nil: the
 	// system's network.
 	UpstreamNetwork upstream.Network
+	// UpstreamClock says how old the addresses of names are. nil: time.Now.
+	UpstreamClock func() time.Time
 }
 
 // settle puts in the defaults and lists what is out of bounds.

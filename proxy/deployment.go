@@ -177,6 +177,7 @@ func (p *Proxy) connect(d *domain, url string) (*upstream.Server, error) {
 		MaxBody:        plugin.MaxPreAPIBody,
 		Memory:         p.cfg.AnswerMemory,
 		Network:        p.cfg.UpstreamNetwork,
+		Clock:          p.cfg.UpstreamClock,
 	})
 	if err == nil {
 		d.servers = append(d.servers, s)

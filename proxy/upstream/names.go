@@ -68,8 +68,8 @@ type lookup struct {
 	err  error
 }
 
-func newNames(network Network, host string, timeout time.Duration) *names {
-	n := &names{network: network, host: host, timeout: timeout, now: time.Now}
+func newNames(cfg *Config, host string) *names {
+	n := &names{network: cfg.Network, host: host, timeout: cfg.ConnectTimeout, now: cfg.Clock}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		n.known.Store(&addresses{list: []netip.Addr{addr}, literal: true})
 	}

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// Config bounds what a server may cost. All fields but TLS, Memory and Network
-// are required.
+// Config bounds what a server may cost. All fields but TLS, Memory, Network and
+// Clock are required.
 type Config struct {
 	// TLS is for https servers; nil means the system's roots.
 	TLS *tls.Config
@@ -43,6 +43,8 @@ type Config struct {
 	Memory Memory
 	// Network is how the server is reached; nil: the system's.
 	Network Network
+	// Clock says how old the addresses of names are; nil: time.Now.
+	Clock func() time.Time
 }
 
 // Server is one server. Its methods may be called at the same time.
@@ -93,7 +95,10 @@ func New(rawURL string, cfg Config) (*Server, error) {
 	if s.cfg.Network == nil {
 		s.cfg.Network = &system{}
 	}
-	s.names = newNames(s.cfg.Network, u.Hostname(), cfg.ConnectTimeout)
+	if s.cfg.Clock == nil {
+		s.cfg.Clock = time.Now
+	}
+	s.names = newNames(&s.cfg, u.Hostname())
 	s.pool = pool{
 		dial: s.dial, fits: func(c *conn) bool { return s.names.has(c.addr) },
 		max: cfg.MaxConns, wait: cfg.ConnWait, idleTime: cfg.IdleTimeout, maxTime: cfg.MaxConnAge,
