@@ -72,6 +72,8 @@ type Config struct {
 	// DrainTimeout is how long a stop waits for calls in flight; 0 means
 	// DefaultDrainTimeout, at most MaxDrainTimeout.
 	DrainTimeout time.Duration
+	// Clients bounds what clients can take.
+	Clients ClientLimits
 	// Logger receives what operators read; nil discards it.
 	Logger *slog.Logger
 	// Network is how the node reaches the others; nil is TCP. Tests cut nodes
@@ -149,6 +151,7 @@ func (c *Config) Validate() error {
 	if c.DrainTimeout < 0 || c.DrainTimeout > MaxDrainTimeout {
 		bad("--drain-timeout %v: must be more than 0 and at most %v", c.DrainTimeout, MaxDrainTimeout)
 	}
+	errs = append(errs, c.Clients.settle()...)
 	for _, a := range []struct {
 		flag, listen, advertise string
 		closed                  bool

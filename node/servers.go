@@ -54,7 +54,9 @@ func (n *Node) openAdmin() (func(context.Context) error, error) {
 // makeProxy makes the data plane, which serves nobody yet.
 func (n *Node) makeProxy() (func(context.Context) error, error) {
 	var err error
-	n.proxy, err = proxy.New(proxy.Config{Quota: n.cluster, Logger: n.cfg.Logger, Registerer: n.registry})
+	cfg := proxy.Config{Quota: n.cluster, Logger: n.cfg.Logger, Registerer: n.registry}
+	n.cfg.Clients.apply(&cfg)
+	n.proxy, err = proxy.New(cfg)
 	n.domains = newDomains(n.store, n.proxy, n.cfg.Logger)
 	return nil, err
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"unsafe"
 
+	"github.com/tollgate/tollgate/proxy/body"
 	"github.com/tollgate/tollgate/proxy/envelope"
 	"github.com/tollgate/tollgate/proxy/gate"
 	"github.com/tollgate/tollgate/proxy/plugin"
@@ -26,6 +27,10 @@ type call struct {
 	retryAfter [20]byte
 	// lines is where the answer's fields are put together.
 	lines []byte
+	// held is a body that does not fit into the connection's buffer, window one
+	// that does.
+	held   body.Held
+	window [1][]byte
 }
 
 func (p *Proxy) begin(ctx *fasthttp.RequestCtx) *call {
@@ -33,6 +38,8 @@ func (p *Proxy) begin(ctx *fasthttp.RequestCtx) *call {
 	c.Ctx = ctx
 	c.conn = ctx.Conn().(*clientConn)
 	c.name()
+	c.conn.unserved = false
+	c.conn.client.calls.Add(1)
 	return c
 }
 
@@ -40,57 +47,81 @@ func (p *Proxy) release(c *call) {
 	if c.domain != nil {
 		c.domain.release()
 	}
+	c.held.Release()
+	c.conn.client.calls.Add(-1)
+	if c.Ctx.Response.ConnectionClose() {
+		c.conn.dropBuffer()
+	}
 	c.Call.Reset()
-	*c = call{Call: c.Call, proxy: p, lines: c.lines[:0]}
+	*c = call{Call: c.Call, proxy: p, held: c.held, lines: c.lines[:0]}
 	p.calls.Put(c)
 }
 
-// Close releases a call whose body never came.
-func (c *call) Close() error {
-	c.proxy.release(c)
-	return nil
-}
-
-// whole is the way of a call whose body is there.
+// whole is the way of a call: everything that can be is decided before a byte
+// of the body is read.
 func (c *call) whole() error {
 	if err := c.admit(); err != nil || c.answered {
 		return err
 	}
-	return c.finish()
+	if err := c.readBody(); err != nil {
+		return err
+	}
+	return c.chain.Finish(&c.Call)
 }
 
-// locate checks the request's head and finds the domain that it is for.
+// locate checks the request's head and finds the domain that it is for. Where
+// the head is refused it is looked for all the same: if it has CORS, a script
+// can only read an answer that says so.
 func (c *call) locate() error {
-	h := &c.Ctx.Request.Header
-	raw := gate.Raw{Method: h.Method(), Target: h.RequestURI(), Protocol: h.Protocol(), Header: h.RawHeaders()}
+	err := c.readHead()
+	if err != nil {
+		c.Request.Salvage(c.conn.present())
+	}
+	if d := c.proxy.table.Load().domains[string(c.Request.Key)]; d != nil && !c.Request.Asterisk {
+		c.domain = d
+		d.hold()
+	} else if err == nil && !c.Request.Asterisk {
+		err = envelope.UnknownDomain
+	}
+	c.Client = c.conn.ip
+	c.Upstream.Client, c.Upstream.Scheme = c.conn.address, c.conn.scheme
+	return err
+}
+
+func (c *call) readHead() error {
+	if c.conn.refusal != nil {
+		return c.conn.refusal
+	}
+	raw, ok := gate.Cut(c.conn.present())
+	if !ok {
+		return badRequestLine
+	}
 	if err := c.Request.Read(raw, c.proxy.cfg.MaxHeaderFields); err != nil {
 		return err
 	}
-	d := c.proxy.table.Load().domains[string(c.Request.Key)]
-	if d == nil {
-		return envelope.UnknownDomain
-	}
-	c.domain = d
-	d.hold()
-	c.Client = c.conn.ip
-	c.Upstream.Client, c.Upstream.Scheme = c.conn.address, c.conn.scheme
+	c.conn.beginBody(c.Request.Length, c.Request.Continue)
 	return nil
 }
 
+var badRequestLine = envelope.Malformed("the request line is not METHOD target HTTP/1.1")
+
 // admit decides a call as far as that is possible without its body.
 func (c *call) admit() error {
-	// The domain is wanted for whatever is answered: if it has CORS, a script
-	// can only read an answer that says so.
 	err := c.locate()
 	switch {
 	case c.proxy.phase.Load() != open:
 		return envelope.NotReady
-	case c.Ctx.Request.Header.ContentLength() > c.proxy.cfg.MaxRequestBody:
+	case c.conn.client.calls.Load() > int64(c.proxy.cfg.MaxCallsPerClient) && c.Client.IsValid():
+		return envelope.TooManyCalls
+	case c.Request.Length > int64(c.proxy.cfg.MaxRequestBody):
 		return envelope.BodyTooLarge // a body that is still with the client
 	case err != nil:
 		return err
 	case c.circles():
 		return envelope.Loop
+	case c.Request.Asterisk:
+		c.options()
+		return nil
 	}
 	if c.answered, err = c.domain.plugins.Admit(&c.Call); c.answered || err != nil {
 		return err
@@ -101,6 +132,37 @@ func (c *call) admit() error {
 	c.Prepare()
 	c.answered, err = c.chain.Admit(&c.Call)
 	return err
+}
+
+// options answers OPTIONS *, which asks about the gateway as such.
+func (c *call) options() {
+	c.Answer.Make(fasthttp.StatusOK, nil)
+	c.Answer.Add(allow, allMethods)
+	c.answered = true
+}
+
+// readBody reads the body to its end. A short one stays in the connection's
+// buffer, a longer one is held in memory that is bounded.
+func (c *call) readBody() error {
+	r := &c.conn.body
+	for n := r.Rest(); n >= 0 && n <= c.conn.bodyRoom(); {
+		if whole, ok := r.Window(); ok {
+			if c.window[0] = whole; len(whole) > 0 {
+				c.Upstream.Body = c.window[:]
+			}
+			return nil
+		}
+		if err := (*bodySource)(c.conn).Fill(); err != nil {
+			c.Cause = err
+			return bodyRefusal(err)
+		}
+	}
+	if err := c.held.Collect(c.proxy.bodies, c.proxy.budget.Of(c.conn.client.key), r); err != nil {
+		c.Cause = err
+		return bodyRefusal(err)
+	}
+	c.Upstream.Body = c.held.Pieces
+	return nil
 }
 
 // route finds the endpoint.
@@ -114,8 +176,6 @@ func (c *call) route() error {
 	c.chain, c.endpoint = c.domain.chains[i], c.domain.ids[i]
 	return nil
 }
-
-func (c *call) finish() error { return c.chain.Finish(&c.Call) }
 
 // leave is the last that happens to an answer, whoever has made it.
 func (c *call) leave() error {
@@ -136,6 +196,22 @@ func (c *call) refuse(e *envelope.Sealed) {
 	}
 	if e.Closes {
 		c.Ctx.Response.SetConnectionClose()
+		c.conn.lingerOnClose()
+	}
+}
+
+// settle decides what becomes of a connection with a body that nobody has read.
+// A short one is read later, before the next request; from a client that waits
+// for leave to send it, or that has much to send, one goes away.
+func (c *call) settle() {
+	b := &c.conn.body
+	if b.Skip() {
+		return
+	}
+	if b.Err() != nil || c.conn.expectant || b.Rest() > lingerBytes {
+		c.Ctx.Response.SetConnectionClose()
+	}
+	if c.Ctx.Response.ConnectionClose() {
 		c.conn.lingerOnClose()
 	}
 }

@@ -2,26 +2,53 @@ package proxy
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/tollgate/tollgate/proxy/body"
 	"github.com/tollgate/tollgate/proxy/envelope"
+	"github.com/tollgate/tollgate/proxy/gate"
 )
 
 // clientConn is one client's connection. What is known of the client is worked
 // out once, not with every request.
+//
+// It is also where requests are cut out of the bytes: fasthttp, which joins
+// folded lines, takes a bare LF for a line end and reads a body before anybody
+// has decided about it, never sees what the client sent. Its Read waits for the
+// next head, keeps that, and gives fasthttp a short one in its place that has
+// no body and asks for the same kind of answer. The body is read from here by
+// the call itself.
 type clientConn struct {
 	net.Conn
 	listener *listener
+	client   *clientUse
 	// ip is the client's address, IPv4 as IPv4, address its text; scheme is
 	// "http" or "https".
 	ip              netip.Addr
 	address, scheme string
+
+	// buf holds the bytes that came: the head of the present request first, its
+	// end in head, and what is not read yet between r and w. Only the goroutine
+	// that serves the connection uses what follows.
+	buf       *buffer
+	scan      gate.Head
+	head      int
+	r, w      int
+	begun     bool // a first request has come
+	refusal   *envelope.Sealed
+	stand     []byte // what fasthttp has not read yet of the head's stand-in
+	unserved  bool   // the handler has not seen the present head
+	body      body.Reader
+	bodyPace  pace
+	expectant bool // the client waits for "100 Continue"
 
 	linger atomic.Bool
 	once   sync.Once
@@ -34,13 +61,46 @@ func newClientConn(c net.Conn, l *listener) *clientConn {
 		cc.ip = port.Addr().Unmap().WithZone("")
 		cc.address = cc.ip.String()
 	}
-	if _, ok := c.(interface{ ConnectionState() tls.ConnectionState }); ok {
+	if isTLS(c) {
 		cc.scheme = "https"
 	}
+	cc.body.Start(nil, 0, body.Limits{})
 	return cc
 }
 
-// Bounds of what is read from a client that is to be rid of.
+func isTLS(c net.Conn) bool {
+	_, ok := c.(interface{ ConnectionState() tls.ConnectionState })
+	return ok
+}
+
+// tlsPiece is what is written to a TLS connection at once: it cannot go on
+// behind a write that was cut off by its deadline.
+const tlsPiece = 16 << 10
+
+// Write writes p as long as the client gets on with reading.
+func (c *clientConn) Write(p []byte) (written int, err error) {
+	pace := pace{timeout: c.listener.proxy.cfg.WriteTimeout}
+	for {
+		piece := p[written:]
+		if c.scheme == "https" && len(piece) > tlsPiece {
+			piece = piece[:tlsPiece]
+		}
+		start := time.Now()
+		if err := c.Conn.SetWriteDeadline(start.Add(pace.patience())); err != nil {
+			return written, err
+		}
+		n, err := c.Conn.Write(piece)
+		written += n
+		late := errors.Is(err, os.ErrDeadlineExceeded)
+		if err != nil && !(late && n > 0 && c.scheme == "http") || written == len(p) {
+			return written, err
+		}
+		pace.note(n, time.Since(start))
+	}
+}
+
+// Bounds of what is read from a client that is to be rid of, or whose body
+// nobody wants.
 const (
 	lingerTime  = 500 * time.Millisecond
 	lingerBytes = 256 << 10
@@ -55,7 +115,7 @@ func (c *clientConn) lingerOnClose() { c.linger.Store(true) }
 func (c *clientConn) Close() error {
 	c.once.Do(func() {
 		if c.linger.Load() {
-			c.drain()
+			drain(c.Conn)
 		}
 		c.err = c.Conn.Close()
 		c.listener.forget(c)
@@ -63,15 +123,16 @@ func (c *clientConn) Close() error {
 	return c.err
 }
 
-func (c *clientConn) drain() {
-	half, ok := c.Conn.(interface{ CloseWrite() error })
+// drain says that nothing more will come and reads what the client still sends.
+func drain(c net.Conn) {
+	half, ok := c.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
+	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
 	var buf [4 << 10]byte
 	for left := lingerBytes; left > 0; {
-		n, err := c.Conn.Read(buf[:])
+		n, err := c.Read(buf[:])
 		if err != nil {
 			return
 		}

@@ -31,6 +31,13 @@ type Config struct {
 	// MaxConns is client connections, 1 to 1,000,000; 10,000. One too many is
 	// answered 50301 and closed. Keep it below the limit of open files.
 	MaxConns int
+	// MaxConnsPerClient is connections from one address, or from one /64 of
+	// IPv6, 1 to 1,000,000; half of MaxConns. One too many is answered 42900
+	// and closed.
+	MaxConnsPerClient int
+	// MaxCallsPerClient is calls in flight from one of those, 1 to 1,000,000;
+	// 1,000. One too many is answered 42900.
+	MaxCallsPerClient int
 	// MaxHeader is bytes of request line and header, and of an endpoint
 	// server's, 4 KiB to 1 MiB; 16 KiB. Each connection needs it once. Larger
 	// requests are answered 43100, larger answers 50200.
@@ -41,6 +48,12 @@ type Config struct {
 	// MaxRequestBody is bytes, 1 KiB to 1 GiB; 10 MiB. Bodies are held in
 	// memory. Larger requests are answered 41300.
 	MaxRequestBody int
+	// BodyMemory is bytes of memory that the bodies of all requests may hold, 1
+	// MiB to 1 TiB; 256 MiB. Those of one client may hold an eighth of it. Each
+	// that is waited for counts body.Overhead besides what has come of it; one
+	// that fits into its connection's buffer, a few KiB, does not count. A call
+	// whose body needs more is answered 50301.
+	BodyMemory int64
 	// BodyBuffer is bytes of an answer that are held, 4 KiB to 1 MiB; 64 KiB. A
 	// larger answer streams.
 	BodyBuffer int
@@ -50,11 +63,12 @@ type Config struct {
 	// HeaderTimeout is how long a request's header may take, 10 ms to 10 min;
 	// 10 s.
 	HeaderTimeout time.Duration
-	// BodyTimeout is how long its body may take, counted from the end of the
-	// header, 10 ms to 1 h; 60 s.
+	// BodyTimeout is how long a client may pause in a request's body, 10 ms to
+	// 1 h; 30 s. A slow body that gets on has all the time that it needs, if it
+	// brings 240 bytes a second after 10 s. Past either the answer is 40800.
 	BodyTimeout time.Duration
-	// WriteTimeout is how long a client may take to read its answer, or a piece
-	// of one that streams, 10 ms to 1 h; 30 s.
+	// WriteTimeout is how long a client may pause in reading its answer, 10 ms
+	// to 1 h; 30 s. The same speed is asked of it.
 	WriteTimeout time.Duration
 	// IdleTimeout is how long a client's connection may wait for its next
 	// request, 10 ms to 1 h; 60 s.
@@ -99,15 +113,39 @@ func (c *Config) settle() error {
 	if c.Registerer == nil {
 		c.Registerer = prometheus.NewRegistry()
 	}
+	for _, p := range c.OutOfBounds() {
+		errs = append(errs, p)
+	}
+	return errors.Join(errs...)
+}
+
+// OutOfBounds is a setting that no Proxy can have.
+type OutOfBounds struct {
+	// Setting is its name in Config.
+	Setting string
+	// Value is what it is, Low and High are its bounds.
+	Value, Low, High any
+}
+
+func (p *OutOfBounds) Error() string {
+	return fmt.Sprintf("%s is %v: it must be between %v and %v", p.Setting, p.Value, p.Low, p.High)
+}
+
+// OutOfBounds puts in the defaults and lists what is out of bounds.
+func (c *Config) OutOfBounds() []*OutOfBounds {
 	const kib, mib, gib = 1 << 10, 1 << 20, 1 << 30
-	errs = append(errs,
+	var all []*OutOfBounds
+	for _, p := range []*OutOfBounds{
 		settle("MaxConns", &c.MaxConns, 10_000, 1, 1_000_000),
+		settle("MaxConnsPerClient", &c.MaxConnsPerClient, max(1, c.MaxConns/2), 1, 1_000_000),
+		settle("MaxCallsPerClient", &c.MaxCallsPerClient, 1_000, 1, 1_000_000),
 		settle("MaxHeader", &c.MaxHeader, 16*kib, 4*kib, mib),
 		settle("MaxHeaderFields", &c.MaxHeaderFields, 200, 10, 10_000),
 		settle("MaxRequestBody", &c.MaxRequestBody, 10*mib, kib, gib),
 		settle("BodyBuffer", &c.BodyBuffer, 64*kib, 4*kib, mib),
+		settle("BodyMemory", &c.BodyMemory, 256*mib, mib, 1<<40),
 		settle("HeaderTimeout", &c.HeaderTimeout, 10*time.Second, 10*time.Millisecond, 10*time.Minute),
-		settle("BodyTimeout", &c.BodyTimeout, time.Minute, 10*time.Millisecond, time.Hour),
+		settle("BodyTimeout", &c.BodyTimeout, 30*time.Second, 10*time.Millisecond, time.Hour),
 		settle("WriteTimeout", &c.WriteTimeout, 30*time.Second, 10*time.Millisecond, time.Hour),
 		settle("IdleTimeout", &c.IdleTimeout, time.Minute, 10*time.Millisecond, time.Hour),
 		settle("UpstreamMaxConns", &c.UpstreamMaxConns, 1_000, 1, 100_000),
@@ -116,17 +154,21 @@ func (c *Config) settle() error {
 		settle("UpstreamTimeout", &c.UpstreamTimeout, 30*time.Second, 10*time.Millisecond, time.Hour),
 		settle("UpstreamIdleTimeout", &c.UpstreamIdleTimeout, 4*time.Second, 10*time.Millisecond, 10*time.Minute),
 		settle("UpstreamMaxConnAge", &c.UpstreamMaxConnAge, 5*time.Minute, time.Second, 24*time.Hour),
-	)
-	return errors.Join(errs...)
+	} {
+		if p != nil {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // settle gives one setting its default or says that it is out of bounds.
-func settle[T int | time.Duration](name string, v *T, preset, low, high T) error {
+func settle[T int | int64 | time.Duration](name string, v *T, preset, low, high T) *OutOfBounds {
 	if *v == 0 {
 		*v = preset
 	}
 	if *v < low || *v > high {
-		return fmt.Errorf("%s is %v: it must be between %v and %v", name, *v, low, high)
+		return &OutOfBounds{name, *v, low, high}
 	}
 	return nil
 }

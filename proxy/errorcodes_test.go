@@ -46,7 +46,7 @@ func TestErrorCodes(t *testing.T) {
 	up, gone, silent := startRecorder(t, says(ok200)), startRecorder(t, says(ok200)), startRecorder(t, hangs)
 	_ = gone.Close()
 	g := startGateway(t, func(c *Config) {
-		c.MaxRequestBody, c.UpstreamTimeout = 1024, 100*time.Millisecond
+		c.MaxRequestBody, c.UpstreamTimeout, c.BodyTimeout = 1024, 100*time.Millisecond, 100*time.Millisecond
 		c.Quota = quotaFunc(func(domain, _ string) (quota.Verdict, error) {
 			switch domain {
 			case "panics":
@@ -65,7 +65,7 @@ func TestErrorCodes(t *testing.T) {
 		t.Errorf("reached the endpoint server: %q", got)
 	}
 
-	starting := newGateway(t, func(c *Config) { c.MaxConns = 1 })
+	starting := newGateway(t, func(c *Config) { c.MaxConns, c.MaxConnsPerClient = 1, 1 })
 	check(t, starting.addr, refusal{withFields("/test/a", ""), 503, "50301 Node not ready or stopping"})
 	eventually(t, "that connection is gone", func() bool { return starting.metric(t, "tollgate_proxy_connections") == 0 })
 	one := dial(t, starting.addr)
@@ -73,6 +73,13 @@ func TestErrorCodes(t *testing.T) {
 	one.send(withFields("/test/a", ""))
 	one.read() // from now on the only connection there may be
 	check(t, starting.addr, refusal{"", 503, "50301 Node has too many client connections"})
+
+	crowded := newGateway(t, func(c *Config) { c.MaxConnsPerClient = 1 })
+	other := dial(t, crowded.addr)
+	defer other.Close()
+	other.send(withFields("/test/a", ""))
+	other.read()
+	check(t, crowded.addr, refusal{"", 429, "42900 Too many connections of one client"})
 
 	for _, code := range envelope.Codes {
 		if !seen[code] {
@@ -152,7 +159,7 @@ func ourRefusals() []refusal {
 	}
 	return []refusal{
 		{withFields("/plain/%2e%2e/a", ""), 400, "40000 Malformed request (dot segment in the path)"},
-		{"nonsense\r\n\r\n", 400, "40000 Malformed request (it cannot be read, or did not come in time)"},
+		{"nonsense\r\n\r\n", 400, "40000 Malformed request (the request line is not METHOD target HTTP/1.1)"},
 		{withFields("/acl/a", ""), 403, "40300 IP address not allowed"},
 		{preflight("https://b.example", "PUT", "X-A"), 403, "40300 CORS preflight refused (the origin is not in allowedOrigins)"},
 		{preflight("https://a.example", "GET", "X-A"), 403, "40300 CORS preflight refused (the method is not in allowedMethods)"},
@@ -160,6 +167,9 @@ func ourRefusals() []refusal {
 		{withFields("/nope/a", ""), 404, "40400 No domain has this key"},
 		{"DELETE /plain/a HTTP/1.1\r\nHost: h\r\n\r\n", 404, "40401 No endpoint matches"},
 		{"POST /plain/a HTTP/1.1\r\nHost: h\r\nContent-Length: 1025\r\n\r\n", 413, "41300 Request body too large"},
+		{"POST /plain/a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx", 408, "40800 The request body did not come in time"},
+		{withFields("/plain/a", "Expect: more\r\n"), 417, "41700 Unknown expectation (only 100-continue is known)"},
+		{"BREW /plain/a HTTP/1.1\r\nHost: h\r\n\r\n", 501, "50100 Unknown method (known are GET POST PUT DELETE HEAD PATCH OPTIONS)"},
 		{withFields("/plain/a", "X: "+strings.Repeat("x", 20<<10)+"\r\n"), 431, "43100 Request header too large"},
 		{withFields("/panics/a", ""), 500, "50000 Internal error"},
 		{withFields("/gone/a", ""), 502, "50200 Endpoint server unreachable or its answer broken"},

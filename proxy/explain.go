@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -76,6 +77,10 @@ func (p *Proxy) Explain(r ExplainRequest) Explanation {
 	if err := c.pretend(r); err != nil {
 		return e.refusedWith(err)
 	}
+	if c.Request.Asterisk {
+		e.Answer = &plugin.Answer{Status: http.StatusOK}
+		return e
+	}
 	d := p.table.Load().domains[string(c.Request.Key)]
 	if d == nil {
 		return e.refusedWith(envelope.UnknownDomain)
@@ -103,7 +108,11 @@ func (p *Proxy) Explain(r ExplainRequest) Explanation {
 // pretend makes a call of what nobody has sent, by way of the gate.
 func (c *call) pretend(r ExplainRequest) error {
 	var block []byte
+	protocol := "HTTP/1.0" // which needs no Host
 	for name, value := range r.Headers {
+		if strings.EqualFold(name, "Host") {
+			protocol = "HTTP/1.1"
+		}
 		if strings.ContainsAny(name+value, "\r\n") { // more than one line
 			return malformedField
 		}
@@ -117,7 +126,7 @@ func (c *call) pretend(r ExplainRequest) error {
 	if c.Client.IsValid() {
 		c.Upstream.Client = c.Client.String()
 	}
-	raw := gate.Raw{Method: []byte(r.Method), Target: []byte(r.URL), Protocol: []byte("HTTP/1.1"), Header: append(block, "\r\n"...)}
+	raw := gate.Raw{Method: []byte(r.Method), Target: []byte(r.URL), Protocol: []byte(protocol), Header: append(block, "\r\n"...)}
 	return c.Request.Read(raw, c.proxy.cfg.MaxHeaderFields)
 }
 

@@ -17,13 +17,16 @@ import (
 // (pitfalls 2(a) 41), and turns connections away in plain text.
 type listener struct {
 	net.Listener
+	proxy       *Proxy
 	log         *slog.Logger
-	max         int
 	connections prometheus.Gauge
-	turnedAway  prometheus.Counter
 	pauses      prometheus.Counter
 
 	done chan struct{} // closed by Close
+	// away are the connections that are being turned away, as many as leaving
+	// has room for.
+	away    sync.WaitGroup
+	leaving chan struct{}
 
 	mu     sync.Mutex
 	conns  map[*clientConn]struct{}
@@ -33,9 +36,9 @@ type listener struct {
 
 func newListener(ln net.Listener, p *Proxy) *listener {
 	return &listener{
-		Listener: ln, log: p.log, max: p.cfg.MaxConns,
-		connections: p.metrics.connections, turnedAway: p.metrics.turnedAway, pauses: p.metrics.acceptPause,
-		done: make(chan struct{}), conns: make(map[*clientConn]struct{}),
+		Listener: ln, proxy: p, log: p.log,
+		connections: p.metrics.connections, pauses: p.metrics.acceptPause,
+		done: make(chan struct{}), leaving: make(chan struct{}, maxLeaving), conns: make(map[*clientConn]struct{}),
 	}
 }
 
@@ -63,7 +66,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		l.pauses.Inc()
-		l.warn("accepting no clients for a moment; raise the limit of open files or lower MaxConns", keyError, err, keyMaxConns, l.max)
+		l.warn("accepting no clients for a moment; raise the limit of open files or lower MaxConns", keyError, err, keyMaxConns, l.proxy.cfg.MaxConns)
 		select {
 		case <-l.done:
 			return nil, net.ErrClosed
@@ -86,23 +89,54 @@ func isExhaustion(err error) bool {
 // admit counts a connection in, or turns it away and returns nil.
 func (l *listener) admit(c net.Conn) *clientConn {
 	cc := newClientConn(c, l)
+	who, refused := l.proxy.clients.enter(cc.ip)
+	if who == nil {
+		l.turnAway(cc, refused)
+		return nil
+	}
+	cc.client = who
 	l.mu.Lock()
-	fits := len(l.conns) < l.max && !l.closed
-	if fits {
-		l.conns[cc] = struct{}{}
-		l.connections.Inc()
+	defer l.mu.Unlock()
+	if l.closed {
+		l.proxy.clients.leave(who)
+		_ = c.Close()
+		return nil
 	}
-	l.mu.Unlock()
-	if fits {
-		return cc
+	l.conns[cc] = struct{}{}
+	l.connections.Inc()
+	return cc
+}
+
+// maxLeaving bounds how many connections are told at the same time why they
+// cannot stay; more than those are closed without a word.
+const maxLeaving = 64
+
+// turnAway answers a connection that may not come in, without its request. It
+// holds nobody up: that what was sent is read a little keeps the answer from
+// being lost, and a TLS client has its handshake first.
+func (l *listener) turnAway(c *clientConn, reason string) {
+	l.proxy.metrics.turnedAway.WithLabelValues(reason).Inc()
+	say := fullAnswer
+	if reason == reasonClient {
+		say = tooManyAnswer
+		l.warn("turning a client away: it has MaxConnsPerClient connections", keyAddress, c.address, keyMaxEach, l.proxy.cfg.MaxConnsPerClient)
+	} else {
+		l.warn("turning clients away: MaxConns connections are open", keyMaxConns, l.proxy.cfg.MaxConns)
 	}
-	l.turnedAway.Inc()
-	l.warn("turning clients away: MaxConns connections are open", keyMaxConns, l.max)
-	// A fresh socket takes so few bytes without waiting.
-	_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-	_, _ = c.Write(fullAnswer)
-	_ = c.Close()
-	return nil
+	select {
+	case l.leaving <- struct{}{}:
+	default:
+		_ = c.Conn.Close()
+		return
+	}
+	l.away.Go(func() {
+		defer func() { <-l.leaving }()
+		defer c.Conn.Close()
+		_ = c.Conn.SetDeadline(time.Now().Add(lingerTime))
+		if _, err := c.Conn.Write(say); err == nil {
+			drain(c.Conn)
+		}
+	})
 }
 
 // warn logs at most once a minute: what it is about comes in floods.
@@ -120,10 +154,12 @@ func (l *listener) warn(msg string, args ...any) {
 
 func (l *listener) forget(c *clientConn) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if _, ok := l.conns[c]; ok {
-		delete(l.conns, c)
+	_, ok := l.conns[c]
+	delete(l.conns, c)
+	l.mu.Unlock()
+	if ok {
 		l.connections.Dec()
+		l.proxy.clients.leave(c.client)
 	}
 }
 
@@ -157,5 +193,8 @@ func (l *listener) closeConns() {
 	}
 }
 
-// fullAnswer is sent as it is: there is no request to answer yet.
-var fullAnswer = rawAnswer(envelope.Full)
+// These are sent as they are: there is no request to answer yet.
+var (
+	fullAnswer    = rawAnswer(envelope.Full)
+	tooManyAnswer = rawAnswer(envelope.TooManyConns)
+)

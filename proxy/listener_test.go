@@ -14,7 +14,7 @@ import (
 // TestMaxConns: one connection too many is told so and closed.
 func TestMaxConns(t *testing.T) {
 	up := startRecorder(t, says(ok200))
-	g := startGateway(t, func(c *Config) { c.MaxConns = 2 }, domainOf("test", up.url(), everything...))
+	g := startGateway(t, func(c *Config) { c.MaxConns, c.MaxConnsPerClient = 2, 2 }, domainOf("test", up.url(), everything...))
 	const get = "GET /test/a HTTP/1.1\r\nHost: h\r\n\r\n"
 	var first [2]*client
 	for i := range first {

@@ -8,20 +8,22 @@ import (
 
 // Keys of log lines.
 const (
-	keyCause    = "cause"
-	keyCode     = "code"
-	keyDomain   = "domain"
-	keyEndpoint = "endpoint"
-	keyError    = "error"
-	keyMaxConns = "maxConns"
-	keyMethod   = "method"
-	keyOmitted  = "omitted"
-	keyPanic    = "panic"
-	keyReason   = "reason"
-	keyServer   = "server"
-	keyStack    = "stack"
-	keyStatus   = "status"
-	keyTook     = "took"
+	keyAddress     = "address"
+	keyCause       = "cause"
+	keyCode        = "code"
+	keyDomain      = "domain"
+	keyEndpoint    = "endpoint"
+	keyError       = "error"
+	keyMaxConns    = "maxConns"
+	keyMaxEach     = "maxConnsPerClient"
+	keyMethod      = "method"
+	keyOmitted     = "omitted"
+	keyPanic       = "panic"
+	keyReason      = "reason"
+	keyServer      = "server"
+	keyStack       = "stack"
+	keyStatus      = "status"
+	keyTookSeconds = "tookSeconds"
 )
 
 // debugLogger is fasthttp's logger: what it has to say concerns one client.

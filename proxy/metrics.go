@@ -16,7 +16,7 @@ const (
 	labelDomain = "domain" // empty while no domain is known
 	labelClass  = "class"  // 2xx to 5xx
 	labelCode   = "code"   // five digits
-	labelReason = "reason" // of upstream.Reason
+	labelReason = "reason" // of upstream.Reason, or for which a connection was refused
 )
 
 // metrics is every metric of the data plane.
@@ -32,7 +32,8 @@ type metrics struct {
 	admitted    *prometheus.CounterVec
 	panics      prometheus.Counter
 	connections prometheus.Gauge
-	turnedAway  prometheus.Counter
+	turnedAway  *prometheus.CounterVec
+	bodyBytes   prometheus.GaugeFunc
 	acceptPause prometheus.Counter
 
 	// byCode are the handles of refusals; unknown counts what belongs to no
@@ -52,7 +53,8 @@ func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "tollgate", Subsystem: "proxy", Name: name, Help: help, Buckets: upstreamBuckets}, labels)
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+// newMetrics registers the metrics; held tells how much memory bodies hold.
+func newMetrics(reg prometheus.Registerer, held func() int64) (*metrics, error) {
 	m := &metrics{
 		requests:    counter("requests_total", "Requests answered, by domain and class of status.", labelDomain, labelClass),
 		refusals:    counter("refusals_total", "Requests the gateway itself refused, by result code.", labelCode),
@@ -67,8 +69,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Requests answered 50000 because their handling panicked."}),
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "connections",
 			Help: "Open client connections."}),
-		turnedAway: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "connections_refused_total",
-			Help: "Client connections beyond MaxConns, answered 50301 and closed."}),
+		turnedAway: counter("connections_refused_total", "Client connections answered and closed at once, by reason: full is beyond MaxConns (50301), client beyond MaxConnsPerClient (42900).", labelReason),
+		bodyBytes: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "request_body_bytes",
+			Help: "Memory that the bodies of requests hold, of BodyMemory."}, func() float64 { return float64(held()) }),
 		acceptPause: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "accept_pauses_total",
 			Help: "Pauses in accepting connections, for want of file descriptors or memory."}),
 	}
@@ -78,7 +81,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		m.byCode[code] = m.refusals.WithLabelValues(strconv.Itoa(code))
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.acceptPause} {
+	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.bodyBytes, m.acceptPause} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

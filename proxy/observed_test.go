@@ -35,7 +35,7 @@ func TestObserved(t *testing.T) {
 	verdict = quota.Verdict{}
 	g.get(t, "/test/a/2")
 	for _, want := range []string{
-		`method=GET domain=test endpoint="GET /a/{id}" status=200 code=0 took=`,
+		`method=GET domain=test endpoint="GET /a/{id}" status=200 code=0 tookSeconds=0.0`,
 		`method=GET domain=test endpoint="" status=404 code=40401`,
 		`method=GET domain="" endpoint="" status=404 code=40400`,
 		`method=GET domain=gone endpoint="GET /**" status=502 code=50200`,
@@ -60,8 +60,8 @@ func TestObserved(t *testing.T) {
 		want   float64
 	}{
 		{"tollgate_proxy_requests_total", []string{"test", "2xx"}, 1},
-		{"tollgate_proxy_requests_total", []string{"test", "4xx"}, 2},
-		{"tollgate_proxy_requests_total", []string{"", "4xx"}, 3},
+		{"tollgate_proxy_requests_total", []string{"test", "4xx"}, 3},
+		{"tollgate_proxy_requests_total", []string{"", "4xx"}, 2},
 		{"tollgate_proxy_requests_total", []string{"gone", "5xx"}, 1},
 		{"tollgate_proxy_refusals_total", []string{"40000"}, 2},
 		{"tollgate_proxy_refusals_total", []string{"20004"}, 1},

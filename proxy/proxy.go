@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/tollgate/tollgate/proxy/body"
 	"github.com/valyala/fasthttp"
 )
 
@@ -22,6 +23,10 @@ type Proxy struct {
 	metrics *metrics
 	server  *fasthttp.Server
 	calls   sync.Pool // of *call
+	clients *clients
+	buffers *buffers
+	budget  *body.Budget
+	bodies  *body.Store
 
 	// table is what is deployed; publishing is held while it is replaced.
 	table      atomic.Pointer[table]
@@ -36,6 +41,9 @@ type Proxy struct {
 	closed    bool
 }
 
+// clientShare is the part of all bodies' memory that one client may have.
+const clientShare = 8
+
 // The phases of a Proxy: only in open are requests let in.
 const (
 	starting int32 = iota
@@ -48,40 +56,40 @@ func New(cfg Config) (*Proxy, error) {
 	if err := cfg.settle(); err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	m, err := newMetrics(cfg.Registerer)
+	budget := body.NewBudget(cfg.BodyMemory, cfg.BodyMemory/clientShare)
+	m, err := newMetrics(cfg.Registerer, budget.Held)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: metrics: %w", err)
 	}
-	p := &Proxy{cfg: cfg, log: cfg.Logger, metrics: m}
+	p := &Proxy{
+		cfg: cfg, log: cfg.Logger, metrics: m,
+		clients: newClients(cfg.MaxConns, cfg.MaxConnsPerClient),
+		buffers: newBuffers(cfg.MaxHeader),
+		budget:  budget,
+		bodies:  body.NewStore(budget),
+	}
 	p.calls.New = func() any { return &call{proxy: p} }
 	p.table.Store(&table{})
 	// A connection keeps the buffer of its last body; large ones go back to the
 	// garbage collector. The setting is fasthttp's for the whole process.
 	fasthttp.SetBodySizePoolLimit(256<<10, 256<<10)
 	p.server = &fasthttp.Server{
-		Handler:        p.serve,
-		ExpectHandler:  p.expect,
-		ErrorHandler:   p.unreadable,
-		HeaderReceived: p.bodyDeadline,
-		Logger:         debugLogger{cfg.Logger},
+		Handler: p.serve,
+		Logger:  debugLogger{cfg.Logger},
 
-		ReadTimeout:  cfg.HeaderTimeout,
-		WriteTimeout: cfg.WriteTimeout,
-		IdleTimeout:  cfg.IdleTimeout,
-
-		ReadBufferSize:     cfg.MaxHeader,
-		MaxRequestBodySize: cfg.MaxRequestBody,
+		// All deadlines are clientConn's, and it reads the requests: fasthttp
+		// gets their stand-ins, which are short.
+		ReadBufferSize: 128,
 		// The listener does the counting; fasthttp's own limit answers in
 		// plain text, so it must never be reached first.
 		Concurrency: 2*cfg.MaxConns + 1024,
 
-		// Bodies and headers go through as they are (pitfalls 2(a) 18, 30).
-		DisablePreParseMultipartForm: true,
-		NoDefaultServerHeader:        true,
-		NoDefaultContentType:         true,
-		NoDefaultDate:                true,
-		SecureErrorLogMessage:        true,
-		CloseOnShutdown:              true,
+		// Answers go through as they are (pitfalls 2(a) 18).
+		NoDefaultServerHeader: true,
+		NoDefaultContentType:  true,
+		NoDefaultDate:         true,
+		SecureErrorLogMessage: true,
+		CloseOnShutdown:       true,
 	}
 	return p, nil
 }
@@ -97,6 +105,7 @@ func (p *Proxy) Serve(ln net.Listener) error {
 	}
 	p.listeners = append(p.listeners, l)
 	p.mu.Unlock()
+	defer l.away.Wait()
 	if err := p.server.Serve(l); err != nil {
 		return fmt.Errorf("proxy: accept on %v: %w", ln.Addr(), err)
 	}

@@ -19,6 +19,8 @@ var (
 	envelopeType = []byte(envelope.ContentType)
 	retryAfter   = []byte("Retry-After")
 	dateName     = []byte("Date")
+	allow        = []byte("Allow")
+	allMethods   = []byte("GET, POST, PUT, DELETE, HEAD, PATCH, OPTIONS")
 )
 
 // send hands the call's answer to fasthttp, which writes it when the handler
@@ -88,7 +90,7 @@ func setFields(h *fasthttp.ResponseHeader, fields header.List, lines []byte) []b
 func (c *call) stream(body *upstream.Body) {
 	resp := &c.Ctx.Response
 	s := streams.Get().(*stream)
-	s.body, s.client, s.pause, s.broken = body, c.conn, c.proxy.cfg.WriteTimeout, c.Broken
+	s.body, s.client, s.broken = body, c.conn, c.Broken
 	n := body.Length()
 	if n < 0 && !c.Ctx.Request.Header.IsHTTP11() {
 		c.streamUntilClose(s)
@@ -111,7 +113,6 @@ func (c *call) streamUntilClose(s *stream) {
 	c.Ctx.HijackSetNoResponse(true)
 	c.Ctx.Hijack(func(client net.Conn) {
 		defer s.Close()
-		_ = client.SetWriteDeadline(time.Now().Add(s.pause))
 		if _, err := client.Write(head); err != nil {
 			return
 		}
@@ -124,12 +125,10 @@ func (c *call) streamUntilClose(s *stream) {
 // onlyWriter hides what else a connection can do from io.Copy.
 type onlyWriter struct{ io.Writer }
 
-// stream is a body on its way to a client. Each piece has its own time to be
-// written in.
+// stream is a body on its way to a client.
 type stream struct {
 	body   *upstream.Body
 	client *clientConn
-	pause  time.Duration
 	broken func(*upstream.Error)
 }
 
@@ -143,10 +142,6 @@ func (s *stream) Read(p []byte) (int, error) {
 		if failed, ok := err.(*upstream.Error); ok && s.broken != nil {
 			s.broken(failed)
 		}
-		return n, err
-	}
-	if deadlineErr := s.client.SetWriteDeadline(time.Now().Add(s.pause)); deadlineErr != nil {
-		return 0, deadlineErr
 	}
 	return n, err
 }

@@ -67,8 +67,8 @@ func framed(how, body string) string {
 
 var framings = []string{"length", "chunks", "until close"}
 
-// bodyOf makes bytes of which no two pieces are the same.
-func bodyOf(n int) string {
+// pattern makes bytes of which no two pieces are the same.
+func pattern(n int) string {
 	var b strings.Builder
 	for i := 0; b.Len() < n; i++ {
 		fmt.Fprintf(&b, "%d.", i)
@@ -86,7 +86,7 @@ func TestBodySizes(t *testing.T) {
 	memory := &budget{}
 	g := startGateway(t, func(c *Config) { c.AnswerMemory = memory }, domainOf("test", up.url(), everything...))
 	for _, size := range []int{0, 1, 4095, 4096, 4097, 16 << 10, 65535, 65536, 65537, 100_000, 1 << 20, 20 << 20} {
-		body := bodyOf(size)
+		body := pattern(size)
 		for _, how := range framings {
 			say, closes = framed(how, body), how == "until close"
 			for _, version := range []string{"1.1", "1.0"} {
@@ -314,7 +314,7 @@ func TestStreamAbandoned(t *testing.T) {
 
 // TestStreamOverTLS: bodies of every framing come whole from an https server.
 func TestStreamOverTLS(t *testing.T) {
-	body := bodyOf(1 << 20)
+	body := pattern(1 << 20)
 	up := httpsServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, body[:10])
 		w.(http.Flusher).Flush()

@@ -138,6 +138,8 @@ func (s setting) noun() string {
 		return "a duration such as 2s"
 	case kindNumber:
 		return "a whole number"
+	case kindSize:
+		return "a size such as 10MiB"
 	case kindList:
 		return "a list"
 	}

@@ -91,6 +91,14 @@ func nodeConfig(v *viper.Viper) (node.Config, error) {
 		LongLeaseTime:    v.GetDuration(setLongLease),
 		MinLease:         v.GetInt(setMinLease),
 		DrainTimeout:     v.GetDuration(setDrain),
+		Clients: node.ClientLimits{
+			MaxConns:          v.GetInt(setMaxConns),
+			MaxConnsPerClient: v.GetInt(setMaxConnsPerClient),
+			MaxCallsPerClient: v.GetInt(setMaxCallsPerClient),
+			MaxRequestBody:    sizeOf(v, setMaxRequestBody),
+			BodyMemory:        sizeOf(v, setBodyMemory),
+			BodyTimeout:       v.GetDuration(setBodyTimeout),
+		},
 	}
 	var err error
 	if file := v.GetString(setTokenFile); file != "" {

@@ -20,6 +20,7 @@ const (
 	kindToggle   kind = "bool"
 	kindDuration kind = "duration"
 	kindNumber   kind = "int"
+	kindSize     kind = "SIZE" // bytes, 64KiB, 10MiB
 )
 
 // setting is one value that a node is configured with: the flag --name, an
@@ -47,6 +48,12 @@ const (
 	setQuotaWait, setDrain    = "quota-wait", "drain-timeout"
 	setLease, setLongLease    = "lease-time", "long-lease-time"
 	setMinLease               = "min-lease"
+	setMaxConns               = "max-conns"
+	setMaxConnsPerClient      = "max-conns-per-client"
+	setMaxCallsPerClient      = "max-calls-per-client"
+	setMaxRequestBody         = "max-request-body"
+	setBodyMemory             = "body-memory"
+	setBodyTimeout            = "body-timeout"
 	setLogLevel, setLogFormat = "log-level", "log-format"
 	defaultQuotaWait          = 2 * time.Second
 	defaultDrainTimeout       = 10 * time.Second
@@ -77,6 +84,12 @@ var nodeSettings = []setting{
 	{name: setLongLease, kind: kindDuration, def: defaultLongLeaseTime, help: "how long it may be far from the end, set by the leader"},
 	{name: setMinLease, kind: kindNumber, def: defaultMinLease, help: "smallest block of units worth leasing, set by the leader; nearer its end a quota is decided call by call"},
 	{name: setDrain, kind: kindDuration, def: defaultDrainTimeout, help: "how long a stop waits for calls in flight"},
+	{name: setMaxConns, kind: kindNumber, def: 10_000, help: "connections of all clients together; one more is answered 50301. Keep it below the limit of open files"},
+	{name: setMaxConnsPerClient, kind: kindNumber, help: "connections of one client, by address, IPv6 by /64 (default half of --max-conns); one more is answered 42900"},
+	{name: setMaxCallsPerClient, kind: kindNumber, def: 1_000, help: "calls in flight of one client; one more is answered 42900"},
+	{name: setMaxRequestBody, kind: kindSize, def: size(10 << 20), help: "largest body of a request; a larger one is answered 41300"},
+	{name: setBodyMemory, kind: kindSize, def: size(256 << 20), help: "memory for the bodies of all requests, of which one client gets an eighth at most; what needs more is answered 50301"},
+	{name: setBodyTimeout, kind: kindDuration, def: 30 * time.Second, help: "how long a client may pause in a body before 40800; after 10s it must also have sent 240 bytes a second"},
 	{name: setLogLevel, kind: kindText, def: levelInfo, help: "least severe lines to log", oneOf: []string{"debug", levelInfo, "warn", "error"}},
 	{name: setLogFormat, kind: kindText, def: formatText, help: "form of the log on standard error", oneOf: []string{formatText, "json"}},
 }
@@ -116,6 +129,8 @@ func (s setting) parse(text string) (any, error) {
 			return nil, fmt.Errorf("must be a whole number above 0, is %q", text)
 		}
 		return n, nil
+	case kindSize:
+		return parseSize(text)
 	case kindList:
 		return splitList(text)
 	}

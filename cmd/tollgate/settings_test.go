@@ -70,7 +70,9 @@ var everything = map[string]string{
 	"id": "n1", "data-dir": "/d", "listen": "127.0.0.1:1", "admin": "127.0.0.1:2", "cluster": "127.0.0.1:3",
 	"advertise-listen": "h:1", "advertise-admin": "h:2", "advertise-cluster": "h:3",
 	"join": "http://a:1,http://b:2", "nonvoter": "true", "token": secret32,
-	"quota-wait": "3s", "lease-time": "5s", "long-lease-time": "6s", "min-lease": "7", "drain-timeout": "1m", "log-level": "debug", "log-format": "json",
+	"quota-wait": "3s", "lease-time": "5s", "long-lease-time": "6s", "min-lease": "7", "drain-timeout": "1m",
+	"max-conns": "500", "max-conns-per-client": "50", "max-calls-per-client": "5", "max-request-body": "2KiB", "body-memory": "33554432", "body-timeout": "7s",
+	"log-level": "debug", "log-format": "json",
 }
 
 // TestEverySource: each setting can come from flags, from the environment and
@@ -103,6 +105,7 @@ func TestEverySource(t *testing.T) {
 				AdvertiseListen: "h:1", AdvertiseAdmin: "h:2", AdvertiseCluster: "h:3",
 				Join: []string{"http://a:1", "http://b:2"}, Nonvoter: true, Token: secret32,
 				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, LongLeaseTime: 6 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
+				Clients: node.ClientLimits{MaxConns: 500, MaxConnsPerClient: 50, MaxCallsPerClient: 5, MaxRequestBody: 2048, BodyMemory: 32 << 20, BodyTimeout: 7 * time.Second},
 			})
 			if !got.Logger.Enabled(t.Context(), slog.LevelDebug) {
 				t.Error("the logger is not at debug")
@@ -155,7 +158,7 @@ func TestWrongSettings(t *testing.T) {
 	list := config("- a\n")
 	broken := config("id: \"n1\n")
 	two := config("id: n1\n---\nid: n2\n")
-	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, token, token-file, quota-wait, lease-time, long-lease-time, min-lease, drain-timeout, log-level, log-format"
+	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, token, token-file, quota-wait, lease-time, long-lease-time, min-lease, drain-timeout, max-conns, max-conns-per-client, max-calls-per-client, max-request-body, body-memory, body-timeout, log-level, log-format"
 	for _, c := range []struct {
 		env  []string
 		args []string
@@ -185,6 +188,8 @@ func TestWrongSettings(t *testing.T) {
 		{args: words("--log-format xml"), want: []string{`tollgate node: invalid argument "xml" for "--log-format" flag: must be one of text, json, is "xml"`}},
 		{args: words("--id n1 --data-dir /d --token x --token-file y"), want: []string{"tollgate node: --token and --token-file: give only one of them"}},
 		{env: []string{"TOLLGATE_TOKEN=x", "TOLLGATE_TOKEN_FILE=y"}, args: words("--id n1 --data-dir /d"), want: []string{"tollgate node: TOLLGATE_TOKEN and TOLLGATE_TOKEN_FILE: give only one of them"}},
+		{args: words("--body-memory 1.5GiB"), want: []string{`tollgate node: invalid argument "1.5GiB" for "--body-memory" flag: must be bytes, or a size such as 64KiB or 10MiB, is "1.5GiB"`}},
+		{args: words("--id n1 --data-dir /d --max-request-body 9000000TiB"), want: []string{`tollgate node: invalid argument "9000000TiB" for "--max-request-body" flag: must be bytes, or a size such as 64KiB or 10MiB, is "9000000TiB"`}},
 		{args: words("--id n1 --data-dir /d --bootstrap --join http://a:1"), want: []string{"tollgate node: --bootstrap and --join: a node founds a cluster or joins one; give only one of them"}},
 		{args: words("--id ../n1 --listen 0.0.0.0:1"), want: []string{
 			"tollgate node: the node's settings have 3 problems",

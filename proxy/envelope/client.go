@@ -27,16 +27,25 @@ var (
 	PreflightMethod  = preflight("the method is not in allowedMethods")
 	PreflightHeaders = preflight("a header is not in allowedHeaders")
 
-	UnknownDomain  = New(404, 40400, "No domain has this key").Seal()
-	NoEndpoint     = New(404, 40401, "No endpoint matches").Seal()
-	BodyTooLarge   = New(413, 41300, "Request body too large").SealClosing()
+	UnknownDomain = New(404, 40400, "No domain has this key").Seal()
+	NoEndpoint    = New(404, 40401, "No endpoint matches").Seal()
+	BodyLate      = New(408, 40800, "The request body did not come in time").SealClosing()
+	BodyTooLarge  = New(413, 41300, "Request body too large").SealClosing()
+	// UnknownExpectation: Expect is not 100-continue.
+	UnknownExpectation = New(417, 41700, "Unknown expectation (only 100-continue is known)").SealClosing()
+	// TooManyConns and TooManyCalls are said to one client, by its address.
+	TooManyConns   = New(429, 42900, "Too many connections of one client").SealClosing()
+	TooManyCalls   = New(429, 42900, "Too many calls in flight of one client").Seal()
 	HeaderTooLarge = New(431, 43100, "Request header too large").SealClosing()
 	Internal       = New(500, 50000, "Internal error").SealClosing()
+	UnknownMethod  = New(501, 50100, "Unknown method (known are GET POST PUT DELETE HEAD PATCH OPTIONS)").SealClosing()
 	Unreachable    = New(502, 50200, "Endpoint server unreachable or its answer broken").Seal()
 	QuotaUndecided = New(503, 50300, "Usage quota cannot be decided now").Seal()
 	NotReady       = New(503, 50301, "Node not ready or stopping").Seal()
 	// Full is what a connection gets that is one too many.
 	Full = New(503, 50301, "Node has too many client connections").SealClosing()
+	// NoMemory: the bodies of all clients, or of this one, hold as much as they may.
+	NoMemory = New(503, 50301, "Node holds too many request bodies").SealClosing()
 	// AnswersFull is what a call gets whose answer has no room.
 	AnswersFull = New(503, 50301, "Node has too many answers in memory").Seal()
 	// Loop is what a call gets that comes back for the tenth time.
@@ -64,5 +73,5 @@ func Malformed(what string) *Sealed {
 // Codes are all the codes above, and 40000.
 var Codes = []int{
 	20001, 20002, 20004, 20005, 20006, 20008,
-	40000, 40300, 40400, 40401, 41300, 43100, 50000, 50200, 50300, 50301, 50400, 50800,
+	40000, 40300, 40400, 40401, 40800, 41300, 41700, 42900, 43100, 50000, 50100, 50200, 50300, 50301, 50400, 50800,
 }

@@ -16,7 +16,8 @@ func TestSealed(t *testing.T) {
 		JWTAuthorizationEmpty, JWTExpired, JWTInvalid,
 		PreAPIFailed, RewritePattern, RewriteForm,
 		AddressNotAllowed, PreflightOrigin, PreflightMethod, PreflightHeaders,
-		UnknownDomain, NoEndpoint, BodyTooLarge, HeaderTooLarge, Internal,
+		UnknownDomain, NoEndpoint, BodyLate, BodyTooLarge, UnknownExpectation, TooManyConns, TooManyCalls,
+		HeaderTooLarge, Internal, UnknownMethod, NoMemory,
 		Unreachable, QuotaUndecided, NotReady, Full, AnswersFull, Loop, TimedOut, Malformed("a <b> & \"c\""),
 	}
 	seen := map[int]bool{}

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"bytes"
+	"math"
 	"strings"
 
 	"github.com/tollgate/tollgate/proxy/envelope"
@@ -15,7 +16,6 @@ var (
 	badValue      = malformed("control character in a header value")
 	duplicate     = malformed("header twice that must come once")
 	badFraming    = malformed("Content-Length and Transfer-Encoding contradict each other or are not understood")
-	badExpect     = malformed("Expect other than 100-continue")
 	badHost       = malformed("Host is not a host and port")
 	badConnection = malformed("Connection names a header that must reach the endpoint server")
 	tooManyField  = envelope.HeaderTooLarge
@@ -24,41 +24,42 @@ var (
 // readHeader takes the header block apart more strictly than fasthttp, which
 // joins folded lines, takes a bare LF for a line end and lets names have
 // spaces (pitfalls 2(a) 10 to 15).
-func (r *Request) readHeader(block []byte, maxFields int) error {
+//
+// seen is the rules of all fields together.
+func (r *Request) readHeader(block []byte, maxFields int) (seen header.Rules, err error) {
 	r.Fields = r.Fields[:0]
-	var seen header.Rules
 	for len(block) > 0 {
 		line, rest, err := cutLine(block)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		block = rest
 		if len(line) == 0 {
 			break
 		}
 		if len(r.Fields) == maxFields {
-			return tooManyField
+			return 0, tooManyField
 		}
 		f, err := readField(line)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if seen&f.Rules&header.Single != 0 {
-			return duplicate
+			return 0, duplicate
 		}
 		seen |= f.Rules
 		if err := r.note(f); err != nil {
-			return err
+			return 0, err
 		}
 		r.Fields = append(r.Fields, f)
 	}
 	if seen&header.ContentLength != 0 && seen&header.TransferEncoding != 0 {
-		return badFraming
+		return 0, badFraming
 	}
 	if seen&header.Connection != 0 {
-		return r.readConnection()
+		err = r.readConnection()
 	}
-	return nil
+	return seen, err
 }
 
 func cutLine(block []byte) (line, rest []byte, err error) {
@@ -97,7 +98,7 @@ func (r *Request) note(f header.Field) error {
 		}
 		r.Host = f.Value
 	case f.Rules&header.ContentLength != 0:
-		if !all(f.Value, "0123456789") {
+		if r.Length = length(f.Value); r.Length < 0 {
 			return badFraming
 		}
 		r.Framed = true
@@ -105,13 +106,45 @@ func (r *Request) note(f header.Field) error {
 		if !is(f.Value, "chunked") {
 			return badFraming
 		}
-		r.Framed = true
+		r.Framed, r.Length = true, Chunked
 	case f.Rules&header.Expect != 0:
 		if !is(f.Value, "100-continue") {
-			return badExpect
+			return envelope.UnknownExpectation
 		}
+		r.Continue = true
 	}
 	return nil
+}
+
+// length reads a Content-Length, -1 when it is none.
+func length(value []byte) int64 {
+	n := int64(0)
+	for _, c := range value {
+		if c < '0' || c > '9' || n > (math.MaxInt64-9)/10 {
+			return -1
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if len(value) == 0 {
+		return -1
+	}
+	return n
+}
+
+// keepAlive reports whether Connection has that option, which HTTP/1.0 needs.
+func (r *Request) keepAlive() bool {
+	for i := range r.Fields {
+		if r.Fields[i].Rules&header.Connection == 0 {
+			continue
+		}
+		token, rest, done := header.NextToken(r.Fields[i].Value)
+		for ; !done; token, rest, done = header.NextToken(rest) {
+			if is(token, "keep-alive") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // readConnection marks the fields that Connection lists as hop-by-hop.

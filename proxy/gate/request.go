@@ -47,33 +47,66 @@ type Request struct {
 	Host []byte
 	// Framed is true when the client declared a body, even an empty one.
 	Framed bool
-	// Close is true when the client asked for the connection to be closed.
+	// Length is the body's length in bytes, Chunked where only its end will
+	// tell.
+	Length int64
+	// Continue is true when the client waits for "100 Continue" before it
+	// sends the body.
+	Continue bool
+	// Close is true when the client wants the connection to be closed.
 	Close bool
+	// Asterisk is true for OPTIONS *, which asks about the gateway itself.
+	Asterisk bool
 
-	decoded []byte
+	// authority is that of a target in absolute form, absolute the rest of it
+	// where its path is empty.
+	authority, absolute []byte
+	decoded             []byte
 }
+
+// Chunked is the Length of a body that comes in chunks.
+const Chunked = -1
 
 // Read checks a request's head and fills r with it. Its error is the answer to
 // the client, always an *envelope.Sealed. maxFields bounds the header fields.
 func (r *Request) Read(raw Raw, maxFields int) error {
-	r.Method = method(raw.Method)
-	if r.Method == "" {
+	if !header.IsToken(raw.Method) {
 		return badMethod
 	}
-	// fasthttp passes on whatever version it was given (pitfalls 2(a) 6).
-	if p := string(raw.Protocol); p != "HTTP/1.1" && p != "HTTP/1.0" {
+	old := string(raw.Protocol) == http10
+	if !old && string(raw.Protocol) != http11 {
 		return badVersion
+	}
+	if r.Method = method(raw.Method); r.Method == "" {
+		return envelope.UnknownMethod
 	}
 	if err := r.readTarget(raw.Target); err != nil {
 		return err
 	}
-	return r.readHeader(raw.Header, maxFields)
+	seen, err := r.readHeader(raw.Header, maxFields)
+	switch {
+	case err != nil:
+		return err
+	case r.authority != nil && !bytes.EqualFold(r.authority, r.Host):
+		return badAuthority
+	case !old && seen&header.Host == 0:
+		return badHost
+	case old && seen&header.TransferEncoding != 0: // RFC 9112 6.1
+		return badFraming
+	}
+	if old { // RFC 9110 10.1.1, RFC 9112 9.3
+		r.Continue = false
+		r.Close = r.Close || !r.keepAlive()
+	}
+	return nil
 }
+
+const http10, http11 = "HTTP/1.0", "HTTP/1.1"
 
 // Reset drops everything that refers to a request.
 func (r *Request) Reset() {
 	clear(r.Fields)
-	*r = Request{Fields: r.Fields[:0], decoded: r.decoded[:0]}
+	*r = Request{Fields: r.Fields[:0], absolute: r.absolute[:0], decoded: r.decoded[:0]}
 }
 
 // method returns the constant for an allowed method, so that it can outlive
@@ -90,7 +123,7 @@ func method(b []byte) string {
 func malformed(what string) *envelope.Sealed { return envelope.Malformed(what) }
 
 var (
-	badMethod  = malformed("method not among GET POST PUT DELETE HEAD PATCH OPTIONS")
+	badMethod  = malformed("the method is not a token")
 	badVersion = malformed("HTTP version not 1.1 or 1.0")
 )
 

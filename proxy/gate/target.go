@@ -6,25 +6,34 @@ import (
 )
 
 var (
-	notOrigin   = malformed("request target does not begin with a slash")
-	badByte     = malformed("control or non-ASCII character in the request target: percent-encode it")
-	fragment    = malformed("# in the request target")
-	badEncoding = malformed("invalid percent-encoding in the path")
-	notUTF8     = malformed("percent-encoded bytes in the path are not UTF-8")
-	control     = malformed("encoded control character in the path")
-	slash       = malformed("backslash or encoded slash in the path")
-	dotSegment  = malformed("dot segment in the path")
-	root        = []byte("/")
+	notOrigin    = malformed("request target does not begin with a slash")
+	badAuthority = malformed("the authority of the request target is not that of Host")
+	badByte      = malformed("control or non-ASCII character in the request target: percent-encode it")
+	fragment     = malformed("# in the request target")
+	badEncoding  = malformed("invalid percent-encoding in the path")
+	notUTF8      = malformed("percent-encoded bytes in the path are not UTF-8")
+	control      = malformed("encoded control character in the path")
+	slash        = malformed("backslash or encoded slash in the path")
+	dotSegment   = malformed("dot segment in the path")
+	root         = []byte("/")
 )
 
 // readTarget takes the target apart. The query goes through byte for byte,
 // whatever encoding is in it; the path decides what endpoint is meant, and is
 // refused where two programs could read it differently.
 func (r *Request) readTarget(target []byte) error {
-	// Absolute-form would bring a second Host along, "*" and authority-form
-	// have no path (pitfalls 2(a) 4).
-	if len(target) == 0 || target[0] != '/' {
+	r.authority = nil
+	if r.Asterisk = r.Method == "OPTIONS" && string(target) == "*"; r.Asterisk {
+		r.Target, r.Key, r.Path, r.Route, r.Query = target, nil, root, root, nil
+		return nil
+	}
+	if len(target) == 0 {
 		return notOrigin
+	}
+	if target[0] != '/' {
+		if target = r.cutAuthority(target); target == nil {
+			return notOrigin
+		}
 	}
 	r.Target = target
 	path, query := target, []byte(nil)
@@ -54,6 +63,30 @@ func (r *Request) readTarget(target []byte) error {
 	r.decoded = appendDecoded(r.decoded[:0], r.Path)
 	r.Route = r.decoded
 	return nil
+}
+
+// cutAuthority returns what of a target in absolute form is path and query, nil
+// when it has no such form. The authority would be a second Host (pitfalls
+// 2(a) 4): Read compares it with the first.
+func (r *Request) cutAuthority(target []byte) []byte {
+	scheme, rest, ok := bytes.Cut(target, []byte("://"))
+	if !ok || !is(scheme, "http") && !is(scheme, "https") || len(rest) == 0 {
+		return nil
+	}
+	i := bytes.IndexAny(rest, "/?#")
+	if i < 0 {
+		r.authority = rest
+		return root
+	}
+	if i == 0 {
+		return nil
+	}
+	r.authority = rest[:i]
+	if rest[i] == '/' {
+		return rest[i:]
+	}
+	r.absolute = append(append(r.absolute[:0], '/'), rest[i:]...)
+	return r.absolute
 }
 
 // checkBytes lets only visible ASCII through; "#" would be cut off by some.

@@ -13,9 +13,8 @@ import (
 // Call is one client's request on its way through the steps. It is reused:
 // nothing of it may be kept when a step returns.
 type Call struct {
-	// Ctx holds, from Chain.Finish on, the request's body. What the client sent
-	// besides is in Request: fasthttp's own form of it has trailers merged into
-	// the header.
+	// Ctx is fasthttp's; it holds nothing of the request, which is in Request,
+	// and from Chain.Finish on its body in Upstream.
 	Ctx *fasthttp.RequestCtx
 	// Answer is the answer, once a step has made one.
 	Answer upstream.Answer

@@ -33,7 +33,6 @@ func buildHTTPProxy(env *Env, _ *catalog.Domain) (Step, error) {
 }
 
 func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
-	c.Upstream.Body = c.Ctx.Request.Body()
 	start := time.Now()
 	retried, err := p.server.Do(&c.Upstream, &c.Answer)
 	if retried {

@@ -28,8 +28,9 @@ type Request struct {
 	Host           []byte
 	// Via is the gateway's own entry in Via, behind those of Fields; an empty
 	// one is not sent.
-	Via  []byte
-	Body []byte
+	Via []byte
+	// Body is the body in pieces, none of them empty.
+	Body [][]byte
 	// Framed sends a Content-Length for an empty body too.
 	Framed bool
 	// Once keeps a GET or HEAD from being sent a second time.
@@ -87,9 +88,10 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 		dst = append(dst, r.Host...)
 		dst = append(dst, "\r\n"...)
 	}
-	if len(r.Body) > 0 || r.Framed || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
+	length := r.bodyLength()
+	if length > 0 || r.Framed || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
 		dst = append(dst, "Content-Length: "...)
-		dst = strconv.AppendInt(dst, int64(len(r.Body)), 10)
+		dst = strconv.AppendInt(dst, length, 10)
 		dst = append(dst, "\r\n"...)
 	}
 	return append(dst, "\r\n"...)
@@ -113,16 +115,22 @@ const onePiece = 16 << 10
 
 // writeTo sends the request; appendHead has been called.
 func (r *Request) writeTo(w io.Writer) error {
-	head, body := r.head, r.Body
-	if len(head)+len(body) <= onePiece {
-		all := append(head, body...)
-		r.head = all[:len(head)]
-		_, err := w.Write(all)
-		return err
+	all, pieces := r.head, r.Body
+	for len(pieces) > 0 && len(all)+len(pieces[0]) <= onePiece {
+		all = append(all, pieces[0]...)
+		pieces = pieces[1:]
 	}
-	if _, err := w.Write(head); err != nil {
-		return err
+	r.head = all[:len(r.head)]
+	_, err := w.Write(all)
+	for i := 0; i < len(pieces) && err == nil; i++ {
+		_, err = w.Write(pieces[i])
 	}
-	_, err := w.Write(body)
 	return err
+}
+
+func (r *Request) bodyLength() (n int64) {
+	for _, piece := range r.Body {
+		n += int64(len(piece))
+	}
+	return n
 }

@@ -58,7 +58,7 @@ func FuzzAppendHead(f *testing.F) {
 		}
 		out := Request{
 			Method: in.Method, Path: in.Path, Query: in.Query, Fields: in.Fields, Host: in.Host,
-			Client: "192.0.2.1", Scheme: "http", Body: body, Framed: in.Framed,
+			Client: "192.0.2.1", Scheme: "http", Body: [][]byte{body}, Framed: in.Framed,
 		}
 		wire := append(out.appendHead(nil, "server:80", "/base"), body...)
 		r := bufio.NewReader(bytes.NewReader(wire))

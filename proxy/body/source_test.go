@@ -1,0 +1,32 @@
+package body
+
+import "io"
+
+// script is a Source that gets its bytes in pieces of a size.
+type script struct {
+	data []byte
+	step int
+	r, w int
+}
+
+func (s *script) Buffered() []byte { return s.data[s.r:s.w] }
+func (s *script) Discard(n int)    { s.r += n }
+
+func (s *script) Fill() error {
+	if s.w == len(s.data) {
+		return io.EOF
+	}
+	s.w = min(len(s.data), s.w+s.step)
+	return nil
+}
+
+func (s *script) Read(p []byte) (int, error) {
+	if s.r == s.w {
+		if err := s.Fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, s.data[s.r:s.w])
+	s.r += n
+	return n, nil
+}

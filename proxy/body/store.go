@@ -1,0 +1,114 @@
+package body
+
+import (
+	"errors"
+	"io"
+)
+
+// ErrNoMemory: the budget has no more for this body.
+var ErrNoMemory = errors.New("the budget for bodies is used up")
+
+// A body begins with small pieces, so that one of which little comes holds
+// little, and goes on with large ones, so that a long one is read with few
+// calls.
+const (
+	SmallPiece = 16 << 10
+	LargePiece = 64 << 10
+	// smallPieces is how many small ones come first.
+	smallPieces = 4
+)
+
+// Overhead is what a body that is waited for counts besides its pieces: about
+// what its connection and call need, so that they have their bound too.
+const Overhead = 16 << 10
+
+// Store holds the bodies of a process.
+type Store struct {
+	budget       *Budget
+	small, large Memory
+}
+
+// NewStore makes a Store that holds what a Budget allows.
+func NewStore(b *Budget) *Store {
+	return &Store{budget: b, small: Memory{size: SmallPiece}, large: Memory{size: LargePiece}}
+}
+
+// Held is a body in memory. The zero value is none; it can be used again after
+// Release.
+type Held struct {
+	// Pieces are the body's bytes, in order.
+	Pieces [][]byte
+
+	store   *Store
+	account Account
+}
+
+// Collect reads a body to its end. A piece is taken when there is data for it,
+// never before. Whatever the error, Release gives the pieces back.
+func (h *Held) Collect(s *Store, a Account, r *Reader) error {
+	if !a.Take(Overhead) {
+		return ErrNoMemory
+	}
+	h.store, h.account = s, a
+	var piece []byte // of the last one, what is free
+	for {
+		if len(piece) == 0 {
+			if err := r.await(); err != nil {
+				return unlessEnd(err)
+			}
+			var err error
+			if piece, err = h.grow(); err != nil {
+				return err
+			}
+		}
+		n, err := r.Read(piece)
+		if err != nil {
+			return unlessEnd(err)
+		}
+		piece = piece[n:]
+		last := &h.Pieces[len(h.Pieces)-1]
+		*last = (*last)[:len(*last)+n]
+	}
+}
+
+// unlessEnd is err, nil for the end of a whole body.
+func unlessEnd(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
+
+// grow takes one more piece.
+func (h *Held) grow() ([]byte, error) {
+	m := h.store.memory(len(h.Pieces))
+	if !h.account.Take(m.size) {
+		return nil, ErrNoMemory
+	}
+	p := m.take()
+	h.Pieces = append(h.Pieces, p[:0])
+	return p, nil
+}
+
+// memory is where the i-th piece of a body comes from.
+func (s *Store) memory(i int) *Memory {
+	if i < smallPieces {
+		return &s.small
+	}
+	return &s.large
+}
+
+// Release gives the pieces back. Nobody may use them any more.
+func (h *Held) Release() {
+	if h.store == nil {
+		return
+	}
+	for i, p := range h.Pieces {
+		m := h.store.memory(i)
+		m.give(p)
+		h.account.Give(m.size)
+	}
+	h.account.Give(Overhead)
+	clear(h.Pieces)
+	*h = Held{Pieces: h.Pieces[:0]}
+}

@@ -1,0 +1,184 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The flood of TestFlood.
+const (
+	silentHeads = 2000
+	uploads     = 2000
+	floodBody   = 10 << 20
+	// floodMemory is what the process may have in use, in bytes.
+	floodMemory = 400_000_000
+)
+
+// TestFlood: silent heads that announce large bodies, and honest uploads that
+// never end, from more clients than can hold all the memory for bodies, leave
+// the gateway small and others served.
+func TestFlood(t *testing.T) {
+	if runtime.GOOS != "linux" || raced || testing.Short() {
+		t.Skip("memory is measured on Linux, and it takes some seconds")
+	}
+	up := startRecorder(t, says(ok200))
+	gw := startProcess(t, up.url())
+	idle := gw.memory(t)
+
+	var flood sync.WaitGroup
+	stop, done := context.WithCancel(t.Context())
+	defer flood.Wait()
+	defer done()
+	var heads, sent atomic.Int64
+	for i := range silentHeads {
+		target := "/nope"
+		if i%2 == 0 {
+			target = "/test/a" // it is let in, and waited for
+		}
+		flood.Go(func() {
+			gw.occupy(stop, byte(2+i%100), fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", target, floodBody), nil, &heads)
+		})
+	}
+	piece := []byte(strings.Repeat("x", 16<<10))
+	for i := range uploads {
+		flood.Go(func() {
+			gw.occupy(stop, byte(102+i%100), fmt.Sprintf("%sContent-Length: %d\r\n\r\n", post, floodBody), piece, &sent)
+		})
+	}
+
+	c := dial(t, gw.addr)
+	defer c.Close()
+	var took []time.Duration
+	most := 0
+	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); {
+		begin := time.Now()
+		c.send("GET /test/b HTTP/1.1\r\nHost: h\r\n\r\n")
+		if a := c.read(); a == nil || a.StatusCode != 200 {
+			t.Fatalf("somebody else: %+v", a)
+		}
+		took = append(took, time.Since(begin))
+		most = max(most, gw.memory(t))
+		time.Sleep(5 * time.Millisecond) // a client of its own pace
+	}
+	slices.Sort(took)
+	t.Logf("%d MB without load, %d MB at most; %d heads, %d MB of bodies; somebody else's %d calls: median %v, 99%% in %v, slowest %v",
+		idle/1e6, most/1e6, heads.Load(), sent.Load()/1e6, len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	if most > floodMemory {
+		t.Errorf("%d MB in use, want at most %d", most/1e6, floodMemory/1_000_000)
+	}
+	done()
+	flood.Wait()
+	eventually(t, "the memory goes back", func() bool { return gw.memory(t) < idle+100_000_000 })
+	t.Logf("%d MB afterwards", gw.memory(t)/1e6)
+}
+
+// process is a gateway in a process of its own.
+type process struct {
+	*exec.Cmd
+	addr string
+}
+
+const floodServer = "TOLLGATE_TEST_FLOOD_SERVER"
+
+// TestFloodGateway is the other process of TestFlood.
+func TestFloodGateway(t *testing.T) {
+	server := os.Getenv(floodServer)
+	if server == "" {
+		t.Skip("only started by TestFlood")
+	}
+	g := startGateway(t, func(c *Config) {
+		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}, domainOf("test", server, everything...))
+	fmt.Printf("serving %s\n", g.addr)
+	stop, cancel := signal.NotifyContext(t.Context(), syscall.SIGTERM)
+	defer cancel()
+	<-stop.Done()
+	ctx, cut := context.WithTimeout(context.Background(), time.Second)
+	defer cut()
+	_ = g.Shutdown(ctx)
+	os.Exit(0)
+}
+
+func startProcess(t *testing.T, server string) *process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestFloodGateway$")
+	cmd.Env = append(os.Environ(), floodServer+"="+server)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if addr, ok := strings.CutPrefix(lines.Text(), "serving "); ok {
+			go func() { _, _ = io.Copy(io.Discard, out) }()
+			return &process{cmd, addr}
+		}
+	}
+	t.Fatal("the gateway did not start")
+	return nil
+}
+
+// memory is what the process has in use, in bytes.
+func (p *process) memory(t *testing.T) int {
+	t.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(raw), "VmRSS:")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kib << 10
+}
+
+// occupy sends a head, then its body in pieces for as long as they are taken,
+// and stays until stop; what it is told, or cut off, ends it as well.
+func (p *process) occupy(stop context.Context, from byte, head string, piece []byte, count *atomic.Int64) {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, from)}}
+	c, err := d.DialContext(stop, "tcp", p.addr)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	defer context.AfterFunc(stop, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
+	if _, err := io.WriteString(c, head); err != nil {
+		return
+	}
+	if piece == nil {
+		count.Add(1)
+	}
+	for left := floodBody - 1; piece != nil && left > 0; {
+		n, err := c.Write(piece[:min(left, len(piece))])
+		count.Add(int64(n))
+		if left -= n; err != nil {
+			return
+		}
+		time.Sleep(250 * time.Millisecond) // honest, but slow
+	}
+	_, _ = io.Copy(io.Discard, c)
+}
