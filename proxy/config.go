@@ -57,7 +57,8 @@ type Config struct {
 	// BodyBuffer is bytes of an answer that are held, 4 KiB to 1 MiB; 64 KiB. A
 	// larger answer streams.
 	BodyBuffer int
-	// AnswerMemory is asked for the memory of answers. nil: there is no bound.
+	// AnswerMemory is asked for the memory of answers. nil: a budget of a quarter
+	// of BodyMemory.
 	AnswerMemory upstream.Memory
 
 	// HeaderTimeout is how long a request's header may take, 10 ms to 10 min;

@@ -34,6 +34,7 @@ type metrics struct {
 	connections prometheus.Gauge
 	turnedAway  *prometheus.CounterVec
 	bodyBytes   prometheus.GaugeFunc
+	answerBytes prometheus.GaugeFunc
 	acceptPause prometheus.Counter
 
 	// byCode are the handles of refusals; unknown counts what belongs to no
@@ -54,7 +55,7 @@ func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
 }
 
 // newMetrics registers the metrics; held tells how much memory bodies hold.
-func newMetrics(reg prometheus.Registerer, held func() int64) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metrics, error) {
 	m := &metrics{
 		requests:    counter("requests_total", "Requests answered, by domain and class of status.", labelDomain, labelClass),
 		refusals:    counter("refusals_total", "Requests the gateway itself refused, by result code.", labelCode),
@@ -71,7 +72,9 @@ func newMetrics(reg prometheus.Registerer, held func() int64) (*metrics, error) 
 			Help: "Open client connections."}),
 		turnedAway: counter("connections_refused_total", "Client connections answered and closed at once, by reason: full is beyond MaxConns (50301), client beyond MaxConnsPerClient (42900).", labelReason),
 		bodyBytes: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "request_body_bytes",
-			Help: "Memory that the bodies of requests hold, of BodyMemory."}, func() float64 { return float64(held()) }),
+			Help: "Memory that the bodies of requests hold, of BodyMemory."}, func() float64 { return float64(bodies()) }),
+		answerBytes: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "answer_bytes",
+			Help: "Memory that answers over 4 KiB hold, of a quarter of BodyMemory."}, func() float64 { return float64(answers()) }),
 		acceptPause: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "accept_pauses_total",
 			Help: "Pauses in accepting connections, for want of file descriptors or memory."}),
 	}
@@ -81,7 +84,7 @@ func newMetrics(reg prometheus.Registerer, held func() int64) (*metrics, error) 
 		m.byCode[code] = m.refusals.WithLabelValues(strconv.Itoa(code))
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.bodyBytes, m.acceptPause} {
+	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.bodyBytes, m.answerBytes, m.acceptPause} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -44,6 +45,9 @@ type Proxy struct {
 // clientShare is the part of all bodies' memory that one client may have.
 const clientShare = 8
 
+// answerShare is the part of as much memory that answers have of their own.
+const answerShare = 4
+
 // The phases of a Proxy: only in open are requests let in.
 const (
 	starting int32 = iota
@@ -57,7 +61,11 @@ func New(cfg Config) (*Proxy, error) {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	budget := body.NewBudget(cfg.BodyMemory, cfg.BodyMemory/clientShare)
-	m, err := newMetrics(cfg.Registerer, budget.Held)
+	answers := body.NewBudget(cfg.BodyMemory/answerShare, cfg.BodyMemory/answerShare)
+	if cfg.AnswerMemory == nil {
+		cfg.AnswerMemory = answers.Of(netip.Addr{})
+	}
+	m, err := newMetrics(cfg.Registerer, budget.Held, answers.Held)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: metrics: %w", err)
 	}

@@ -155,12 +155,12 @@ func (s *stream) Close() error {
 }
 
 // pieces are the buffers that streams are copied through.
-var pieces = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+var pieces = sync.Pool{New: func() any { return new([upstream.Piece]byte) }}
 
 // ReadFrom writes what r gives, each piece as it comes: fasthttp would gather
 // those of a body of known length until its own buffer is full.
 func (c *clientConn) ReadFrom(r io.Reader) (sent int64, err error) {
-	buf := pieces.Get().(*[16 << 10]byte)
+	buf := pieces.Get().(*[upstream.Piece]byte)
 	defer pieces.Put(buf)
 	for {
 		n, err := r.Read(buf[:])

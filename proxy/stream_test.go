@@ -233,7 +233,7 @@ func TestSlowReaders(t *testing.T) {
 		}
 		slowest = max(slowest, time.Since(start))
 	}
-	eventually(t, "each has taken its share", func() bool { now, _, _ := memory.held(); return now >= readers*16<<10 })
+	eventually(t, "each has taken its share", func() bool { now, _, _ := memory.held(); return now >= readers*32<<10 })
 	_, most, _ := memory.held()
 	if most > readers*100<<10 {
 		t.Errorf("%d KiB a reader were taken", most/readers>>10)
@@ -286,6 +286,43 @@ func TestAnswersFull(t *testing.T) {
 	if n := g.metric(t, "tollgate_proxy_upstream_failures_total", "test", "full"); n != 6 {
 		t.Errorf("%v refusals counted, want 6", n)
 	}
+}
+
+// TestAnswerMemory: answers have a quarter of BodyMemory unless somebody else
+// decides; a stream gives its share back when it has ended.
+func TestAnswerMemory(t *testing.T) {
+	end := make(chan bool)
+	up := startRecorder(t, func(c net.Conn, _ int, _ string) bool {
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100001\r\n\r\n"+strings.Repeat("x", 100_000))
+		<-end
+		_, _ = io.WriteString(c, "x")
+		return false
+	})
+	g := startGateway(t, func(c *Config) { c.BodyMemory = 1 << 20 }, domainOf("test", up.url(), everything...))
+	const fit, share = 8, 32 << 10
+	var clients []*client
+	for range fit {
+		c := dial(t, g.addr)
+		defer c.Close()
+		c.send("GET /test/a HTTP/1.1\r\nHost: h\r\n\r\n")
+		if _, err := c.r.Peek(1); err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, c)
+	}
+	if n := g.metric(t, "tollgate_proxy_answer_bytes"); n != fit*share {
+		t.Errorf("%v bytes are taken", n)
+	}
+	if a := g.get(t, "/test/a"); a.code() != 50301 {
+		t.Errorf("one more: answered %d", a.StatusCode)
+	}
+	close(end)
+	for _, c := range clients {
+		if a := c.read(); a == nil || len(a.body) != 100_001 {
+			t.Errorf("answered %+v", a)
+		}
+	}
+	eventually(t, "everything is given back", func() bool { return g.metric(t, "tollgate_proxy_answer_bytes") == 0 })
 }
 
 // TestStreamAbandoned: a client that leaves in the middle of a stream takes the

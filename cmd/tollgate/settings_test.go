@@ -72,6 +72,7 @@ var everything = map[string]string{
 	"join": "http://a:1,http://b:2", "nonvoter": "true", "token": secret32,
 	"quota-wait": "3s", "lease-time": "5s", "long-lease-time": "6s", "min-lease": "7", "drain-timeout": "1m",
 	"max-conns": "500", "max-conns-per-client": "50", "max-calls-per-client": "5", "max-request-body": "2KiB", "body-memory": "33554432", "body-timeout": "7s",
+	"body-buffer": "8KiB", "upstream-timeout": "8s", "upstream-max-conn-age": "9s",
 	"log-level": "debug", "log-format": "json",
 }
 
@@ -105,7 +106,8 @@ func TestEverySource(t *testing.T) {
 				AdvertiseListen: "h:1", AdvertiseAdmin: "h:2", AdvertiseCluster: "h:3",
 				Join: []string{"http://a:1", "http://b:2"}, Nonvoter: true, Token: secret32,
 				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, LongLeaseTime: 6 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
-				Clients: node.ClientLimits{MaxConns: 500, MaxConnsPerClient: 50, MaxCallsPerClient: 5, MaxRequestBody: 2048, BodyMemory: 32 << 20, BodyTimeout: 7 * time.Second},
+				Clients:   node.ClientLimits{MaxConns: 500, MaxConnsPerClient: 50, MaxCallsPerClient: 5, MaxRequestBody: 2048, BodyMemory: 32 << 20, BodyTimeout: 7 * time.Second},
+				Upstreams: node.UpstreamLimits{Timeout: 8 * time.Second, MaxConnAge: 9 * time.Second, BodyBuffer: 8 << 10},
 			})
 			if !got.Logger.Enabled(t.Context(), slog.LevelDebug) {
 				t.Error("the logger is not at debug")
@@ -158,7 +160,7 @@ func TestWrongSettings(t *testing.T) {
 	list := config("- a\n")
 	broken := config("id: \"n1\n")
 	two := config("id: n1\n---\nid: n2\n")
-	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, token, token-file, quota-wait, lease-time, long-lease-time, min-lease, drain-timeout, max-conns, max-conns-per-client, max-calls-per-client, max-request-body, body-memory, body-timeout, log-level, log-format"
+	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, token, token-file, quota-wait, lease-time, long-lease-time, min-lease, drain-timeout, max-conns, max-conns-per-client, max-calls-per-client, max-request-body, body-memory, body-timeout, body-buffer, upstream-timeout, upstream-max-conn-age, log-level, log-format"
 	for _, c := range []struct {
 		env  []string
 		args []string

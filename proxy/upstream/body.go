@@ -36,6 +36,10 @@ type Body struct {
 	err   error
 }
 
+// Piece is how many bytes of a Body whoever writes it out should read at once;
+// the memory for that is taken with the Body's own.
+const Piece = 16 << 10
+
 // framing is how the end of a body is known.
 type framing uint8
 

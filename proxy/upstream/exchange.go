@@ -218,7 +218,7 @@ func (s *Server) collect(b *Body, a *Answer, limit int) (h *Held, err error) {
 // stream leaves the rest of a body to whoever writes it out, behind what has
 // been collected.
 func (s *Server) stream(b *Body, a *Answer, h *Held) error {
-	share := b.r.Size()
+	share := b.r.Size() + Piece
 	if err := s.take(share); err != nil {
 		if h != nil {
 			_ = h.Close()
