@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -80,15 +81,21 @@ func pattern(n int) string {
 // framing, to clients of both versions, and leave nothing taken. There is no
 // limit to them.
 func TestBodySizes(t *testing.T) {
-	var say string
-	var closes bool
-	up := startRecorder(t, func(c net.Conn, n int, r string) bool { return says(say)(c, n, r) && !closes })
+	type saying struct {
+		say    string
+		closes bool
+	}
+	var now atomic.Pointer[saying]
+	up := startRecorder(t, func(c net.Conn, n int, r string) bool {
+		s := now.Load()
+		return says(s.say)(c, n, r) && !s.closes
+	})
 	memory := &budget{}
 	g := startGateway(t, func(c *Config) { c.AnswerMemory = memory }, domainOf("test", up.url(), everything...))
 	for _, size := range []int{0, 1, 4095, 4096, 4097, 16 << 10, 65535, 65536, 65537, 100_000, 1 << 20, 20 << 20} {
 		body := pattern(size)
 		for _, how := range framings {
-			say, closes = framed(how, body), how == "until close"
+			now.Store(&saying{framed(how, body), how == "until close"})
 			for _, version := range []string{"1.1", "1.0"} {
 				c := dial(t, g.addr)
 				for range 2 {
