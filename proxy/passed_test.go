@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestTargetAsSpelled: what passes the gate reaches the endpoint server byte
@@ -116,7 +117,7 @@ func TestRequestHeader(t *testing.T) {
 func TestAnswerHeader(t *testing.T) {
 	var say string
 	up := startRecorder(t, func(c net.Conn, n int, request string) bool { return says(say)(c, n, request) })
-	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
+	g := startGateway(t, func(c *Config) { c.UpstreamIdleTimeout = time.Minute }, domainOf("test", up.url(), everything...))
 	for _, tc := range []struct{ name, method, say, want string }{
 		{"nothing added", "GET",
 			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",

@@ -197,6 +197,38 @@ func TestPieces(t *testing.T) {
 	}
 }
 
+// TestFirstPiece: the head and the first bytes of a long body go out although no
+// more come for a while.
+func TestFirstPiece(t *testing.T) {
+	seen := make(chan bool)
+	up := startRecorder(t, func(c net.Conn, _ int, _ string) bool {
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+		<-seen
+		_, _ = io.WriteString(c, "first")
+		<-seen
+		_, err := io.WriteString(c, strings.Repeat("x", 99_995))
+		return err == nil
+	})
+	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
+	c := dial(t, g.addr)
+	defer c.Close()
+	defer close(seen)
+	c.send("GET /test/a HTTP/1.1\r\nHost: h\r\n\r\n")
+	resp, err := http.ReadResponse(c.r, &http.Request{Method: "GET"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen <- true
+	first := make([]byte, 5)
+	if _, err := io.ReadFull(resp.Body, first); err != nil || string(first) != "first" {
+		t.Fatalf("%q, %v", first, err)
+	}
+	seen <- true
+	if rest, err := io.ReadAll(resp.Body); err != nil || len(rest) != 99_995 {
+		t.Errorf("%d bytes, %v", len(rest), err)
+	}
+}
+
 // TestSlowReaders: who does not read 10 MiB costs little memory, and others are
 // served meanwhile.
 func TestSlowReaders(t *testing.T) {
