@@ -27,8 +27,9 @@ run: build bin/demo ## three nodes and a demo domain on loopback, until Ctrl-C
 demo: build bin/demo ## the same, checked and over: exactly the quota is admitted
 	@bin/demo -tollgate $(BIN) -check
 
-test: ## all tests, with the race detector, and the simulation without it
+test: ## all tests, with the race detector, and without it the simulation and what counts memory
 	$(GO) test -race -timeout 15m ./...
+	$(GO) test -timeout 5m -run 'Flood|Allocations' ./proxy/...
 	$(GO) test -timeout 10m -run Simulation ./cluster
 
 simulate: ## more schedules of the quota simulation: make simulate SEEDS=100000 [FROM=1]

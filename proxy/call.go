@@ -39,6 +39,7 @@ func (p *Proxy) begin(ctx *fasthttp.RequestCtx) *call {
 	c.conn = ctx.Conn().(*clientConn)
 	c.name()
 	c.conn.unserved = false
+	c.conn.readPace = pace{timeout: p.cfg.WriteTimeout}
 	c.conn.client.calls.Add(1)
 	return c
 }

@@ -48,6 +48,7 @@ type clientConn struct {
 	unserved  bool   // the handler has not seen the present head
 	body      body.Reader
 	bodyPace  pace
+	readPace  pace // of the client's reading of its answer
 	expectant bool // the client waits for "100 Continue"
 
 	linger atomic.Bool
@@ -79,23 +80,22 @@ const tlsPiece = 16 << 10
 
 // Write writes p as long as the client gets on with reading.
 func (c *clientConn) Write(p []byte) (written int, err error) {
-	pace := pace{timeout: c.listener.proxy.cfg.WriteTimeout}
 	for {
 		piece := p[written:]
 		if c.scheme == "https" && len(piece) > tlsPiece {
 			piece = piece[:tlsPiece]
 		}
 		start := time.Now()
-		if err := c.Conn.SetWriteDeadline(start.Add(pace.patience())); err != nil {
+		if err := c.Conn.SetWriteDeadline(start.Add(c.readPace.patience())); err != nil {
 			return written, err
 		}
 		n, err := c.Conn.Write(piece)
+		c.readPace.note(n, time.Since(start))
 		written += n
 		late := errors.Is(err, os.ErrDeadlineExceeded)
 		if err != nil && !(late && n > 0 && c.scheme == "http") || written == len(p) {
 			return written, err
 		}
-		pace.note(n, time.Since(start))
 	}
 }
 

@@ -1,16 +1,13 @@
 package proxy
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/tollgate/tollgate/proxy/body"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
@@ -235,258 +232,19 @@ func TestUnwantedBody(t *testing.T) {
 	}
 }
 
-// TestContinue: leave to send is given only to who asks, and only when the body
-// is wanted.
-func TestContinue(t *testing.T) {
-	up := startRecorder(t, says(ok200))
-	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
-	const expect = "Expect: 100-continue\r\n"
-	for name, tc := range map[string]struct {
-		raw  string
-		want int
-	}{
-		"asked":                   {post + expect + "Content-Length: 3\r\n\r\n", 100},
-		"asked, chunked":          {post + expect + "Transfer-Encoding: chunked\r\n\r\n", 100},
-		"did not ask":             {post + "Content-Length: 3\r\n\r\nabc", 200},
-		"asked and sent":          {post + expect + "Content-Length: 3\r\n\r\nabc", 200},
-		"asked and sent, chunked": {post + expect + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200},
-		"asked for nothing":       {post + expect + "Content-Length: 0\r\n\r\n", 200},
-		"asked without a body":    {"GET /test/a HTTP/1.1\r\nHost: h\r\n" + expect + "\r\n", 200},
-		"asked in HTTP/1.0":       {"POST /test/a HTTP/1.0\r\n" + expect + "Content-Length: 3\r\n\r\nabc", 200},
-	} {
-		c := dial(t, g.addr)
-		c.send(tc.raw)
-		if a := c.read(); a == nil || a.StatusCode != tc.want {
-			t.Errorf("%s: %+v, want %d", name, a, tc.want)
+// TestReadingPace: over all writes of an answer, a client that hardly reads is
+// given up, and one that has read a lot may pause.
+func TestReadingPace(t *testing.T) {
+	g := newGateway(t, nil)
+	for moved, want := range map[int64]bool{100: false, 1 << 20: true} {
+		near, far := net.Pipe()
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		c := newClientConn(near, newListener(nil, g.Proxy))
+		c.readPace = pace{timeout: patience, moved: moved, waited: 11 * time.Second}
+		if _, err := c.Write([]byte("x")); (err == nil) != want {
+			t.Errorf("%d bytes in 11 s: %v", moved, err)
 		}
-		c.Close()
-	}
-}
-
-// TestVersions: HTTP/1.0 closes unless asked to stay, HTTP/1.1 stays unless
-// asked to close.
-func TestVersions(t *testing.T) {
-	up := startRecorder(t, says(ok200))
-	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
-	for head, closes := range map[string]bool{
-		"HTTP/1.1\r\nHost: h\r\n": false, "HTTP/1.1\r\nHost: h\r\nConnection: close\r\n": true,
-		"HTTP/1.0\r\n": true, "HTTP/1.0\r\nConnection: keep-alive\r\n": false, "HTTP/1.0\r\nConnection: keep-alive, close\r\n": true,
-	} {
-		c := dial(t, g.addr)
-		c.send("GET /test/a " + head + "\r\n")
-		a := c.read()
-		if a == nil || a.StatusCode != 200 || a.Close != closes {
-			t.Fatalf("%q: %+v, want closing %v", head, a, closes)
-		}
-		if strings.HasPrefix(head, "HTTP/1.0") && !closes && a.Header.Get("Connection") != "keep-alive" {
-			t.Errorf("%q: the answer does not say that it stays", head)
-		}
-		if closes {
-			c.wantClosed()
-		} else if c.send("GET /test/a HTTP/1.1\r\nHost: h\r\n\r\n"); c.read() == nil {
-			t.Errorf("%q: closed", head)
-		}
-		c.Close()
-	}
-}
-
-// TestTargets: the forms of a target besides the usual one.
-func TestTargets(t *testing.T) {
-	up := startRecorder(t, says(ok200))
-	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
-	for target, want := range map[string]string{
-		"http://h:80/test/a%20b?c=/": "GET /a%20b?c=/ ", "HTTPS://H:80/test": "GET / ", "http://h:80/test?x": "GET /?x ",
-	} {
-		a := ask(t, g.addr, "GET "+target+" HTTP/1.1\r\nHost: h:80\r\n\r\n")
-		heard := up.requests()
-		if a == nil || a.StatusCode != 200 || len(heard) != 1 || !strings.HasPrefix(heard[0], want) {
-			t.Errorf("%s: answered %+v, went on as %q", target, a, heard)
-		}
-	}
-	for target, want := range map[string]int{"http://h": 40400, "http://h?test": 40400, "http://h#x": 40000} {
-		if a := ask(t, g.addr, "GET "+target+" HTTP/1.1\r\nHost: h\r\n\r\n"); a == nil || a.code() != want {
-			t.Errorf("%s: answered %+v, want %d", target, a, want)
-		}
-	}
-	c := dial(t, g.addr)
-	defer c.Close()
-	for range 2 {
-		c.send("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")
-		if a := c.read(); a == nil || a.StatusCode != 200 || a.body != "" || !strings.Contains(a.Header.Get("Allow"), "PATCH") {
-			t.Errorf("OPTIONS *: answered %+v", a)
-		}
-	}
-}
-
-// each is what 100 KiB of a longer body hold, and what a client may hold where
-// the memory for all is eight times that.
-const each = body.Overhead + 4*body.SmallPiece + body.LargePiece
-
-// TestBodyMemory: all bodies together, and those of one client, hold so much
-// and no more: 50301, and the memory is free afterwards.
-func TestBodyMemory(t *testing.T) {
-	up := startRecorder(t, says(ok200))
-	g := startGateway(t, func(c *Config) { c.BodyMemory = 8 * each }, domainOf("test", up.url(), everything...))
-	held := func() float64 { return g.metric(t, "tollgate_proxy_request_body_bytes") }
-	some := strings.Repeat("x", 128<<10)
-	upload := func(i byte) *client {
-		c := dialFrom(t, g.addr, i)
-		c.send(post + "Content-Length: 200000\r\n\r\n" + some[:100<<10])
-		return c
-	}
-	c := dialFrom(t, g.addr, 1)
-	c.send(post + "Content-Length: 200000\r\n\r\n" + some + some[:200000-len(some)])
-	if a := c.read(); a == nil || a.StatusCode != 503 || a.code() != 50301 || !a.Close {
-		t.Errorf("more than a client may hold: %+v", a)
-	}
-	c.Close()
-	eventually(t, "nothing is held", func() bool { return held() == 0 })
-	for i := byte(1); i <= 8; i++ {
-		defer upload(i).Close()
-		eventually(t, fmt.Sprintf("client %d holds its eighth", i), func() bool { return held() == float64(i)*each })
-	}
-	if c = upload(9); c.read().code() != 50301 {
-		t.Error("more than all may hold was not refused")
-	}
-	c.Close()
-	if a := ask(t, g.addr, post+"Content-Length: 3\r\n\r\nabc"); a == nil || a.StatusCode != 200 {
-		t.Errorf("a short body beside them: %+v", a)
-	}
-	if heard := up.requests(); len(heard) != 1 {
-		t.Errorf("%d requests went on, want 1", len(heard))
-	}
-}
-
-// TestBodyMemoryComesBack: bodies that are cut off or whole leave nothing held.
-func TestBodyMemoryComesBack(t *testing.T) {
-	up := startRecorder(t, says(ok200))
-	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
-	some := strings.Repeat("x", 100<<10)
-	for i := range 8 {
-		c := dial(t, g.addr)
-		c.send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", post, len(some)+i%2, some))
-		if i%2 == 0 {
-			c.read()
-		}
-		c.Close()
-	}
-	eventually(t, "nothing is held", func() bool { return g.metric(t, "tollgate_proxy_request_body_bytes") == 0 && g.inFlight("test") == 0 })
-}
-
-// dialFrom connects from the i-th loopback address.
-func dialFrom(t testing.TB, addr string, i byte) *client {
-	t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, i)}}
-	c, err := d.Dial("tcp", addr)
-	if err != nil {
-		t.Skipf("no connection from 127.0.0.%d here: %v", i, err)
-	}
-	_ = c.SetDeadline(time.Now().Add(patience))
-	return newClient(t, c)
-}
-
-// TestClientLimits: one client cannot take all connections, nor all calls, and
-// others do not notice.
-func TestClientLimits(t *testing.T) {
-	hold := make(chan struct{})
-	up := startRecorder(t, func(c net.Conn, n int, request string) bool {
-		if strings.Contains(request, "hold") {
-			<-hold
-		}
-		return says(ok200)(c, n, request)
-	})
-	g := startGateway(t, func(c *Config) { c.MaxConns, c.MaxCallsPerClient = 8, 2 }, domainOf("test", up.url(), everything...))
-	var open []*client
-	for range 4 { // half of MaxConns
-		c := dialFrom(t, g.addr, 1)
-		defer c.Close()
-		open = append(open, c)
-	}
-	for i, c := range open {
-		if i < 2 {
-			c.send("GET /test/hold HTTP/1.1\r\nHost: h\r\n\r\n")
-		}
-	}
-	eventually(t, "two calls are in flight", func() bool { return g.inFlight("test") == 2 })
-	const get = "GET /test/a HTTP/1.1\r\nHost: h\r\n\r\n"
-	for range 2 {
-		open[3].send(get)
-		if a := open[3].read(); a == nil || a.StatusCode != 429 || a.code() != 42900 || a.Close {
-			t.Errorf("one call too many: %+v", a)
-		}
-	}
-	fifth := dialFrom(t, g.addr, 1)
-	defer fifth.Close()
-	fifth.send(get)
-	if a := fifth.read(); a == nil || a.StatusCode != 429 || a.code() != 42900 || !a.Close || a.Header.Get("Content-Type") != "application/json;charset=UTF-8" {
-		t.Errorf("one connection too many: %+v", a)
-	}
-	fifth.wantClosed()
-	if n := g.metric(t, "tollgate_proxy_connections_refused_total", "client"); n != 1 {
-		t.Errorf("%v refused connections counted, want 1", n)
-	}
-	other := dialFrom(t, g.addr, 2)
-	defer other.Close()
-	other.send(get)
-	if a := other.read(); a == nil || a.StatusCode != 200 {
-		t.Errorf("another client: %+v", a)
-	}
-	close(hold)
-	for _, c := range open[:2] {
-		c.read()
-	}
-	eventually(t, "its calls are over", func() bool { open[3].send(get); return open[3].read().StatusCode == 200 })
-	open[0].Close()
-	eventually(t, "its place is free", func() bool {
-		c := dialFrom(t, g.addr, 1)
-		defer c.Close()
-		c.send(get)
-		a := c.read()
-		return a != nil && a.StatusCode == 200
-	})
-}
-
-// TestClientKey: who has one address of IPv6 has a /64.
-func TestClientKey(t *testing.T) {
-	for ip, want := range map[string]string{
-		"192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::", "2001:db8:0:0:ffff::1": "2001:db8::", "2001:db8:0:1::1": "2001:db8:0:1::",
-	} {
-		if got := clientKey(netip.MustParseAddr(ip)); got.String() != want {
-			t.Errorf("%s counts as %s, want %s", ip, got, want)
-		}
-	}
-	var none netip.Addr
-	if clientKey(none).IsValid() {
-		t.Error("an unknown address became one")
-	}
-}
-
-// TestBuffersAreKept: a connection that had a large head has a small buffer
-// again for the next, and both are read rightly.
-func TestBuffersAreKept(t *testing.T) {
-	up := startRecorder(t, says(ok200))
-	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
-	c := dial(t, g.addr)
-	defer c.Close()
-	var all bytes.Buffer
-	for _, n := range []int{10, 15 << 10, 10, 3500, 4000, 4100, 15 << 10, 10} {
-		fmt.Fprintf(&all, "%sX: %s\r\nContent-Length: 600\r\n\r\n%s", post, strings.Repeat("x", n), strings.Repeat("y", 600))
-	}
-	go c.send(all.String())
-	for i := range 8 {
-		if a := c.read(); a == nil || a.StatusCode != 200 {
-			t.Fatalf("request %d: %+v", i, a)
-		}
-	}
-	for i, request := range up.requests() {
-		if bodyOf(request) != strings.Repeat("y", 600) {
-			t.Errorf("request %d: body %.100q", i, bodyOf(request))
-		}
-	}
-	exact := "GET /test/a HTTP/1.1\r\nHost: h\r\nX: "
-	for spare, want := range map[int]int{0: 200, 1: 431} {
-		if a := ask(t, g.addr, exact+strings.Repeat("x", 16<<10-len(exact)-4+spare)+"\r\n\r\n"); a == nil || a.StatusCode != want {
-			t.Errorf("%d bytes over the largest head: %+v", spare, a)
-		}
+		_ = near.Close()
+		_ = far.Close()
 	}
 }

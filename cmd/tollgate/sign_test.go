@@ -117,7 +117,7 @@ func TestSignRefuses(t *testing.T) {
 		{words("sign GET ftp://h/a --secret-key k"), "", `"ftp://h/a" must be a URL such as http://127.0.0.1:8001/shop/items, or only its path and query`},
 		{words("sign GET http:///a --secret-key k"), "", `"http:///a" must be a URL such as http://127.0.0.1:8001/shop/items, or only its path and query`},
 		{words("sign GET http://u:p@h/a --secret-key k"), "", `"http://u:p@h/a" has a user before the host, which would take the place of the signature`},
-		{words("sign get /a --secret-key k"), "", "get /a" + malformed + "method not among GET POST PUT DELETE HEAD PATCH OPTIONS)"},
+		{words("sign get /a --secret-key k"), "", "get /a: the gateway would answer: 50100 Unknown method (known are GET POST PUT DELETE HEAD PATCH OPTIONS)"},
 		{words("sign GET /a/../b --secret-key k"), "", "GET /a/../b" + malformed + "dot segment in the path)"},
 		{words("sign GET http://h/a#b --secret-key k"), "", "GET /a#b" + malformed + "# in the request target)"},
 		{words("sign GET http://h#b --secret-key k"), "", "GET /#b" + malformed + "# in the request target)"},

@@ -7,15 +7,14 @@ import "sync"
 // what is held, and shrinks late. Its methods may be called at the same time.
 type Memory struct {
 	size int
+	// warmest bounds the memory of free pieces that is kept for the next body.
+	warmest int
 
 	mu sync.Mutex
 	// warm are free pieces as they were given back, cold those whose memory
 	// the system has again.
 	warm, cold [][]byte
 }
-
-// keptWarm bounds the memory of free pieces that is kept for the next body.
-const keptWarm = 2 << 20
 
 func (m *Memory) take() []byte {
 	m.mu.Lock()
@@ -35,7 +34,7 @@ func (m *Memory) give(p []byte) {
 	p = p[:m.size]
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if (len(m.warm)+1)*m.size <= keptWarm {
+	if (len(m.warm)+1)*m.size <= m.warmest {
 		m.warm = append(m.warm, p)
 	} else if cool(p) {
 		m.cold = append(m.cold, p)

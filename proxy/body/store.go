@@ -15,7 +15,7 @@ const (
 	SmallPiece = 16 << 10
 	LargePiece = 64 << 10
 	// smallPieces is how many small ones come first.
-	smallPieces = 4
+	smallPieces = 2
 )
 
 // Overhead is what a body that is waited for counts besides its pieces: about
@@ -30,7 +30,7 @@ type Store struct {
 
 // NewStore makes a Store that holds what a Budget allows.
 func NewStore(b *Budget) *Store {
-	return &Store{budget: b, small: Memory{size: SmallPiece}, large: Memory{size: LargePiece}}
+	return &Store{budget: b, small: Memory{size: SmallPiece, warmest: 2 << 20}, large: Memory{size: LargePiece, warmest: 14 << 20}}
 }
 
 // Held is a body in memory. The zero value is none; it can be used again after
