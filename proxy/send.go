@@ -91,6 +91,7 @@ func (c *call) stream(body *upstream.Body) {
 	resp := &c.Ctx.Response
 	s := streams.Get().(*stream)
 	s.body, s.client, s.broken = body, c.conn, c.Broken
+	boundUnsent(c.conn.Conn)
 	n := body.Length()
 	if n < 0 && !c.Ctx.Request.Header.IsHTTP11() {
 		c.streamUntilClose(s)
