@@ -113,8 +113,10 @@ type Config struct {
 	// DrainTimeout is how long a stop waits after that for calls in flight; 0
 	// means DefaultDrainTimeout, at most MaxDrainTimeout.
 	DrainTimeout time.Duration
-	// Clients bounds what clients can take.
-	Clients ClientLimits
+	// Clients bounds what clients can take, Upstreams what endpoint servers and
+	// Pre APIs can.
+	Clients   ClientLimits
+	Upstreams UpstreamLimits
 	// Logger receives what operators read; nil discards it.
 	Logger *slog.Logger
 	// Network is how the node reaches the others; nil is TCP. Tests cut nodes
@@ -212,6 +214,7 @@ func (c *Config) Validate() error {
 		bad("--drain-timeout %v: must be more than 0 and at most %v", c.DrainTimeout, MaxDrainTimeout)
 	}
 	errs = append(errs, c.Clients.settle()...)
+	errs = append(errs, c.Upstreams.settle()...)
 	for _, a := range []struct {
 		flag, listen, advertise string
 		missing                 string // what strangers must be kept out with

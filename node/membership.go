@@ -58,6 +58,7 @@ func (n *Node) watch(ctx context.Context) {
 		case !open && fit && n.caughtUp(ctx):
 			open = true
 			n.setPhase(serving)
+			n.proxy.SetCluster(n.store.ClusterID())
 			n.proxy.SetOpen(true)
 			n.cfg.Logger.Info("ready", "id", n.cfg.ID, "proxy", n.ProxyAddr(), "admin", n.AdminAddr(), "cluster", n.ClusterAddr())
 		case open && !fit:

@@ -65,6 +65,7 @@ func (n *Node) makeProxy() (func(context.Context) error, error) {
 	var err error
 	cfg := proxy.Config{Quota: n.cluster, Logger: n.cfg.Logger, Registerer: n.registry}
 	n.cfg.Clients.apply(&cfg)
+	n.cfg.Upstreams.apply(&cfg)
 	n.proxy, err = proxy.New(cfg)
 	n.domains = newDomains(n.store, n.proxy, n.cfg.Logger)
 	n.cluster.ServeBy(n.AwaitServed)

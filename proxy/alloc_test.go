@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,14 +18,16 @@ import (
 
 // blunt is an endpoint server that allocates nothing: it answers 200 to
 // whatever it reads, which must come in one piece.
-func blunt(t testing.TB) string {
+func blunt(t testing.TB) string { return bluntly(t, "ok") }
+
+func bluntly(t testing.TB, body string) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = ln.Close() })
-	say := []byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: 2\r\n\r\nok")
+	say := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	go func() {
 		for {
 			c, err := ln.Accept()
@@ -59,7 +63,7 @@ func newLean(t testing.TB, addr string) *lean {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &lean{c, make([]byte, 4<<10)}
+	return &lean{c, make([]byte, 16<<10)}
 }
 
 // ask sends a request and reads an answer that ends with the given bytes.
@@ -89,6 +93,7 @@ var signedFields = func() string {
 // paths are the ways of a request that must not allocate.
 var paths = []struct{ name, request, end string }{
 	{"plain", "GET /plain/members/1?x=1" + usual, "\r\n\r\nok"},
+	{"held", "GET /held/members/1?x=1" + usual, "xheld"},
 	{"quota", "GET /quota/members/1?x=1" + usual, "\r\n\r\nok"},
 	{"body", "POST /quota/members HTTP/1.1\r\nContent-Length: 5" + usual[len(" HTTP/1.1"):] + "hello", "\r\n\r\nok"},
 	{"chunked body", "POST /quota/members HTTP/1.1\r\nTransfer-Encoding: chunked" + usual[len(" HTTP/1.1"):] + "5;a=b\r\nhello\r\n0\r\nT: x\r\n\r\n", "\r\n\r\nok"},
@@ -96,7 +101,7 @@ var paths = []struct{ name, request, end string }{
 	{"encoded", "GET /quota/members/%ea%b0%80" + usual, "\r\n\r\nok"},
 	{"full", "GET /full/members/1?x=1" + signedFields + usual[len(" HTTP/1.1\r\n"):], "\r\n\r\nok"},
 	{"pre API", "GET /preapi/members/1?x=1" + usual, "\r\n\r\nok"},
-	{"preflight", "OPTIONS /full/members/1 HTTP/1.1\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: x-a\r\nOrigin: https://a.example" + usual[len(" HTTP/1.1"):], "Max-Age: 600\r\n\r\n"},
+	{"preflight", "OPTIONS /full/members/1 HTTP/1.1\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: x-a\r\nOrigin: https://a.example" + usual[len(" HTTP/1.1"):], " GMT\r\n\r\n"},
 	{"wrongly signed", "GET /full/members/2" + signedFields + usual[len(" HTTP/1.1\r\n"):], `"isSuccessful":false}}`},
 	{"address not allowed", "GET /acl/members/1" + usual, `"isSuccessful":false}}`},
 	{"maintenance", "GET /maintenance/members/1" + usual, "\r\n\r\nlater"},
@@ -122,7 +127,7 @@ func leanGateway(t testing.TB) *gateway {
 		c.Quota = quotaFunc(func(domain, _ string) (quota.Verdict, error) {
 			return quota.Verdict{Admitted: domain != "exhausted", RetryAfter: 90 * time.Second}, nil
 		})
-	}, domainOf("plain", url, "GET /members/{id}"), withQuota("quota"), mock, withQuota("exhausted"), fullPipeline(t, url),
+	}, domainOf("plain", url, "GET /members/{id}"), domainOf("held", bluntly(t, strings.Repeat("x", 8<<10)+"held"), "GET /members/{id}"), withQuota("quota"), mock, withQuota("exhausted"), fullPipeline(t, url),
 		parsed(t, "preapi", url, "", `GET /members/{id} "PRE_API":{"method":"GET","url":"`+url+`/check"}`),
 		parsed(t, "acl", url, `"IPACL":{"isPermit":false,"ipList":[{"ip":"127.0.0.0/8"}]}`, "GET /members/{id}"),
 		parsed(t, "maintenance", url, `"MAINTENANCE":{"isUse":true,"statusCode":503,"body":"later"}`, "GET /members/{id}"))

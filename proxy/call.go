@@ -23,6 +23,10 @@ type call struct {
 	// endpoint is the ID for logs, empty until it is known.
 	endpoint string
 	answered bool
+	// retryAfter backs the value of Retry-After.
+	retryAfter [20]byte
+	// lines is where the answer's fields are put together.
+	lines []byte
 	// held is a body that does not fit into the connection's buffer, window one
 	// that does.
 	held   body.Held
@@ -33,6 +37,7 @@ func (p *Proxy) begin(ctx *fasthttp.RequestCtx) *call {
 	c := p.calls.Get().(*call)
 	c.Ctx = ctx
 	c.conn = ctx.Conn().(*clientConn)
+	c.name()
 	c.conn.unserved = false
 	c.conn.readPace = pace{timeout: p.cfg.WriteTimeout}
 	c.conn.client.calls.Add(1)
@@ -49,7 +54,7 @@ func (p *Proxy) release(c *call) {
 		c.conn.dropBuffer()
 	}
 	c.Call.Reset()
-	*c = call{Call: c.Call, proxy: p, held: c.held}
+	*c = call{Call: c.Call, proxy: p, held: c.held, lines: c.lines[:0]}
 	p.calls.Put(c)
 }
 
@@ -113,6 +118,8 @@ func (c *call) admit() error {
 		return envelope.BodyTooLarge // a body that is still with the client
 	case err != nil:
 		return err
+	case c.circles():
+		return envelope.Loop
 	case c.Request.Asterisk:
 		c.options()
 		return nil
@@ -130,10 +137,8 @@ func (c *call) admit() error {
 
 // options answers OPTIONS *, which asks about the gateway as such.
 func (c *call) options() {
-	resp := &c.Ctx.Response
-	resp.Header.SetNoDefaultContentType(true)
-	resp.SetStatusCode(fasthttp.StatusOK)
-	resp.Header.Set("Allow", "GET, POST, PUT, DELETE, HEAD, PATCH, OPTIONS")
+	c.Answer.Make(fasthttp.StatusOK, nil)
+	c.Answer.Add(allow, allMethods)
 	c.answered = true
 }
 
@@ -184,17 +189,14 @@ func (c *call) leave() error {
 // refuse writes an envelope over whatever the answer has been so far: a failed
 // exchange leaves pieces of the endpoint server's (pitfalls 2(a) 36).
 func (c *call) refuse(e *envelope.Sealed) {
-	resp := &c.Ctx.Response
-	resp.Reset()
-	resp.SetStatusCode(e.Status)
-	resp.Header.SetContentType(envelope.ContentType)
-	resp.SetBodyRaw(e.Body)
+	a := &c.Answer
+	a.Make(e.Status, e.Body)
+	a.Add(contentType, envelopeType)
 	if c.RetryAfter > 0 {
-		var digits [20]byte
-		resp.Header.SetBytesV("Retry-After", strconv.AppendInt(digits[:0], c.RetryAfter, 10))
+		a.Add(retryAfter, strconv.AppendInt(c.retryAfter[:0], c.RetryAfter, 10))
 	}
 	if e.Closes {
-		resp.SetConnectionClose()
+		c.Ctx.Response.SetConnectionClose()
 		c.conn.lingerOnClose()
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tollgate/tollgate/proxy/plugin"
+	"github.com/tollgate/tollgate/proxy/upstream"
 )
 
 // Quota decides calls; see plugin.Quota for the contract.
@@ -44,16 +45,21 @@ type Config struct {
 	// MaxHeaderFields is header fields of a request, 10 to 10,000; 200. More
 	// are answered 43100.
 	MaxHeaderFields int
-	// MaxRequestBody and MaxResponseBody are bytes, 1 KiB to 1 GiB; 10 MiB.
-	// Bodies are held in memory. Larger requests are answered 41300, larger
-	// answers 50200.
-	MaxRequestBody, MaxResponseBody int
+	// MaxRequestBody is bytes, 1 KiB to 1 GiB; 10 MiB. Bodies are held in
+	// memory. Larger requests are answered 41300.
+	MaxRequestBody int
 	// BodyMemory is bytes of memory that the bodies of all requests may hold, 1
 	// MiB to 1 TiB; 256 MiB. Those of one client may hold an eighth of it. Each
 	// that is waited for counts body.Overhead besides what has come of it; one
 	// that fits into its connection's buffer, a few KiB, does not count. A call
 	// whose body needs more is answered 50301.
 	BodyMemory int64
+	// BodyBuffer is bytes of an answer that are held, 4 KiB to 1 MiB; 64 KiB. A
+	// larger answer streams.
+	BodyBuffer int
+	// AnswerMemory is asked for the memory of answers. nil: a budget of a quarter
+	// of BodyMemory.
+	AnswerMemory upstream.Memory
 
 	// HeaderTimeout is how long a request's header may take, 10 ms to 10 min;
 	// 10 s.
@@ -78,13 +84,22 @@ type Config struct {
 	// UpstreamConnectTimeout bounds name look-up, connect and TLS handshake,
 	// 1 ms to 1 min; 5 s.
 	UpstreamConnectTimeout time.Duration
-	// UpstreamTimeout bounds the call of an endpoint server as a whole, 10 ms
-	// to 1 h; 30 s. Past it the answer is 50400. Pre APIs have their own.
+	// UpstreamTimeout bounds the time to the head of an endpoint server's
+	// answer, 10 ms to 1 h; 30 s. Past it the answer is 50400. It also bounds
+	// each pause in the body, never the whole. Pre APIs have their own.
 	UpstreamTimeout time.Duration
 	// UpstreamIdleTimeout is how long an unused connection to an endpoint
 	// server is kept, 10 ms to 10 min; 4 s, because 5 s is the shortest that
 	// common servers keep theirs.
 	UpstreamIdleTimeout time.Duration
+	// UpstreamMaxConnAge is how long a connection to an endpoint server or a Pre
+	// API may be used again, 1 s to 24 h; 5 min.
+	UpstreamMaxConnAge time.Duration
+	// UpstreamNetwork is how endpoint servers and Pre APIs are reached. nil: the
+	// system's network.
+	UpstreamNetwork upstream.Network
+	// UpstreamClock says how old the addresses of names are. nil: time.Now.
+	UpstreamClock func() time.Time
 }
 
 // settle puts in the defaults and lists what is out of bounds.
@@ -128,7 +143,7 @@ func (c *Config) OutOfBounds() []*OutOfBounds {
 		settle("MaxHeader", &c.MaxHeader, 16*kib, 4*kib, mib),
 		settle("MaxHeaderFields", &c.MaxHeaderFields, 200, 10, 10_000),
 		settle("MaxRequestBody", &c.MaxRequestBody, 10*mib, kib, gib),
-		settle("MaxResponseBody", &c.MaxResponseBody, 10*mib, kib, gib),
+		settle("BodyBuffer", &c.BodyBuffer, 64*kib, 4*kib, mib),
 		settle("BodyMemory", &c.BodyMemory, 256*mib, mib, 1<<40),
 		settle("HeaderTimeout", &c.HeaderTimeout, 10*time.Second, 10*time.Millisecond, 10*time.Minute),
 		settle("BodyTimeout", &c.BodyTimeout, 30*time.Second, 10*time.Millisecond, time.Hour),
@@ -139,6 +154,7 @@ func (c *Config) OutOfBounds() []*OutOfBounds {
 		settle("UpstreamConnectTimeout", &c.UpstreamConnectTimeout, 5*time.Second, time.Millisecond, time.Minute),
 		settle("UpstreamTimeout", &c.UpstreamTimeout, 30*time.Second, 10*time.Millisecond, time.Hour),
 		settle("UpstreamIdleTimeout", &c.UpstreamIdleTimeout, 4*time.Second, 10*time.Millisecond, 10*time.Minute),
+		settle("UpstreamMaxConnAge", &c.UpstreamMaxConnAge, 5*time.Minute, time.Second, 24*time.Hour),
 	} {
 		if p != nil {
 			all = append(all, p)

@@ -125,8 +125,8 @@ func (p *Proxy) compile(dep Deployment) (*domain, error) {
 	if from.Plugins.HTTPProxy == nil {
 		return nil, errors.New("no HTTP_PROXY: the endpoint server is missing")
 	}
-	d := &domain{key: from.Key, serial: dep.Serial, from: from, metrics: p.metrics.domain(from.Key)}
-	server, err := p.connect(d, from.Plugins.HTTPProxy.URL, p.cfg.MaxResponseBody)
+	d := &domain{key: from.Key, serial: dep.Serial, from: from, metrics: p.metrics.domain(from.Key, p.log)}
+	server, err := p.connect(d, from.Plugins.HTTPProxy.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (p *Proxy) compile(dep Deployment) (*domain, error) {
 		PreAPI: &d.metrics.preAPI, Ended: d.metrics.preEnded,
 		PreAPIServer: func(origin string) (s *upstream.Server, err error) {
 			if s = preAPIs[origin]; s == nil {
-				s, err = p.connect(d, origin, plugin.MaxPreAPIBody)
+				s, err = p.connect(d, origin)
 				preAPIs[origin] = s
 			}
 			return s, err
@@ -163,7 +163,7 @@ func (p *Proxy) compile(dep Deployment) (*domain, error) {
 
 // connect makes a pool of connections that is the domain's own. Nothing is
 // connected before it is used.
-func (p *Proxy) connect(d *domain, url string, maxBody int) (*upstream.Server, error) {
+func (p *Proxy) connect(d *domain, url string) (*upstream.Server, error) {
 	s, err := upstream.New(url, upstream.Config{
 		TLS:            p.cfg.TLS,
 		MaxConns:       p.cfg.UpstreamMaxConns,
@@ -171,8 +171,13 @@ func (p *Proxy) connect(d *domain, url string, maxBody int) (*upstream.Server, e
 		ConnectTimeout: p.cfg.UpstreamConnectTimeout,
 		Timeout:        p.cfg.UpstreamTimeout,
 		IdleTimeout:    p.cfg.UpstreamIdleTimeout,
+		MaxConnAge:     p.cfg.UpstreamMaxConnAge,
 		MaxHeader:      p.cfg.MaxHeader,
-		MaxBody:        maxBody,
+		BodyBuffer:     p.cfg.BodyBuffer,
+		MaxBody:        plugin.MaxPreAPIBody,
+		Memory:         p.cfg.AnswerMemory,
+		Network:        p.cfg.UpstreamNetwork,
+		Clock:          p.cfg.UpstreamClock,
 	})
 	if err == nil {
 		d.servers = append(d.servers, s)

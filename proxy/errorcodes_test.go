@@ -57,6 +57,7 @@ func TestErrorCodes(t *testing.T) {
 			return quota.Verdict{Admitted: domain != "used"}, nil
 		})
 	}, codeDomains(t, up.url(), gone.url(), silent.url())...)
+	g.SetCluster("c")
 	for _, r := range slices.Concat(seedRefusals(), ourRefusals()) {
 		check(t, g.addr, r)
 	}
@@ -173,6 +174,7 @@ func ourRefusals() []refusal {
 		{withFields("/panics/a", ""), 500, "50000 Internal error"},
 		{withFields("/gone/a", ""), 502, "50200 Endpoint server unreachable or its answer broken"},
 		{withFields("/undecided/a", ""), 503, "50300 Usage quota cannot be decided now"},
+		{withFields("/used/a", "Via: "+strings.Repeat(string(viaOf("c"))+", ", 10)+"1.0 x\r\n"), 508, "50800 Call has passed through this cluster 10 times already"},
 		{withFields("/silent/a", ""), 504, "50400 Endpoint server timed out"},
 	}
 }

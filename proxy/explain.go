@@ -73,6 +73,7 @@ type ExplainedCall struct {
 func (p *Proxy) Explain(r ExplainRequest) Explanation {
 	e := Explanation{Plugins: []plugin.Finding{}}
 	c := &call{proxy: p}
+	c.name()
 	if err := c.pretend(r); err != nil {
 		return e.refusedWith(err)
 	}
@@ -83,6 +84,9 @@ func (p *Proxy) Explain(r ExplainRequest) Explanation {
 	d := p.table.Load().domains[string(c.Request.Key)]
 	if d == nil {
 		return e.refusedWith(envelope.UnknownDomain)
+	}
+	if c.circles() {
+		return e.refusedWith(envelope.Loop)
 	}
 	c.domain = d
 	e.Domain = &ExplainedDomain{d.key, d.from.Name}
@@ -181,6 +185,9 @@ func (c *call) explainUpstream() *ExplainedCall {
 		if f.Rules&header.Withheld != 0 && f.Rules&(header.ContentLength|header.Host|header.Replaced) == 0 {
 			call.DroppedHeaders = append(call.DroppedHeaders, string(f.Name))
 		}
+	}
+	if len(u.Via) > 0 {
+		call.SetHeaders["Via"] = u.ViaValue()
 	}
 	slices.Sort(call.DroppedHeaders)
 	call.DroppedHeaders = slices.Compact(call.DroppedHeaders)

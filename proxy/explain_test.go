@@ -39,6 +39,7 @@ func TestExplainAgrees(t *testing.T) {
 			return quota.Verdict{}, nil
 		})
 	}, codeDomains(t, up.url(), up.url(), up.url())...)
+	g.SetCluster("c")
 	agreed := 0
 	for _, row := range slices.Concat(seedRefusals(), ourRefusals()) {
 		request, ok := pretended(row.raw)

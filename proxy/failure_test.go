@@ -162,47 +162,6 @@ func TestUnaskedBytes(t *testing.T) {
 	}
 }
 
-// TestBrokenAnswer: what is no answer is 50200, one try (row 27).
-func TestBrokenAnswer(t *testing.T) {
-	long := strings.Repeat("x", 20<<10)
-	for name, say := range map[string]string{
-		"garbage":            "SSH-2.0-OpenSSH_9.6\r\n\r\n",
-		"empty lines":        "\r\n\r\n",
-		"header too large":   "HTTP/1.1 200 OK\r\nX: " + long + "\r\n\r\n",
-		"CL twice":           "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
-		"CL negative":        "HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok",
-		"gzip, chunked":      "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-		"status 99":          "HTTP/1.1 099 Low\r\nContent-Length: 2\r\n\r\nok",
-		"status 600":         "HTTP/1.1 600 High\r\nContent-Length: 2\r\n\r\nok",
-		"status 999":         "HTTP/1.1 999 High\r\nContent-Length: 2\r\n\r\nok",
-		"100 early hints":    strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", 100) + ok200,
-		"switching":          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-		"space in a name":    "HTTP/1.1 200 OK\r\nX Y: 1\r\nContent-Length: 2\r\n\r\nok",
-		"body too large":     "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + long,
-		"chunks too large":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + long,
-		"no end, too large":  "HTTP/1.1 200 OK\r\n\r\n" + long,
-		"trailers too large": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("X: y\r\n", 5000) + "\r\n",
-		"bad chunk":          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			up := startRecorder(t, func(c net.Conn, _ int, _ string) bool {
-				_, _ = io.WriteString(c, say)
-				_ = c.(*net.TCPConn).CloseWrite()
-				_, _ = io.Copy(io.Discard, c)
-				return false
-			})
-			g := startGateway(t, func(c *Config) { c.MaxResponseBody = 1024 }, domainOf("test", up.url(), everything...))
-			if a := g.get(t, "/test/a"); a.StatusCode != 502 || a.code() != 50200 || a.Header.Get("Link") != "" {
-				t.Errorf("answered %s", a.raw)
-			}
-			if n := len(up.requests()); n != 1 {
-				t.Errorf("sent %d times", n)
-			}
-			eventually(t, "the connection is closed", func() bool { return up.open() == 0 })
-		})
-	}
-}
-
 // TestEarlyRefusal: the endpoint server refuses an upload in the middle and
 // closes; its answer is passed on (row 30).
 func TestEarlyRefusal(t *testing.T) {

@@ -55,6 +55,7 @@ func (p *Proxy) answer(c *call, err error) {
 		resp.SetConnectionClose()
 	}
 	c.settle()
+	c.send()
 	c.metrics().answered(resp.StatusCode())
 	if p.log.Enabled(context.Background(), slog.LevelDebug) {
 		c.logTo(p.log, resp.StatusCode(), code)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -33,6 +34,7 @@ type metrics struct {
 	connections prometheus.Gauge
 	turnedAway  *prometheus.CounterVec
 	bodyBytes   prometheus.GaugeFunc
+	answerBytes prometheus.GaugeFunc
 	acceptPause prometheus.Counter
 
 	// byCode are the handles of refusals; unknown counts what belongs to no
@@ -53,11 +55,11 @@ func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
 }
 
 // newMetrics registers the metrics; held tells how much memory bodies hold.
-func newMetrics(reg prometheus.Registerer, held func() int64) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metrics, error) {
 	m := &metrics{
 		requests:    counter("requests_total", "Requests answered, by domain and class of status.", labelDomain, labelClass),
 		refusals:    counter("refusals_total", "Requests the gateway itself refused, by result code.", labelCode),
-		seconds:     histogram("upstream_seconds", "Time until the endpoint server's whole answer had come.", labelDomain),
+		seconds:     histogram("upstream_seconds", "Time until the endpoint server's answer had come, as far as it is held.", labelDomain),
 		failures:    counter("upstream_failures_total", "Calls of the endpoint server without an answer to pass on, by reason.", labelDomain, labelReason),
 		retries:     counter("upstream_retries_total", "GET and HEAD requests sent again because a kept connection was closed.", labelDomain),
 		preSeconds:  histogram("pre_api_seconds", "Time until a Pre API's whole answer had come.", labelDomain),
@@ -70,17 +72,19 @@ func newMetrics(reg prometheus.Registerer, held func() int64) (*metrics, error) 
 			Help: "Open client connections."}),
 		turnedAway: counter("connections_refused_total", "Client connections answered and closed at once, by reason: full is beyond MaxConns (50301), client beyond MaxConnsPerClient (42900).", labelReason),
 		bodyBytes: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "request_body_bytes",
-			Help: "Memory that the bodies of requests hold, of BodyMemory."}, func() float64 { return float64(held()) }),
+			Help: "Memory that the bodies of requests hold, of BodyMemory."}, func() float64 { return float64(bodies()) }),
+		answerBytes: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "answer_bytes",
+			Help: "Memory that answers over 4 KiB hold, of a quarter of BodyMemory."}, func() float64 { return float64(answers()) }),
 		acceptPause: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "accept_pauses_total",
 			Help: "Pauses in accepting connections, for want of file descriptors or memory."}),
 	}
-	m.unknown = m.domain("")
+	m.unknown = m.domain("", nil)
 	m.byCode = make(map[int]prometheus.Counter)
 	for _, code := range envelope.Codes {
 		m.byCode[code] = m.refusals.WithLabelValues(strconv.Itoa(code))
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.bodyBytes, m.acceptPause} {
+	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.bodyBytes, m.answerBytes, m.acceptPause} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -96,10 +100,16 @@ type domainMetrics struct {
 	admitted prometheus.Counter
 }
 
-func (m *metrics) domain(key string) *domainMetrics {
+func (m *metrics) domain(key string, log *slog.Logger) *domainMetrics {
 	d := &domainMetrics{
-		upstream: serverMetrics{seconds: m.seconds.WithLabelValues(key), retries: m.retries.WithLabelValues(key)},
-		preAPI:   serverMetrics{seconds: m.preSeconds.WithLabelValues(key)},
+		upstream: serverMetrics{
+			seconds: m.seconds.WithLabelValues(key), retries: m.retries.WithLabelValues(key),
+			log: failureLog{log: log, msg: "an endpoint server failed", domain: key},
+		},
+		preAPI: serverMetrics{
+			seconds: m.preSeconds.WithLabelValues(key),
+			log:     failureLog{log: log, msg: "a Pre API failed", domain: key},
+		},
 		preEnded: m.preEnded.WithLabelValues(key),
 		admitted: m.admitted.WithLabelValues(key),
 	}
@@ -144,13 +154,17 @@ type serverMetrics struct {
 	seconds  prometheus.Observer
 	failures [upstream.Reasons]prometheus.Counter
 	retries  prometheus.Counter // nil for Pre APIs, which are never asked twice
+	log      failureLog
 }
 
 // Answered implements plugin.Observer.
 func (s *serverMetrics) Answered(took time.Duration) { s.seconds.Observe(took.Seconds()) }
 
 // Failed implements plugin.Observer.
-func (s *serverMetrics) Failed(r upstream.Reason) { s.failures[r].Inc() }
+func (s *serverMetrics) Failed(server string, e *upstream.Error) {
+	s.failures[e.Reason].Inc()
+	s.log.add(server, e, time.Now())
+}
 
 // Retried implements plugin.Observer.
 func (s *serverMetrics) Retried() { s.retries.Inc() }

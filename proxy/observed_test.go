@@ -50,8 +50,9 @@ func TestObserved(t *testing.T) {
 	if n := strings.Count(logs.String(), "msg=request"); n != 7 {
 		t.Errorf("%d lines for 7 requests", n)
 	}
-	if strings.Contains(logs.String(), "level=WARN") || strings.Contains(logs.String(), "level=ERROR") {
-		t.Errorf("more than debug:\n%s", logs.String())
+	if strings.Count(logs.String(), "level=WARN") != 1 || !strings.Contains(logs.String(), `level=WARN msg="an endpoint server failed" domain=gone`) ||
+		strings.Contains(logs.String(), "level=ERROR") {
+		t.Errorf("more above debug than the server that is gone:\n%s", logs.String())
 	}
 	for _, tc := range []struct {
 		name   string

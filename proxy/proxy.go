@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -32,6 +33,9 @@ type Proxy struct {
 	table      atomic.Pointer[table]
 	publishing sync.Mutex
 	phase      atomic.Int32
+	// via is what the gateway calls itself in Via, nil until SetCluster.
+	via   atomic.Pointer[[]byte]
+	clock clock
 
 	mu        sync.Mutex
 	listeners []*listener
@@ -40,6 +44,9 @@ type Proxy struct {
 
 // clientShare is the part of all bodies' memory that one client may have.
 const clientShare = 8
+
+// answerShare is the part of as much memory that answers have of their own.
+const answerShare = 4
 
 // The phases of a Proxy: only in open are requests let in.
 const (
@@ -54,7 +61,11 @@ func New(cfg Config) (*Proxy, error) {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
 	budget := body.NewBudget(cfg.BodyMemory, cfg.BodyMemory/clientShare)
-	m, err := newMetrics(cfg.Registerer, budget.Held)
+	answers := body.NewBudget(cfg.BodyMemory/answerShare, cfg.BodyMemory/answerShare)
+	if cfg.AnswerMemory == nil {
+		cfg.AnswerMemory = answers.Of(netip.Addr{})
+	}
+	m, err := newMetrics(cfg.Registerer, budget.Held, answers.Held)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: metrics: %w", err)
 	}
@@ -107,6 +118,13 @@ func (p *Proxy) Serve(ln net.Listener) error {
 		return fmt.Errorf("proxy: accept on %v: %w", ln.Addr(), err)
 	}
 	return nil
+}
+
+// SetCluster tells the proxy which cluster it belongs to: all its nodes call
+// themselves the same in Via, so that a call that comes back is known.
+func (p *Proxy) SetCluster(id string) {
+	via := viaOf(id)
+	p.via.Store(&via)
 }
 
 // SetOpen lets requests in or answers them 50301. Closing what has been open

@@ -109,12 +109,17 @@ func TestRejectedEntry(t *testing.T) {
 					return
 				default:
 				}
+				tried := false
 				for _, s := range stores {
 					if s.IsLeader() {
+						tried = true
 						if _, err := s.Apply(t.Context(), Command{Kind: KindMember, Member: Member{ID: "n1"}}); err == nil {
 							committed.Add(1)
 						}
 					}
+				}
+				if !tried {
+					time.Sleep(time.Millisecond) // leave the cores to the election
 				}
 			}
 		})

@@ -143,6 +143,11 @@ func nodeConfig(v *viper.Viper) (node.Config, error) {
 			BodyMemory:        sizeOf(v, setBodyMemory),
 			BodyTimeout:       v.GetDuration(setBodyTimeout),
 		},
+		Upstreams: node.UpstreamLimits{
+			Timeout:    v.GetDuration(setUpstreamTimeout),
+			MaxConnAge: v.GetDuration(setUpstreamMaxConnAge),
+			BodyBuffer: sizeOf(v, setBodyBuffer),
+		},
 	}
 	var err error
 	if key := v.GetString(clusterKey); key != "" {

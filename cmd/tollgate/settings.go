@@ -63,6 +63,9 @@ const (
 	setMaxRequestBody         = "max-request-body"
 	setBodyMemory             = "body-memory"
 	setBodyTimeout            = "body-timeout"
+	setBodyBuffer             = "body-buffer"
+	setUpstreamTimeout        = "upstream-timeout"
+	setUpstreamMaxConnAge     = "upstream-max-conn-age"
 	setLogLevel, setLogFormat = "log-level", "log-format"
 	defaultQuotaWait          = 2 * time.Second
 	defaultDrainTimeout       = 10 * time.Second
@@ -107,6 +110,9 @@ var nodeSettings = []setting{
 	{name: setMaxRequestBody, kind: kindSize, def: size(10 << 20), help: "largest body of a request; a larger one is answered 41300"},
 	{name: setBodyMemory, kind: kindSize, def: size(256 << 20), help: "memory for the bodies of all requests, of which one client gets an eighth at most; what needs more is answered 50301"},
 	{name: setBodyTimeout, kind: kindDuration, def: 30 * time.Second, help: "how long a client may pause in a body before 40800; after 10s it must also have sent 240 bytes a second"},
+	{name: setBodyBuffer, kind: kindSize, def: size(64 << 10), help: "how much of an answer of an endpoint server is held; a larger answer streams"},
+	{name: setUpstreamTimeout, kind: kindDuration, def: 30 * time.Second, help: "how long an endpoint server may take to the head of its answer before 50400, and pause in its body"},
+	{name: setUpstreamMaxConnAge, kind: kindDuration, def: 5 * time.Minute, help: "how long a connection to an endpoint server or a Pre API may be used again"},
 	{name: setLogLevel, kind: kindText, def: levelInfo, help: "least severe lines to log", oneOf: []string{"debug", levelInfo, "warn", "error"}},
 	{name: setLogFormat, kind: kindText, def: formatText, help: "form of the log on standard error", oneOf: []string{formatText, "json"}},
 }

@@ -78,6 +78,7 @@ var everything = map[string]string{
 	"admin-token-file": "/t", "admin-tls-cert": "/c", "admin-tls-key": "/k", "admin-ca": "/a", "lame-duck": "4s", "founding-wait": "9s", "disk-timeout": "8s",
 	"quota-wait": "3s", "lease-time": "5s", "long-lease-time": "6s", "min-lease": "7", "drain-timeout": "1m",
 	"max-conns": "500", "max-conns-per-client": "50", "max-calls-per-client": "5", "max-request-body": "2KiB", "body-memory": "33554432", "body-timeout": "7s",
+	"body-buffer": "8KiB", "upstream-timeout": "8s", "upstream-max-conn-age": "9s",
 	"log-level": "debug", "log-format": "json",
 }
 
@@ -114,7 +115,8 @@ func TestEverySource(t *testing.T) {
 				Join: []string{"https://a:1", "https://b:2"}, Nonvoter: true, ClusterKey: secret32,
 				AdminTokenFile: "/t", AdminTLSCert: "/c", AdminTLSKey: "/k", AdminCA: "/a", LameDuck: 4 * time.Second, FoundingWait: 9 * time.Second, DiskTimeout: 8 * time.Second,
 				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, LongLeaseTime: 6 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
-				Clients: node.ClientLimits{MaxConns: 500, MaxConnsPerClient: 50, MaxCallsPerClient: 5, MaxRequestBody: 2048, BodyMemory: 32 << 20, BodyTimeout: 7 * time.Second},
+				Clients:   node.ClientLimits{MaxConns: 500, MaxConnsPerClient: 50, MaxCallsPerClient: 5, MaxRequestBody: 2048, BodyMemory: 32 << 20, BodyTimeout: 7 * time.Second},
+				Upstreams: node.UpstreamLimits{Timeout: 8 * time.Second, MaxConnAge: 9 * time.Second, BodyBuffer: 8 << 10},
 			})
 			if !got.Logger.Enabled(t.Context(), slog.LevelDebug) {
 				t.Error("the logger is not at debug")
@@ -210,7 +212,7 @@ func TestWrongSettings(t *testing.T) {
 	list := config("- a\n")
 	broken := config("id: \"n1\n")
 	two := config("id: n1\n---\nid: n2\n")
-	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, cluster-key-file, admin-token-file, admin-tls-cert, admin-tls-key, admin-ca, quota-wait, lease-time, long-lease-time, min-lease, lame-duck, founding-wait, disk-timeout, drain-timeout, max-conns, max-conns-per-client, max-calls-per-client, max-request-body, body-memory, body-timeout, log-level, log-format"
+	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, cluster-key-file, admin-token-file, admin-tls-cert, admin-tls-key, admin-ca, quota-wait, lease-time, long-lease-time, min-lease, lame-duck, founding-wait, disk-timeout, drain-timeout, max-conns, max-conns-per-client, max-calls-per-client, max-request-body, body-memory, body-timeout, body-buffer, upstream-timeout, upstream-max-conn-age, log-level, log-format"
 	for _, c := range []struct {
 		env  []string
 		args []string

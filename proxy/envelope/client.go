@@ -46,6 +46,10 @@ var (
 	Full = New(503, 50301, "Node has too many client connections").SealClosing()
 	// NoMemory: the bodies of all clients, or of this one, hold as much as they may.
 	NoMemory = New(503, 50301, "Node holds too many request bodies").SealClosing()
+	// AnswersFull is what a call gets whose answer has no room.
+	AnswersFull = New(503, 50301, "Node has too many answers in memory").Seal()
+	// Loop is what a call gets that comes back for the tenth time.
+	Loop     = New(508, 50800, "Call has passed through this cluster 10 times already").Seal()
 	TimedOut = New(504, 50400, "Endpoint server timed out").Seal()
 )
 
@@ -69,5 +73,5 @@ func Malformed(what string) *Sealed {
 // Codes are all the codes above, and 40000.
 var Codes = []int{
 	20001, 20002, 20004, 20005, 20006, 20008,
-	40000, 40300, 40400, 40401, 40800, 41300, 41700, 42900, 43100, 50000, 50100, 50200, 50300, 50301, 50400,
+	40000, 40300, 40400, 40401, 40800, 41300, 41700, 42900, 43100, 50000, 50100, 50200, 50300, 50301, 50400, 50800,
 }

@@ -30,6 +30,18 @@ func (l List) First(rules Rules) (value []byte, ok bool) {
 	return nil, false
 }
 
+// Without returns the list without the fields to which one of the rules
+// applies, in the same array.
+func (l List) Without(rules Rules) List {
+	kept := l[:0]
+	for _, f := range l {
+		if f.Rules&rules == 0 {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
 // Mark adds rules to all fields with a name, which is compared without regard
 // to case.
 func (l List) Mark(name []byte, rules Rules) {
@@ -59,6 +71,17 @@ func AppendLine(dst, name, value []byte) []byte {
 	dst = append(dst, ": "...)
 	dst = append(dst, value...)
 	return append(dst, "\r\n"...)
+}
+
+// Line is a configured value as it may stand in a field: on one line.
+func Line(value string) []byte {
+	line := []byte(value)
+	for i, c := range line {
+		if c == '\r' || c == '\n' || c == 0 {
+			line[i] = ' '
+		}
+	}
+	return line
 }
 
 // NextToken cuts the first element off a comma-separated value such as that of

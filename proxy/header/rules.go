@@ -34,6 +34,10 @@ const (
 	// RequestMethod and RequestHeaders are what a CORS preflight asks for.
 	RequestMethod
 	RequestHeaders
+	// Via names the gateways that a message has passed.
+	Via
+	// Date is when an answer was made.
+	Date
 )
 
 // Withheld fields never go from a client to a server behind the gateway.
@@ -53,6 +57,10 @@ var rules = map[string]Rules{
 	"expect":            Expect | Hop,
 	"origin":            Origin | Protected,
 	"cookie":            Protected,
+	// Whoever takes it out of a request that goes in circles makes it go on for
+	// ever.
+	"via":  Via | Protected,
+	"date": Date,
 
 	"access-control-request-method":  RequestMethod,
 	"access-control-request-headers": RequestHeaders,

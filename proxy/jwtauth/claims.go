@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -19,8 +20,12 @@ type claims struct {
 }
 
 // UnmarshalJSON takes claims by their exact names. Of a name that stands twice
-// the last counts (RFC 7519 4).
+// the last counts (RFC 7519 4). Bytes that are not UTF-8 are read differently by
+// everybody, and JSON is UTF-8 (RFC 8259 8.1).
 func (c *claims) UnmarshalJSON(b []byte) error {
+	if !utf8.Valid(b) {
+		return errNotUTF8
+	}
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(b, &all); err != nil {
 		return err
@@ -53,11 +58,14 @@ func (c *claims) GetSubject() (string, error) { return "", nil }
 // GetAudience implements jwt.Claims; aud decides nothing.
 func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return nil, nil }
 
-// lastSecond is the end of the year 9999. Any later date stands for it, so that
-// no sum of dates and leeway overflows.
+// lastSecond is the end of the year 9999. Nobody means a later date, and a token
+// that is good for ever is what exp is there to prevent.
 const lastSecond = 253402300799
 
-var errNoDate = errors.New("a date is no number of seconds since 1970")
+var (
+	errNotUTF8 = errors.New("the payload is not UTF-8")
+	errNoDate  = errors.New("a date is no number of seconds since 1970, or is behind the year 9999")
+)
 
 // numericDate reads a NumericDate (RFC 7519 2), nil where there is none.
 // Fractions count. Numbers below zero are refused: nobody means a date before
@@ -70,6 +78,9 @@ func numericDate(raw json.RawMessage) (*jwt.NumericDate, error) {
 		return nil, errNoDate
 	}
 	seconds, _ := strconv.ParseFloat(string(raw), 64) // +Inf where out of range
-	whole, part := math.Modf(min(seconds, lastSecond))
+	whole, part := math.Modf(seconds)
+	if whole > lastSecond {
+		return nil, errNoDate
+	}
 	return &jwt.NumericDate{Time: time.Unix(int64(whole), int64(part*1e9))}, nil
 }

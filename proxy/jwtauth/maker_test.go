@@ -8,10 +8,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
-	"math"
 	"math/big"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Tokens are made and, the slow way, checked here by hand, so that golang-jwt
@@ -82,7 +82,7 @@ func slowVerify(key, issuer string, skew time.Duration, authorization string, no
 	}
 	dec := json.NewDecoder(strings.NewReader(string(decoded[1])))
 	dec.UseNumber()
-	if !json.Valid(decoded[1]) || dec.Decode(&claims) != nil {
+	if !utf8.Valid(decoded[1]) || !json.Valid(decoded[1]) || dec.Decode(&claims) != nil {
 		return Invalid
 	}
 	exp, isDate := slowDate(claims["exp"])
@@ -111,7 +111,10 @@ func slowDate(claim any) (seconds *big.Rat, ok bool) {
 		return nil, false
 	}
 	f, _ := number.Float64()
-	return new(big.Rat).SetFloat64(min(f, math.MaxFloat64)), true
+	if f >= 253402300800 { // the year 10000
+		return nil, false
+	}
+	return new(big.Rat).SetFloat64(f), true
 }
 
 // sha512Token is a token that is right in all but its algorithm.

@@ -13,9 +13,13 @@ import (
 // Call is one client's request on its way through the steps. It is reused:
 // nothing of it may be kept when a step returns.
 type Call struct {
-	// Ctx holds the answer, and nothing of the request: that is in Request, and
-	// from Chain.Finish on its body in Upstream.
+	// Ctx is fasthttp's; it holds nothing of the request, which is in Request,
+	// and from Chain.Finish on its body in Upstream.
 	Ctx *fasthttp.RequestCtx
+	// Answer is the answer, once a step has made one.
+	Answer upstream.Answer
+	// Via is this gateway's entry in Via; empty until its cluster is known.
+	Via []byte
 	// Client is the address the client connected from, IPv4 as IPv4; the zero
 	// Addr where it is not known.
 	Client netip.Addr
@@ -27,6 +31,10 @@ type Call struct {
 	RetryAfter int64
 	// Cause is why a step refused, for the log line only; it may be nil.
 	Cause error
+
+	// Broken is told when Answer.Coming breaks off; it may be called when the
+	// call is over.
+	Broken func(*upstream.Error)
 
 	// preflight is true when CORS has decided the call.
 	preflight bool
@@ -41,7 +49,7 @@ type Call struct {
 func (c *Call) Prepare() {
 	r, u := &c.Request, &c.Upstream
 	u.Method, u.Path, u.Query = r.Method, r.Path, r.Query
-	u.Fields, u.Host, u.Framed = r.Fields, r.Host, r.Framed
+	u.Fields, u.Host, u.Framed, u.Via = r.Fields, r.Host, r.Framed, c.Via
 }
 
 // Reset drops everything that refers to a request.
@@ -49,14 +57,14 @@ func (c *Call) Reset() {
 	c.Request.Reset()
 	c.Upstream.Reset()
 	c.preAPI.Reset()
-	*c = Call{Request: c.Request, Upstream: c.Upstream, preAPI: c.preAPI, path: c.path[:0], list: c.list[:0]}
+	c.Answer.Reset()
+	*c = Call{Request: c.Request, Upstream: c.Upstream, preAPI: c.preAPI, Answer: c.Answer, path: c.path[:0], list: c.list[:0]}
 }
 
 // Step is one plugin at work on the calls of a domain or of one endpoint. It
 // may be called at the same time for many calls.
 type Step interface {
-	// Serve returns true when it has written the answer into c.Ctx.Response,
-	// which ends the call, and an error to refuse the call: an *envelope.Sealed,
+	// Serve returns true when it has written the answer into c.Answer, which ends the call, and an error to refuse the call: an *envelope.Sealed,
 	// anything else is answered 500.
 	Serve(c *Call) (answered bool, err error)
 	// Explain says what Serve would do and changes c.Upstream like it, but

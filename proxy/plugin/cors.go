@@ -8,6 +8,7 @@ import (
 	"github.com/tollgate/tollgate/proxy/envelope"
 	"github.com/tollgate/tollgate/proxy/gate"
 	"github.com/tollgate/tollgate/proxy/header"
+	"github.com/tollgate/tollgate/proxy/upstream"
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/valyala/fasthttp"
 )
@@ -105,25 +106,22 @@ func (s *cors) Serve(c *Call) (answered bool, err error) {
 	if refusal := s.decide(c, origin, method); refusal != nil {
 		return false, refusal
 	}
-	resp := &c.Ctx.Response
-	resp.Reset()
-	resp.Header.SetNoDefaultContentType(true)
-	resp.SetStatusCode(fasthttp.StatusOK)
-	h := &resp.Header
-	h.SetCanonical(varyName, preflightVary)
-	s.allow(h, origin)
+	a := &c.Answer
+	a.Make(fasthttp.StatusOK, nil)
+	a.Add(varyName, preflightVary)
+	s.allow(a, origin)
 	if s.allowMethods != nil {
-		h.SetCanonical(allowMethodsName, s.allowMethods)
+		a.Add(allowMethodsName, s.allowMethods)
 	} else {
-		h.SetCanonical(allowMethodsName, method)
+		a.Add(allowMethodsName, method)
 	}
 	switch {
 	case s.allowHeaders != nil:
-		h.SetCanonical(allowHeadersName, s.allowHeaders)
+		a.Add(allowHeadersName, s.allowHeaders)
 	case len(c.list) > 0:
-		h.SetCanonical(allowHeadersName, c.list)
+		a.Add(allowHeadersName, c.list)
 	}
-	h.SetCanonical(maxAgeName, s.maxAge)
+	a.Add(maxAgeName, s.maxAge)
 	return true, nil
 }
 
@@ -180,13 +178,13 @@ func (s *cors) hasHeader(name []byte) bool {
 }
 
 // allow marks an answer for scripts of an origin that is allowed.
-func (s *cors) allow(h *fasthttp.ResponseHeader, origin []byte) {
+func (s *cors) allow(a *upstream.Answer, origin []byte) {
 	if s.origins.any { // and without credentials: the catalogue sees to that
 		origin = asterisk
 	}
-	h.SetCanonical(allowOriginName, origin)
+	a.Add(allowOriginName, origin)
 	if s.credentials {
-		h.SetCanonical(allowCredentialsName, yes)
+		a.Add(allowCredentialsName, yes)
 	}
 }
 
@@ -194,31 +192,32 @@ func (s *cors) allow(h *fasthttp.ResponseHeader, origin []byte) {
 // MOCK says of CORS is taken out: two opinions would cancel each other, for a
 // browser refuses an answer with two allowed origins.
 func (s *cors) Return(c *Call) {
-	h := &c.Ctx.Response.Header
+	a := &c.Answer
 	marked, varies := false, false
-	for name, value := range h.All() {
-		marked = marked || bytes.HasPrefix(name, ownPrefix)
-		varies = varies || bytes.Equal(name, varyName) && variesByOrigin(value)
+	for i := range a.Fields {
+		f := &a.Fields[i]
+		marked = marked || len(f.Name) > len(ownPrefix) && bytes.EqualFold(f.Name[:len(ownPrefix)], ownPrefix)
+		varies = varies || len(f.Name) == len(varyName) && bytes.EqualFold(f.Name, varyName) && variesByOrigin(f.Value)
 	}
 	// Answers without a mark too: else a cache would give them to others.
 	if !varies {
-		h.AddBytesKV(varyName, originName)
+		a.Add(varyName, originName)
 	}
 	if c.preflight {
 		return
 	}
 	if marked {
 		for _, name := range ownNames {
-			h.DelBytes(name)
+			a.Delete(name)
 		}
 	}
 	origin, _ := c.Request.Fields.First(header.Origin)
 	if len(origin) == 0 || !s.origins.has(origin) {
 		return
 	}
-	s.allow(h, origin)
+	s.allow(a, origin)
 	if s.exposeHeaders != nil {
-		h.SetCanonical(exposeHeadersName, s.exposeHeaders)
+		a.Add(exposeHeadersName, s.exposeHeaders)
 	}
 }
 
@@ -255,7 +254,7 @@ func (s *cors) Explain(c *Call) Finding {
 	}
 }
 
-// Names and values as fasthttp spells them.
+// Names and values of fields.
 var (
 	allowOriginName      = []byte("Access-Control-Allow-Origin")
 	allowCredentialsName = []byte("Access-Control-Allow-Credentials")

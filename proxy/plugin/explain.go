@@ -82,7 +82,8 @@ func answer(m *mock, reason string) Finding {
 		if a.Headers == nil {
 			a.Headers = map[string]string{}
 		}
-		a.Headers[h[0]] = Shown(h[0], h[1])
+		name, value := string(h[0]), string(h[1])
+		a.Headers[name] = Shown(name, value)
 	}
 	return Finding{Decision: Answered, Reason: reason, Answer: a}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/tollgate/tollgate/proxy/header"
 	"github.com/tollgate/tollgate/store/catalog"
-	"github.com/valyala/fasthttp"
 )
 
 // headers is HEADER: it sets fields of the request to the endpoint server and
@@ -22,7 +21,7 @@ type headers struct {
 	// Those of X-Forwarded-For, -Proto and -Host that are among names: what the
 	// configuration says goes before what the gateway would.
 	noFor, noProto, noHost bool
-	// answer is set in answers, names as fasthttp spells them.
+	// answer is set in answers.
 	answer [][2][]byte
 }
 
@@ -44,18 +43,20 @@ func buildHeader(_ *Env, _ *catalog.Domain, e *catalog.Endpoint) (Step, error) {
 		h.noHost = h.noHost || strings.EqualFold(name, "X-Forwarded-Host")
 	}
 	for _, name := range sortedNames(from.ResponseHeaders) {
-		key := fasthttp.AppendNormalizedHeaderKey(nil, name)
-		h.answer = append(h.answer, [2][]byte{key, []byte(from.ResponseHeaders[name])})
+		if !header.IsToken([]byte(name)) {
+			return nil, fmt.Errorf("responseHeaders: %q is not a header", name)
+		}
+		h.answer = append(h.answer, [2][]byte{[]byte(name), header.Line(from.ResponseHeaders[name])})
 	}
 	return h, nil
 }
 
 // sortedNames are the fields that a configuration may set: what frames a
-// message or concerns one connection follows from the message. A map has no
-// order of its own.
+// message or concerns one connection follows from the message, and Via keeps
+// requests from going in circles. A map has no order of its own.
 func sortedNames(fields map[string]string) (names []string) {
 	for name := range fields {
-		if header.Lookup([]byte(name))&(header.Hop|header.ContentLength|header.Host) == 0 {
+		if header.Lookup([]byte(name))&(header.Hop|header.ContentLength|header.Host|header.Via) == 0 {
 			names = append(names, name)
 		}
 	}
@@ -83,11 +84,8 @@ func (h *headers) Serve(c *Call) (answered bool, err error) {
 
 // Return implements Returner.
 func (h *headers) Return(c *Call) {
-	resp := &c.Ctx.Response.Header
 	for _, f := range h.answer {
-		// Set alone would keep further fields of the name, and cookies always.
-		resp.DelBytes(f[0])
-		resp.SetCanonical(f[0], f[1])
+		c.Answer.Set(f[0], f[1])
 	}
 }
 

@@ -12,10 +12,12 @@ import (
 // Observer is told about the calls to an endpoint server or a Pre API. Its methods may be
 // called at the same time.
 type Observer interface {
-	// Answered: an answer came after this time.
+	// Answered: an answer came after this time, its head and what of its body
+	// is held.
 	Answered(time.Duration)
-	// Failed: none came that could be passed on.
-	Failed(upstream.Reason)
+	// Failed: none came that could be passed on, or it broke off; server is
+	// the host that was called.
+	Failed(server string, e *upstream.Error)
 	// Retried: the request was sent a second time.
 	Retried()
 }
@@ -32,12 +34,15 @@ func buildHTTPProxy(env *Env, _ *catalog.Domain) (Step, error) {
 
 func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
 	start := time.Now()
-	retried, err := p.server.Do(&c.Upstream, &c.Ctx.Response)
+	retried, err := p.server.Do(&c.Upstream, &c.Answer)
 	if retried {
 		p.observer.Retried()
 	}
 	if err == nil {
 		p.observer.Answered(time.Since(start))
+		if c.Answer.Coming != nil {
+			c.Broken = func(e *upstream.Error) { p.observer.Failed(p.server.Host(), e) }
+		}
 		return true, nil
 	}
 	c.Cause = err
@@ -45,9 +50,12 @@ func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
 	if !errors.As(err, &failed) {
 		return false, err
 	}
-	p.observer.Failed(failed.Reason)
-	if failed.Reason == upstream.Timeout {
+	p.observer.Failed(p.server.Host(), failed)
+	switch failed.Reason {
+	case upstream.Timeout:
 		return false, envelope.TimedOut
+	case upstream.Full:
+		return false, envelope.AnswersFull
 	}
 	return false, envelope.Unreachable
 }

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/tollgate/tollgate/proxy/header"
@@ -10,7 +11,7 @@ import (
 // mock is MOCK: the gateway's own answer in place of the endpoint server's.
 type mock struct {
 	status  int
-	headers [][2]string
+	headers [][2][]byte
 	body    []byte
 }
 
@@ -26,25 +27,21 @@ func newMock(r *catalog.Response) *mock {
 	m := &mock{status: r.StatusCode, body: []byte(r.Body)}
 	for name, value := range r.Headers {
 		// The length and what concerns the connection follow from the answer.
-		if header.Lookup([]byte(name))&(header.Hop|header.ContentLength) == 0 {
-			m.headers = append(m.headers, [2]string{name, value})
+		if header.IsToken([]byte(name)) && header.Lookup([]byte(name))&(header.Hop|header.ContentLength|header.Via) == 0 {
+			m.headers = append(m.headers, [2][]byte{[]byte(name), header.Line(value)})
 		}
 	}
-	slices.SortFunc(m.headers, func(a, b [2]string) int { // a map has no order of its own
-		return slices.Compare(a[:], b[:])
+	slices.SortFunc(m.headers, func(a, b [2][]byte) int { // a map has no order of its own
+		return bytes.Compare(a[0], b[0])
 	})
 	return m
 }
 
 func (m *mock) Serve(c *Call) (answered bool, err error) {
-	resp := &c.Ctx.Response
-	resp.Reset()
-	resp.Header.SetNoDefaultContentType(true)
-	resp.SetStatusCode(m.status)
+	c.Answer.Make(m.status, m.body)
 	for _, h := range m.headers {
-		resp.Header.Add(h[0], h[1])
+		c.Answer.Add(h[0], h[1])
 	}
-	resp.SetBodyRaw(m.body)
 	return true, nil
 }
 

@@ -77,36 +77,32 @@ func (p *preAPI) prepare(c *Call) *upstream.Request {
 	r.Method, r.Path, r.Query = p.method, p.path, p.query
 	r.Fields, r.Without = c.Request.Fields, header.Subject
 	r.Client, r.Scheme, r.Host = c.Upstream.Client, c.Upstream.Scheme, c.Request.Host
-	r.Once, r.Timeout = true, p.timeout
+	r.Once, r.Whole, r.Timeout, r.Via = true, true, p.timeout, c.Via
 	return r
 }
 
 func (p *preAPI) Serve(c *Call) (answered bool, err error) {
-	resp := &c.Ctx.Response
 	start := time.Now()
-	if _, err := p.server.Do(p.prepare(c), resp); err != nil {
+	if _, err := p.server.Do(p.prepare(c), &c.Answer); err != nil {
 		c.Cause = fmt.Errorf("calling the Pre API: %w", err)
 		var failed *upstream.Error
 		if !errors.As(err, &failed) {
 			return false, err
 		}
-		p.observer.Failed(failed.Reason)
+		p.observer.Failed(p.server.Host(), failed)
+		if failed.Reason == upstream.Full {
+			return false, envelope.AnswersFull
+		}
 		return false, envelope.PreAPIFailed
 	}
 	p.observer.Answered(time.Since(start))
-	if resp.StatusCode() == fasthttp.StatusOK {
-		// Whoever answers now begins with a header of its own; the body would
-		// stay for an answer that has none. Reset would also undo what the
-		// server has set, that our Date does not replace the endpoint server's.
-		resp.ResetBody()
-		resp.SkipBody = false
+	if c.Answer.Status == fasthttp.StatusOK {
+		c.Answer.DropBody() // its memory is wanted by the answer to come
 		return false, nil
 	}
 	p.ended.Inc()
 	if p.method == "HEAD" && c.Request.Method != "HEAD" {
-		// The client waits for a body, if only for one of no bytes. The length
-		// that HEAD was told would be that of a body nobody has.
-		resp.SkipBody = false
+		c.Answer.WantBody()
 	}
 	return true, nil
 }

@@ -4,62 +4,114 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"syscall"
+	"net/netip"
+	"os"
+	"strconv"
 	"time"
 )
 
-// conn is one connection to the server.
-type conn struct {
-	net.Conn
-	// raw is the socket, nil when there is none (tests).
-	raw   syscall.RawConn
-	probe func(fd uintptr)
-	quiet bool // what probe found
+// nextAfter is how long an address may be silent before the next one is tried
+// beside it (RFC 8305 5).
+const nextAfter = 250 * time.Millisecond
+
+// errTimeout is a call whose time is over.
+var errTimeout = os.ErrDeadlineExceeded
+
+// dial is the pool's way to a new connection.
+func (s *Server) dial(by time.Time) (*conn, error) {
+	if latest := time.Now().Add(s.cfg.ConnectTimeout); latest.Before(by) {
+		by = latest
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), by)
+	defer cancel()
+	list, err := s.names.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 1 {
+		return s.connect(ctx, list[0])
+	}
+	return s.race(ctx, s.names.order(list))
 }
 
-// dial is the pool's way to a new connection; timeout is what the call has
-// left, 0 when the pool dials for several.
-func (s *Server) dial(_ string, timeout time.Duration) (net.Conn, error) {
-	if timeout <= 0 || timeout > s.cfg.ConnectTimeout {
-		timeout = s.cfg.ConnectTimeout
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+// attempt is what came of one address.
+type attempt struct {
+	addr netip.Addr
+	c    *conn
+	err  error
+}
+
+// race connects to the first address that answers. The next one is tried when
+// the one before has failed, or has been silent for a moment.
+func (s *Server) race(ctx context.Context, list []netip.Addr) (*conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var d net.Dialer
-	plain, err := d.DialContext(ctx, "tcp", s.addr)
+	ends := make(chan attempt, len(list)) // so that nobody waits to tell
+	started, ended := 0, 0
+	begin := func() {
+		addr := list[started]
+		started++
+		go func() {
+			c, err := s.connect(ctx, addr)
+			ends <- attempt{addr, c, err}
+		}()
+	}
+	timer := time.NewTimer(nextAfter)
+	defer timer.Stop()
+	begin()
+	var first error
+	for ended < started {
+		select {
+		case <-timer.C:
+			s.names.note(list[started-1], true)
+			if started < len(list) {
+				begin()
+				timer.Reset(nextAfter)
+			}
+		case e := <-ends:
+			ended++
+			if e.err == nil {
+				s.names.note(e.addr, false)
+				go closeRest(ends, started-ended)
+				return e.c, nil
+			}
+			s.names.note(e.addr, true)
+			if first == nil {
+				first = e.err
+			}
+			if started < len(list) {
+				begin()
+				timer.Reset(nextAfter)
+			}
+		}
+	}
+	return nil, first
+}
+
+// closeRest closes the connections that came too late. Their context has
+// ended, so they end soon.
+func closeRest(ends <-chan attempt, n int) {
+	for range n {
+		if e := <-ends; e.c != nil {
+			_ = e.c.Close()
+		}
+	}
+}
+
+// connect makes a connection to one address, with its TLS handshake.
+func (s *Server) connect(ctx context.Context, addr netip.Addr) (*conn, error) {
+	plain, err := s.cfg.Network.DialContext(ctx, "tcp", net.JoinHostPort(addr.String(), strconv.Itoa(s.port)))
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: plain}
-	c.probe = func(fd uintptr) { c.quiet = quiet(fd) }
-	if sock, ok := plain.(syscall.Conn); ok {
-		c.raw, err = sock.SyscallConn()
-	}
-	if err == nil && s.tls != nil {
+	c := newConn(plain, addr)
+	if s.tls != nil {
 		secure := tls.Client(plain, s.tls)
-		c.Conn, err = secure, secure.HandshakeContext(ctx)
-	}
-	if err != nil {
-		_ = plain.Close()
-		return nil, err
+		if err := secure.HandshakeContext(ctx); err != nil {
+			_ = plain.Close()
+			return nil, err
+		}
+		c.Conn = secure
 	}
 	return c, nil
-}
-
-// usable reports whether a connection from the pool may carry a request. One
-// that was used before must be silent: if the server has closed it, even a
-// POST can still go to a fresh one, since nothing was sent; if there are bytes,
-// nobody asked for them, and they would become the answer to this request.
-func (s *Server) usable(nc net.Conn, lastUse time.Time) bool {
-	if lastUse.IsZero() {
-		return true
-	}
-	if time.Since(lastUse) > s.cfg.IdleTimeout {
-		return false
-	}
-	c := nc.(*conn)
-	if c.raw == nil {
-		return true
-	}
-	return c.raw.Control(c.probe) == nil && c.quiet
 }

@@ -4,26 +4,28 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
-// Do sends req and reads the answer into resp, without its hop-by-hop headers
-// and trailers. It returns within the request's Timeout. An error is an *Error;
-// what resp then holds is no answer.
+// Do sends req and reads the answer into a, without its hop-by-hop headers and
+// trailers. A body of up to Config.BodyBuffer bytes is there when Do returns;
+// one that is longer, or that pauses before its length is known, is a.Coming,
+// unless req wants it whole. An error is an *Error; what a then holds is no
+// answer.
 //
 // A GET or HEAD is sent a second time when a kept connection turns out closed
 // before any byte of an answer: the server most likely closed it while it was
 // idle. Nothing else is ever sent twice, nor what says Once.
-func (s *Server) Do(req *Request, resp *fasthttp.Response) (retried bool, err error) {
+func (s *Server) Do(req *Request, a *Answer) (retried bool, err error) {
 	timeout := req.Timeout
 	if timeout == 0 {
 		timeout = s.cfg.Timeout
 	}
 	deadline := time.Now().Add(timeout)
+	a.Make(0, nil)
 	req.head = req.appendHead(req.head[:0], s.host, s.base)
-	stale, err := s.attempt(req, resp, deadline)
+	stale, err := s.attempt(req, a, deadline)
 	if !stale {
 		return false, err
 	}
@@ -31,120 +33,206 @@ func (s *Server) Do(req *Request, resp *fasthttp.Response) (retried bool, err er
 	if !req.repeatable() {
 		return false, err
 	}
-	_, err = s.attempt(req, resp, deadline)
+	_, err = s.attempt(req, a, deadline)
 	return true, err
 }
 
 // attempt sends req once. stale is true when the error is that of a kept
 // connection which the server had closed.
-func (s *Server) attempt(req *Request, resp *fasthttp.Response, deadline time.Time) (stale bool, err error) {
-	left := time.Until(deadline)
-	if left <= 0 { // 0 would mean no limit to the pool
-		return false, s.fail(fasthttp.ErrTimeout, Timeout)
-	}
-	cc, err := s.pool.AcquireConn(left, false)
-	for err == nil && !s.usable(cc.Conn(), cc.LastUseTime()) {
-		s.pool.CloseConn(cc)
-		cc, err = s.pool.AcquireConn(left, false)
-	}
+func (s *Server) attempt(req *Request, a *Answer, deadline time.Time) (stale bool, err error) {
+	c, err := s.pool.acquire(deadline)
 	if err != nil {
 		return false, s.fail(err, Connect)
 	}
-	keep := false
+	kept := c.used
+	b := bodies.Get().(*Body)
+	b.server, b.conn, b.r, b.pause = s, c, s.readers.get(c), s.cfg.Timeout
+	if req.Timeout > 0 {
+		b.by = deadline
+	}
+	open := true
 	defer func() { // also when something panics
-		if keep {
-			s.pool.ReleaseConn(cc)
-		} else {
-			s.pool.CloseConn(cc)
+		if open {
+			_ = b.Close()
 		}
 	}()
-	kept := !cc.LastUseTime().IsZero()
-	c := cc.Conn().(*conn)
 	if err := c.SetDeadline(deadline); err != nil {
 		return kept, s.fail(err, Broken)
 	}
-	answered, keep, err := s.exchange(c, req, resp)
+	answered, err := s.exchange(b, req, a)
 	if err != nil {
+		a.DropBody()
 		e := s.fail(err, Broken)
 		return kept && !answered && e.Reason == Broken, e
 	}
+	open = a.Coming == nil
 	return false, nil
 }
 
 // exchange writes the request and reads the answer. answered is true from the
-// first byte of the answer on, keep when the connection can serve another.
-func (s *Server) exchange(c *conn, req *Request, resp *fasthttp.Response) (answered, keep bool, err error) {
-	w := s.pool.AcquireWriter(c)
-	_, _ = w.Write(req.head) // a bufio.Writer keeps its error for Flush
-	for _, piece := range req.Body {
-		_, _ = w.Write(piece)
-	}
-	sendErr := w.Flush()
-	s.pool.ReleaseWriter(w)
-
-	r := s.pool.AcquireReader(c)
-	defer s.pool.ReleaseReader(r)
+// first byte of the answer on.
+func (s *Server) exchange(b *Body, req *Request, a *Answer) (answered bool, err error) {
+	sendErr := req.writeTo(b.conn)
 	// A server may refuse a large body in the middle and close: its answer can
 	// be there although the request could not be sent to its end.
-	if _, err := r.Peek(1); err != nil {
+	if _, err := b.r.Peek(1); err != nil {
 		if sendErr != nil {
 			err = sendErr
 		}
-		return false, false, err
+		return false, err
 	}
-	keep, err = s.receive(r, req, resp)
-	// What is left belongs to no request: bytes behind the answer to a HEAD, or
-	// a body where there can be none, would be the next client's answer.
-	keep = keep && sendErr == nil && r.Buffered() == 0
-	return true, keep, err
+	if err := receiveHead(b.r, a); err != nil {
+		return true, err
+	}
+	h := &a.head
+	b.keep = !h.closes && !h.old && sendErr == nil
+	a.pass(req)
+	switch {
+	case a.Bodiless:
+		// A body that should not be there may come at any time: it would be the
+		// next client's answer.
+		b.framing, b.left, b.keep = fixed, 0, false
+		return true, nil
+	case h.chunked:
+		b.framing = chunked
+	case h.length >= 0:
+		b.framing, b.left = fixed, h.length
+	default:
+		b.framing = untilClose
+	}
+	return true, s.receiveBody(b, req, a)
 }
 
 // maxInterim bounds the 1xx answers before the final one.
 const maxInterim = 10
 
-// receive reads one answer. keep is false when the server is going to close
-// the connection.
-func (s *Server) receive(r *bufio.Reader, req *Request, resp *fasthttp.Response) (keep bool, err error) {
-	status := 100
-	for n := 0; status < 200; n++ {
-		if n > maxInterim {
-			return false, fmt.Errorf("more than %d interim answers", maxInterim)
+// receiveHead reads the head of an answer, past the interim ones.
+func receiveHead(r *bufio.Reader, a *Answer) error {
+	for range maxInterim + 1 {
+		text, err := readHead(r)
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
 		}
-		if err := resp.Header.Read(r); err != nil {
-			return false, err
-		}
-		status = resp.StatusCode()
-		// 101 was not asked for: Upgrade is never passed on.
-		if status < 100 || status == 101 || status > 599 {
-			return false, fmt.Errorf("status %d", status)
-		}
-	}
-	if req.Method == "HEAD" || status == 204 || status == 304 {
-		resp.SkipBody = true
-	} else if err := s.receiveBody(r, resp); err != nil {
-		return false, err
-	}
-	return s.strip(req, resp)
-}
-
-func (s *Server) receiveBody(r *bufio.Reader, resp *fasthttp.Response) error {
-	if err := resp.ReadBody(r, s.cfg.MaxBody); err != nil {
-		return err
-	}
-	if resp.Header.ContentLength() != -1 {
-		return nil
-	}
-	// Trailers are dropped; fasthttp would merge them into the header.
-	for left := s.cfg.MaxHeader; ; {
-		line, err := r.ReadSlice('\n')
 		if err != nil {
 			return err
 		}
-		if len(line) == 1 || len(line) == 2 && line[0] == '\r' {
+		if err := a.take(text); err != nil {
+			return err
+		}
+		_, _ = r.Discard(len(text)) // it is in the buffer
+		switch {
+		case a.Status == 101: // not asked for: Upgrade is never passed on
+			return errors.New("the answer's status is 101, which nobody asked for")
+		case a.Status >= 200:
 			return nil
 		}
-		if left -= len(line); left < 0 {
-			return errors.New("trailers too large")
+	}
+	return fmt.Errorf("more than %d interim answers", maxInterim)
+}
+
+// holdPause is how long an answer of unknown length may pause before what has
+// come goes to the client: it may be a stream of events.
+const holdPause = 100 * time.Millisecond
+
+// receiveBody holds a body or leaves it as a.Coming.
+func (s *Server) receiveBody(b *Body, req *Request, a *Answer) error {
+	limit := s.cfg.BodyBuffer
+	if req.Whole {
+		limit = s.cfg.MaxBody
+	}
+	known := b.framing == fixed
+	if known && b.left > int64(limit) {
+		if req.Whole {
+			return s.tooLarge()
+		}
+		return s.stream(b, a, nil)
+	}
+	if !known && !req.Whole && b.pause > holdPause {
+		b.pause = holdPause
+	}
+	h, err := s.collect(b, a, limit)
+	switch {
+	case err == io.EOF:
+		a.Held = h
+		return nil
+	case err == nil && req.Whole:
+		err = s.tooLarge()
+	case err == nil || isTimeout(err) && b.pause < s.cfg.Timeout && !req.Whole:
+		b.pause = s.cfg.Timeout
+		return s.stream(b, a, h)
+	}
+	if h != nil {
+		_ = h.Close()
+	}
+	return err
+}
+
+// collect reads until the end of the body, io.EOF, or until there are more than
+// limit bytes, nil. What has come is in a.Body or, when that is too small, in
+// the Held.
+func (s *Server) collect(b *Body, a *Answer, limit int) (h *Held, err error) {
+	if a.small == nil {
+		a.small = make([]byte, 0, freeBytes+1) // one more, so that the end shows
+	}
+	into := a.small[:0]
+	for {
+		if b.framing == fixed && b.left == 0 {
+			err = io.EOF
+		} else if len(into) == cap(into) || h != nil && len(into) > limit {
+			if len(into) > limit {
+				break
+			}
+			// At the least one byte more than may be held, so that it shows.
+			room := limit + 1
+			if b.framing == fixed {
+				room = len(into) + int(b.left)
+			} else {
+				room = min(room, 4*len(into))
+			}
+			if h == nil {
+				h = s.hold(into)
+			}
+			if err = h.grow(room); err == nil {
+				into = h.bytes
+				continue
+			}
+		} else {
+			var n int
+			end := min(cap(into), limit+1)
+			n, err = b.read(into[len(into):end])
+			into = into[:len(into)+n]
+		}
+		if h != nil {
+			h.bytes = into
+		}
+		if err != nil {
+			break
 		}
 	}
+	if h == nil {
+		a.Body, a.Lasting = into, false
+	}
+	return h, err
+}
+
+// stream leaves the rest of a body to whoever writes it out, behind what has
+// been collected.
+func (s *Server) stream(b *Body, a *Answer, h *Held) error {
+	share := b.r.Size() + Piece
+	if err := s.take(share); err != nil {
+		if h != nil {
+			_ = h.Close()
+		}
+		return err
+	}
+	b.share = share
+	if h == nil && len(a.Body) > 0 {
+		h = s.hold(a.Body)
+	}
+	a.Body, b.begun, a.Coming = nil, h, b
+	return nil
+}
+
+func (s *Server) tooLarge() error {
+	return &Error{TooLarge, fmt.Errorf("the answer's body is larger than %d bytes", s.cfg.MaxBody)}
 }

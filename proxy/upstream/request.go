@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"io"
 	"strconv"
 	"time"
 
@@ -25,13 +26,18 @@ type Request struct {
 	// not sent.
 	Client, Scheme string
 	Host           []byte
+	// Via is the gateway's own entry in Via, behind those of Fields; an empty
+	// one is not sent.
+	Via []byte
 	// Body is the body in pieces, none of them empty.
 	Body [][]byte
 	// Framed sends a Content-Length for an empty body too.
 	Framed bool
 	// Once keeps a GET or HEAD from being sent a second time.
 	Once bool
-	// Timeout bounds the call as a whole; 0 means Config.Timeout.
+	// Whole wants the answer's body whole, of Config.MaxBody bytes at most.
+	Whole bool
+	// Timeout bounds the call as a whole; 0 means Config.Timeout, which does not.
 	Timeout time.Duration
 
 	head []byte
@@ -57,8 +63,16 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
 	dst = append(dst, host...)
 	dst = append(dst, "\r\n"...)
-	dst = r.Fields.AppendEndToEnd(dst, r.Without)
+	without := r.Without
+	if len(r.Via) > 0 {
+		without |= header.Via
+	}
+	dst = r.Fields.AppendEndToEnd(dst, without)
 	dst = append(dst, r.Set...)
+	if len(r.Via) > 0 {
+		dst = append(dst, "Via: "...)
+		dst = append(r.appendVia(dst), "\r\n"...)
+	}
 	if r.Client != "" {
 		dst = append(dst, "X-Forwarded-For: "...)
 		dst = append(dst, r.Client...)
@@ -81,6 +95,37 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 		dst = append(dst, "\r\n"...)
 	}
 	return append(dst, "\r\n"...)
+}
+
+// ViaValue is what Via says of the gateways that the request has passed.
+func (r *Request) ViaValue() string { return string(r.appendVia(nil)) }
+
+// appendVia appends the values of Via as one, our own entry last.
+func (r *Request) appendVia(dst []byte) []byte {
+	for i := range r.Fields {
+		if f := &r.Fields[i]; f.Rules&header.Via != 0 && len(f.Value) > 0 {
+			dst = append(append(dst, f.Value...), ", "...)
+		}
+	}
+	return append(dst, r.Via...)
+}
+
+// onePiece is up to how many bytes head and body are written together.
+const onePiece = 16 << 10
+
+// writeTo sends the request; appendHead has been called.
+func (r *Request) writeTo(w io.Writer) error {
+	all, pieces := r.head, r.Body
+	for len(pieces) > 0 && len(all)+len(pieces[0]) <= onePiece {
+		all = append(all, pieces[0]...)
+		pieces = pieces[1:]
+	}
+	r.head = all[:len(r.head)]
+	_, err := w.Write(all)
+	for i := 0; i < len(pieces) && err == nil; i++ {
+		_, err = w.Write(pieces[i])
+	}
+	return err
 }
 
 func (r *Request) bodyLength() (n int64) {

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,8 +30,9 @@ func TestURL(t *testing.T) {
 			t.Errorf("%s: %v", tc.url, err)
 			continue
 		}
-		if s.host != tc.host || s.addr != tc.addr || s.base != tc.base || (s.tls != nil) != strings.HasPrefix(strings.ToLower(tc.url), "https") {
-			t.Errorf("%s: host %q addr %q base %q", tc.url, s.host, s.addr, s.base)
+		addr := net.JoinHostPort(s.names.host, strconv.Itoa(s.port))
+		if s.host != tc.host || addr != tc.addr || s.base != tc.base || (s.tls != nil) != strings.HasPrefix(strings.ToLower(tc.url), "https") {
+			t.Errorf("%s: host %q addr %q base %q", tc.url, s.host, addr, s.base)
 		}
 		if s.tls != nil && s.tls.ServerName != "h" {
 			t.Errorf("%s: TLS name %q", tc.url, s.tls.ServerName)

@@ -1,24 +1,23 @@
 // Package upstream sends requests to one server behind the gateway, an endpoint
-// server or a Pre API, over kept connections. fasthttp's HostClient is used as the pool; the exchange is our
-// own, so that targets go out as spelled, retries are visible, and a
+// server or a Pre API, over kept connections. Pool and exchange are our own, so
+// that targets and names go through as spelled, retries are visible, answers
+// are read strictly and with constant memory, names are looked up again, and a
 // connection that holds bytes nobody asked for is never given to the next
-// client (pitfalls 2(a) 2, 6, 16 to 18, 22, 23, 33, 34).
+// client (pitfalls 2(a) 2, 6, 16 to 18, 20 to 29, 33, 34).
 package upstream
 
 import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
-// Config bounds what a server may cost. All fields but TLS are
-// required.
+// Config bounds what a server may cost. All fields but TLS, Memory, Network and
+// Clock are required.
 type Config struct {
 	// TLS is for https servers; nil means the system's roots.
 	TLS *tls.Config
@@ -28,23 +27,37 @@ type Config struct {
 	ConnWait time.Duration
 	// ConnectTimeout bounds name look-up, connect and TLS handshake.
 	ConnectTimeout time.Duration
-	// Timeout bounds a call as a whole: wait, connect, send, receive, retry;
-	// a Request may have its own.
+	// Timeout bounds the time to the head of an answer: wait, connect, send,
+	// retry; and each pause in its body, but never the whole. A Request may
+	// have its own, which does.
 	Timeout time.Duration
-	// IdleTimeout is how long an unused connection is kept.
-	IdleTimeout time.Duration
-	// MaxHeader and MaxBody bound an answer, in bytes.
-	MaxHeader, MaxBody int
+	// IdleTimeout is how long an unused connection is kept, MaxConnAge how long
+	// any may be used again.
+	IdleTimeout, MaxConnAge time.Duration
+	// MaxHeader bounds the head of an answer, in bytes.
+	MaxHeader int
+	// BodyBuffer is how long a body may be to be held, in bytes; a longer one
+	// streams. MaxBody bounds the bodies of requests that say Whole.
+	BodyBuffer, MaxBody int
+	// Memory is asked for the memory of answers; nil: there is no bound.
+	Memory Memory
+	// Network is how the server is reached; nil: the system's.
+	Network Network
+	// Clock says how old the addresses of names are; nil: time.Now.
+	Clock func() time.Time
 }
 
 // Server is one server. Its methods may be called at the same time.
 type Server struct {
 	cfg Config
-	// host is what Host says, addr where to connect, base what is put before a
-	// request's path: "" or "/some/path" without a slash at its end.
-	host, addr, base string
-	tls              *tls.Config // nil for http
-	pool             fasthttp.HostClient
+	// host is what Host says, base what is put before a request's path: "" or
+	// "/some/path" without a slash at its end.
+	host, base string
+	port       int
+	tls        *tls.Config // nil for http
+	names      *names
+	pool       pool
+	readers    readers
 }
 
 // New makes a Server of an http or https URL with a host, perhaps a port and a
@@ -75,23 +88,28 @@ func New(rawURL string, cfg Config) (*Server, error) {
 		}
 		port = or(port, "443")
 	}
-	s.addr = net.JoinHostPort(u.Hostname(), or(port, "80"))
-	s.pool = fasthttp.HostClient{
-		Addr:                "endpoint-server", // not resolved: dial knows where to
-		DialTimeout:         s.dial,
-		MaxConns:            cfg.MaxConns,
-		MaxConnWaitTimeout:  cfg.ConnWait,
-		MaxIdleConnDuration: cfg.IdleTimeout,
-		ReadBufferSize:      cfg.MaxHeader,
-		// The freshest first: when that one is stale, the rest is as well.
-		ConnPoolStrategy: fasthttp.LIFO,
+	s.port, err = strconv.Atoi(or(port, "80"))
+	if err != nil || s.port < 1 || s.port > 65535 {
+		return nil, fmt.Errorf("server %q: the port must be 1 to 65535", rawURL)
 	}
+	if s.cfg.Network == nil {
+		s.cfg.Network = &system{}
+	}
+	if s.cfg.Clock == nil {
+		s.cfg.Clock = time.Now
+	}
+	s.names = newNames(&s.cfg, u.Hostname())
+	s.pool = pool{
+		dial: s.dial, fits: func(c *conn) bool { return s.names.has(c.addr) },
+		max: cfg.MaxConns, wait: cfg.ConnWait, idleTime: cfg.IdleTimeout, maxTime: cfg.MaxConnAge,
+	}
+	s.readers.size = cfg.MaxHeader
 	return s, nil
 }
 
 // CloseIdle closes the connections that no call is using. The Server stays
 // usable.
-func (s *Server) CloseIdle() { s.pool.CloseIdleConnections() }
+func (s *Server) CloseIdle() { s.pool.closeIdle() }
 
 // URL is the address of what a request asks for.
 func (s *Server) URL(path, query []byte) string {
@@ -106,59 +124,11 @@ func (s *Server) URL(path, query []byte) string {
 func (s *Server) Host() string { return s.host }
 
 // Conns returns the number of open connections, idle ones included.
-func (s *Server) Conns() int { return s.pool.ConnsCount() }
+func (s *Server) Conns() int { return s.pool.conns() }
 
 func or(s, otherwise string) string {
 	if s == "" {
 		return otherwise
 	}
 	return s
-}
-
-// Reason is why a call failed.
-type Reason uint8
-
-// The reasons.
-const (
-	// Timeout: no whole answer within the call's Timeout, or no connection
-	// within ConnectTimeout.
-	Timeout Reason = iota
-	// Connect: the name, the connection or TLS failed.
-	Connect
-	// Busy: all Config.MaxConns connections were in use for Config.ConnWait.
-	Busy
-	// Broken: the connection broke, or what came is no answer.
-	Broken
-	// TooLarge: the answer's body has more than Config.MaxBody bytes.
-	TooLarge
-	// Reasons is their number.
-	Reasons
-)
-
-func (r Reason) String() string {
-	return [Reasons]string{"timeout", "connect", "busy", "broken", "too_large"}[r]
-}
-
-// Error is a call without an answer that can be passed on.
-type Error struct {
-	Reason Reason
-	Err    error
-}
-
-func (e *Error) Error() string { return e.Reason.String() + ": " + e.Err.Error() }
-func (e *Error) Unwrap() error { return e.Err }
-
-// fail makes an Error of whatever went wrong; otherwise is its reason when it
-// is neither a timeout nor one of the pool's or reader's own.
-func (s *Server) fail(err error, otherwise Reason) *Error {
-	var t interface{ Timeout() bool }
-	switch {
-	case errors.As(err, &t) && t.Timeout():
-		return &Error{Timeout, err}
-	case errors.Is(err, fasthttp.ErrNoFreeConns):
-		return &Error{Busy, fmt.Errorf("all UpstreamMaxConns=%d connections were in use for UpstreamConnWait=%v", s.cfg.MaxConns, s.cfg.ConnWait)}
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		return &Error{TooLarge, fmt.Errorf("the answer's body is larger than %d bytes (MaxResponseBody; 1 MiB for a Pre API)", s.cfg.MaxBody)}
-	}
-	return &Error{otherwise, err}
 }

@@ -1,0 +1,58 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Reason is why a call failed.
+type Reason uint8
+
+// The reasons.
+const (
+	// Timeout: no head within the call's Timeout, a longer pause behind it, or
+	// no connection within ConnectTimeout.
+	Timeout Reason = iota
+	// Connect: the name, the connection or TLS failed.
+	Connect
+	// Busy: all Config.MaxConns connections were in use for Config.ConnWait.
+	Busy
+	// Broken: the connection broke, or what came is no answer.
+	Broken
+	// TooLarge: the answer's body has more than Config.MaxBody bytes.
+	TooLarge
+	// Full: Config.Memory had not enough left for the answer.
+	Full
+	// Reasons is their number.
+	Reasons
+)
+
+func (r Reason) String() string {
+	return [Reasons]string{"timeout", "connect", "busy", "broken", "too_large", "full"}[r]
+}
+
+// Error is a call without an answer that can be passed on.
+type Error struct {
+	Reason Reason
+	Err    error
+}
+
+func (e *Error) Error() string { return e.Reason.String() + ": " + e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+var errFull = errors.New("the memory for answers is used up (BodyMemory)")
+
+// fail makes an Error of whatever went wrong; otherwise is its reason when it
+// is neither a timeout nor one of the pool's or reader's own.
+func (s *Server) fail(err error, otherwise Reason) *Error {
+	var own *Error
+	switch {
+	case errors.As(err, &own):
+		return own
+	case isTimeout(err):
+		return &Error{Timeout, err}
+	case errors.Is(err, errBusy):
+		return &Error{Busy, fmt.Errorf("all UpstreamMaxConns=%d connections were in use for UpstreamConnWait=%v", s.cfg.MaxConns, s.cfg.ConnWait)}
+	}
+	return &Error{otherwise, err}
+}
