@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/node"
+	"github.com/tollgate/tollgate/node/nodetest"
 )
 
 // fakeNode is a runningNode that does nothing.
@@ -124,6 +125,8 @@ func TestMain(m *testing.M) {
 		os.Exit(supervise(opens(&fakeNode{hang: true})))
 	case "reloads":
 		os.Exit(supervise(opens(&fakeNode{reloaded: func() { fmt.Fprintln(os.Stderr, "reloaded") }})))
+	case "real":
+		os.Exit(supervise(openNode))
 	case "hangs in its start":
 		os.Exit(supervise(func(context.Context, node.Config) (runningNode, error) {
 			fmt.Fprintln(os.Stderr, "starting")
@@ -229,5 +232,42 @@ func TestHangingStop(t *testing.T) {
 	}
 	if took := time.Since(began); took < 5*time.Second {
 		t.Errorf("it ended after %v, before its time", took)
+	}
+}
+
+// TestSecretsOfAProcess runs a node as an operator does who has made both
+// secrets: keys and tokens come from the commands and files, SIGHUP brings new
+// tokens, and the node stops in good order.
+func TestSecretsOfAProcess(t *testing.T) {
+	key := writeFile(t, "cluster.key", command{args: words("keygen")}.run(t.Context()).out)
+	const first, second = "first-" + secret32, "second-" + secret32
+	tokens, admin := writeFile(t, "admin.tokens", "admin me "+first+"\n"), nodetest.FreeAddr(t)
+	c := startChild(t, "real", "--data-dir", t.TempDir(), "--bootstrap", "--founding-wait", "1ms", "--listen", "127.0.0.1:0", "--cluster", "127.0.0.1:0",
+		"--admin", admin, "--cluster-key-file", key, "--admin-token-file", tokens)
+	env := []string{"TOLLGATE_ADMIN_URL=" + admin, "TOLLGATE_CLUSTER_KEY_FILE=" + key}
+	eventually(t, "the node is ready", func() bool {
+		return command{args: words("ready"), env: env}.run(t.Context()).status == exitDone
+	})
+	list := func(token string) outcome {
+		return command{args: words("domains --json --token " + token), env: env}.run(t.Context())
+	}
+	if got := list(first); got != (outcome{exitDone, "[]\n", ""}) {
+		t.Errorf("%+v", got)
+	}
+	if got := list(second); got.status != exitFailed || !strings.Contains(got.err, "(40100)") {
+		t.Errorf("a token that is not in the file: %+v", got)
+	}
+	if err := os.WriteFile(tokens, []byte("admin me "+second+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new token is good", func() bool { return list(second).status == exitDone })
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if got, rest := c.exit(t); got != exitDone || !strings.Contains(rest, "reloading certificates and token files") {
+		t.Errorf("exit status %d: %s", got, rest)
 	}
 }
