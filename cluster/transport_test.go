@@ -212,8 +212,13 @@ func TestWrongNode(t *testing.T) {
 			continue
 		}
 		// A node that says it is another than its certificate says.
-		liar := portOf(t, "n3", "red", key)
+		liar, err := Listen(TCP{}, "127.0.0.1:0", "n3", authority(t, key), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { liar.Close() })
 		liar.certificates.id = "n9"
+		liar.Serve(someone("red"))
 		if c, err := n1.dial(t.Context(), "n3", liar.Addr(), forRPC); err == nil {
 			c.Close()
 			t.Error("a node with another's certificate was believed")

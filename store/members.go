@@ -51,11 +51,20 @@ func (s *Store) Servers() Servers {
 // configuration is still the one named by prev. Raft lets a voter count from
 // this moment: reach it, and let it catch up as a non-voter, first.
 func (s *Store) Add(srv Server, prev uint64) error {
-	id, addr := raft.ServerID(srv.ID), raft.ServerAddress(srv.Address)
+	add := s.raft.AddNonvoter
 	if srv.Voter {
-		return changed(s.raft.AddVoter(id, addr, prev, changeTimeout))
+		add = s.raft.AddVoter
 	}
-	return changed(s.raft.AddNonvoter(id, addr, prev, changeTimeout))
+	id, addr := raft.ServerID(srv.ID), raft.ServerAddress(srv.Address)
+	have := s.Servers().Find(srv.ID)
+	if have == nil || have.Address == srv.Address || srv.ID == s.cfg.ID {
+		return changed(add(id, addr, prev, changeTimeout))
+	}
+	release := s.replication.quiet(id)
+	f := add(id, addr, prev, changeTimeout) // raft's main loop has taken it up
+	_ = s.raft.VerifyLeader().Error()       // and is through with it, whatever it says
+	release()
+	return changed(f)
 }
 
 // Remove ends a membership, if the configuration is still the one named by

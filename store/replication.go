@@ -24,6 +24,14 @@ type replication struct {
 
 	mu    sync.Mutex
 	peers map[raft.ServerID]*peerProgress
+	// gates are closed while the addresses of members change.
+	gates map[raft.ServerID]*gate
+}
+
+// gate holds the goroutine up that sends a member the log.
+type gate struct {
+	arrived, open chan struct{}
+	once          sync.Once
 }
 
 // peerProgress is what is known of a member by its answers.
@@ -41,6 +49,9 @@ const reachPause = 50 * time.Millisecond
 // AppendEntries implements raft.Transport.
 func (r *replication) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	for {
+		if !isHeartbeat(args) {
+			r.pass(id)
+		}
 		err := r.NetworkTransport.AppendEntries(id, target, args, resp)
 		if err == nil {
 			r.answered(id, args, resp)
@@ -56,6 +67,48 @@ func (r *replication) AppendEntries(id raft.ServerID, target raft.ServerAddress,
 			pause.Stop()
 			return err
 		}
+	}
+}
+
+// quietWait bounds the wait for a member's sender to come to its gate; it comes at
+// least every two commit timeouts, unless it sends a snapshot.
+const quietWait = 500 * time.Millisecond
+
+// quiet holds the goroutine up that sends a member the log, until release is called.
+// Raft reads the member's name in it without a lock, while it writes the member's
+// address (raft.updateLastAppended, startStopReplication).
+func (r *replication) quiet(id raft.ServerID) (release func()) {
+	g := &gate{arrived: make(chan struct{}), open: make(chan struct{})}
+	r.mu.Lock()
+	r.gates[id] = g
+	r.mu.Unlock()
+	wait := time.NewTimer(quietWait)
+	defer wait.Stop()
+	select {
+	case <-g.arrived:
+	case <-wait.C:
+	case <-r.closed:
+	}
+	return func() {
+		r.mu.Lock()
+		delete(r.gates, id)
+		r.mu.Unlock()
+		close(g.open)
+	}
+}
+
+// pass waits while the member's gate is closed.
+func (r *replication) pass(id raft.ServerID) {
+	r.mu.Lock()
+	g := r.gates[id]
+	r.mu.Unlock()
+	if g == nil {
+		return
+	}
+	g.once.Do(func() { close(g.arrived) })
+	select {
+	case <-g.open:
+	case <-r.closed:
 	}
 }
 

@@ -227,7 +227,7 @@ func (s *Store) start() error {
 			Logger:                logger,
 			ServerAddressProvider: s.network,
 		}),
-		leads: s.leads, closed: s.closed, peers: map[raft.ServerID]*peerProgress{},
+		leads: s.leads, closed: s.closed, peers: map[raft.ServerID]*peerProgress{}, gates: map[raft.ServerID]*gate{},
 	}
 	s.raft, err = raft.NewRaft(conf, s.fsm, cache, s.disk, snapshots, s.replication)
 	if err != nil {

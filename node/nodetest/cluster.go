@@ -5,6 +5,7 @@ package nodetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/cluster"
 	"github.com/tollgate/tollgate/node"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/catalog"
@@ -216,10 +218,15 @@ func (c *Cluster) Deploy(document string) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	cmd := catalog.Put(doc.Draft(), true)
-	done, err := c.Up()[0].Cluster().Apply(ctx, store.Command{Kind: store.KindCatalog, Catalog: &cmd})
-	if err != nil {
-		c.t.Fatalf("deploying: %v", err)
-	}
+	var done cluster.Applied
+	Eventually(c.t, "the domain is deployed", func() bool {
+		done, err = c.Up()[0].Cluster().Apply(ctx, store.Command{Kind: store.KindCatalog, Catalog: &cmd})
+		// Saying it again does no harm: a leader may move on a busy machine.
+		if err != nil && !errors.Is(err, store.ErrUnknownOutcome) && !errors.Is(err, store.ErrNoLeader) {
+			c.t.Fatalf("deploying: %v", err)
+		}
+		return err == nil
+	})
 	for _, n := range c.Up() {
 		if err := n.AwaitServed(ctx, done.Index); err != nil {
 			c.t.Fatalf("%s does not serve the domain: %v", n.ID, err)
