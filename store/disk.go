@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -75,7 +76,12 @@ func (d *disk) Get(key []byte) ([]byte, error) { return d.stable.Get(key) }
 // GetUint64 implements raft.StableStore.
 func (d *disk) GetUint64(key []byte) (uint64, error) { return d.stable.GetUint64(key) }
 
-// watchDisk gives a leader up whose disk hangs.
+// otherVoters reports whether the membership has a voter beside this node.
+func (s *Store) otherVoters() bool {
+	return slices.ContainsFunc(s.others(), func(m raft.Server) bool { return m.Suffrage == raft.Voter })
+}
+
+// watchDisk gives a leader up whose disk hangs, if another voter can lead.
 func (s *Store) watchDisk() {
 	tick := time.NewTicker(diskPoll)
 	defer tick.Stop()
@@ -85,7 +91,7 @@ func (s *Store) watchDisk() {
 			return
 		case <-tick.C:
 		}
-		if busy := s.disk.busy(); s.cfg.DiskTimeout > 0 && busy > s.cfg.DiskTimeout && s.IsLeader() {
+		if busy := s.disk.busy(); s.cfg.DiskTimeout > 0 && busy > s.cfg.DiskTimeout && s.IsLeader() && s.otherVoters() {
 			s.failed <- fmt.Errorf("%w: a write to %s has taken %.1f s, more than the --disk-timeout of %v, while this node leads", ErrDiskHung, s.cfg.Dir, busy.Seconds(), s.cfg.DiskTimeout)
 			return
 		}

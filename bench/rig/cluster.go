@@ -185,7 +185,8 @@ func (c *Cluster) newNode(i int) (*Node, error) {
 		}
 	}
 	n.args = []string{"node", "--id", n.ID, "--data-dir", filepath.Join(c.cfg.Dir, n.ID),
-		"--listen", n.listen, "--admin", n.admin, "--cluster", n.peers, "--log-level", "warn"}
+		"--listen", n.listen, "--admin", n.admin, "--cluster", n.peers, "--log-level", "warn",
+		"--disk-timeout", "1m"} // all have one disk: no other could do better
 	switch {
 	case i == 0:
 		n.args = append(n.args, "--bootstrap", "--founding-wait", "10ms") // nobody can miss it

@@ -149,7 +149,7 @@ func run3(t *testing.T) *processes {
 		p := &process{t: t, id: fmt.Sprintf("n%d", i+1), listen: nodetest.FreeAddr(t), admin: nodetest.FreeAddr(t), peers: nodetest.FreeAddr(t), binary: binary}
 		p.log = filepath.Join(dir, p.id+".log")
 		p.args = []string{"node", "--id", p.id, "--data-dir", filepath.Join(dir, p.id),
-			"--listen", p.listen, "--admin", p.admin, "--cluster", p.peers}
+			"--listen", p.listen, "--admin", p.admin, "--cluster", p.peers, "--disk-timeout", "1m"}
 		if i == 0 {
 			p.args = append(p.args, "--bootstrap", "--founding-wait", "10ms")
 		} else {

@@ -80,6 +80,7 @@ func (c *Cluster) Add(opts ...Option) *Node {
 	}
 	nd := &Node{ID: id, c: c, cfg: Config{
 		FoundingWait: time.Millisecond,
+		DiskTimeout:  node.MaxDiskTimeout, // all have one disk, and it is busy
 		ID:           id, DataDir: filepath.Join(c.t.TempDir(), id),
 		Listen: FreeAddr(c.t), Admin: FreeAddr(c.t), Cluster: FreeAddr(c.t),
 		Logger: logger,

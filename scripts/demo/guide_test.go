@@ -22,8 +22,8 @@ n3    unknown   http://127.0.0.1:8003  http://127.0.0.1:9003  0
 func TestNodesForm(t *testing.T) {
 	nodes := newNodes(17000, "/tmp/d")
 	got := shellLine("bin/tollgate", nodes[0].args...) + "\n" + shellLine("bin/tollgate", nodes[2].args...)
-	want := `bin/tollgate node --id n1 --data-dir /tmp/d/n1 --listen 127.0.0.1:18001 --admin 127.0.0.1:19001 --cluster 127.0.0.1:17001 --bootstrap --join http://127.0.0.1:19001,http://127.0.0.1:19002,http://127.0.0.1:19003
-bin/tollgate node --id n3 --data-dir /tmp/d/n3 --listen 127.0.0.1:18003 --admin 127.0.0.1:19003 --cluster 127.0.0.1:17003 --bootstrap --join http://127.0.0.1:19001,http://127.0.0.1:19002,http://127.0.0.1:19003`
+	want := `bin/tollgate node --id n1 --data-dir /tmp/d/n1 --listen 127.0.0.1:18001 --admin 127.0.0.1:19001 --cluster 127.0.0.1:17001 --bootstrap --join http://127.0.0.1:19001,http://127.0.0.1:19002,http://127.0.0.1:19003 --disk-timeout 1m
+bin/tollgate node --id n3 --data-dir /tmp/d/n3 --listen 127.0.0.1:18003 --admin 127.0.0.1:19003 --cluster 127.0.0.1:17003 --bootstrap --join http://127.0.0.1:19001,http://127.0.0.1:19002,http://127.0.0.1:19003 --disk-timeout 1m`
 	if got != want {
 		t.Errorf("got\n%s", got)
 	}

@@ -51,7 +51,8 @@ func newNodes(base basePort, dir string) []*node {
 			log:   filepath.Join(dir, id+".log"),
 			args: []string{"node", "--id", id, "--data-dir", filepath.Join(dir, id),
 				"--listen", base.at(aboveProxy + number), "--admin", base.at(aboveAdmin + number), "--cluster", base.at(aboveCluster + number),
-				"--bootstrap", "--join", strings.Join(all, ",")},
+				"--bootstrap", "--join", strings.Join(all, ","),
+				"--disk-timeout", "1m"}, // all have one disk: no other could do better
 		}
 		nodes[i] = n
 	}

@@ -101,7 +101,7 @@ func (c *cluster) layOut(i, n int) *node {
 	nd.args = []string{
 		"node", "--id", nd.id, "--data-dir", nd.data,
 		"--listen", nd.at.listen, "--admin", nd.at.admin, "--cluster", nd.at.cluster, "--advertise-cluster", nd.at.advertise,
-		"--quota-wait", quotaWait.String(), "--drain-timeout", "5s",
+		"--quota-wait", quotaWait.String(), "--drain-timeout", "5s", "--disk-timeout", "1m",
 	}
 	if c.secret != "" {
 		nd.args = append(nd.args,
