@@ -227,10 +227,7 @@ func (l *Ledger) settleUp(ctx context.Context, domain string) {
 	}
 	l.due()
 	l.mu.Unlock()
-	select {
-	case <-l.applied.Wait(next):
-	case <-ctx.Done():
-	}
+	_ = l.applied.Wait(ctx, next) // or ctx has ended
 }
 
 // close ends the ledger: calls that wait are undecided, and what is leased is

@@ -80,10 +80,5 @@ func (d *domains) publish() {
 
 // await returns once the proxy serves what was deployed up to index.
 func (d *domains) await(ctx context.Context, index uint64) error {
-	select {
-	case <-d.published.Wait(index):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return d.published.Wait(ctx, index)
 }

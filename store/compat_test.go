@@ -9,8 +9,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/hashicorp/raft"
 )
 
 // TestOlderLogs: what commit 2b1396f has in its logs and snapshots is read, and
@@ -22,7 +20,7 @@ func TestOlderLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	f := newFSM(func(string) {})
+	f := newMachine(func(string) {})
 	var entries, states int
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
@@ -30,19 +28,20 @@ func TestOlderLogs(t *testing.T) {
 		what, rest, _ := strings.Cut(lines.Text(), " ")
 		switch what {
 		case "entry":
-			var log raft.Log
-			var data string
-			if _, err := fmt.Sscan(rest, &log.Index, &log.Term, &data); err != nil {
+			var index, term uint64
+			var text string
+			if _, err := fmt.Sscan(rest, &index, &term, &text); err != nil {
 				t.Fatal(err)
 			}
-			if log.Data, err = hex.DecodeString(data); err != nil {
+			data, err := hex.DecodeString(text)
+			if err != nil {
 				t.Fatal(err)
 			}
-			cmd, err := DecodeCommand(log.Data)
-			if err != nil || !bytes.Equal(cmd.Append(nil), log.Data) {
-				t.Fatalf("entry %d is not what is written today: %v", log.Index, err)
+			cmd, err := DecodeCommand(data)
+			if err != nil || !bytes.Equal(cmd.Append(nil), data) {
+				t.Fatalf("entry %d is not what is written today: %v", index, err)
 			}
-			f.Apply(&log)
+			f.Apply(index, term, data)
 			entries++
 		case "state":
 			if got := fmt.Sprintf("%x", sha256.Sum256(persisted(t, f))); got != rest {

@@ -58,7 +58,7 @@ func TestPrivateFiles(t *testing.T) {
 	if err := s.Snapshot(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{logFile, snapshotDir} {
+	for _, name := range []string{"raft.db", "snapshots"} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

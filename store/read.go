@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"crypto/sha256"
 
 	"github.com/tollgate/tollgate/store/catalog"
@@ -10,25 +9,13 @@ import (
 
 // Digest is the index of the newest applied command and a hash of the whole
 // replicated state: replicas at equal index have equal digests.
-func (s *Store) Digest() (index uint64, sum [sha256.Size]byte) { return s.fsm.digest() }
+func (s *Store) Digest() (index uint64, sum [sha256.Size]byte) { return s.machine.digest() }
 
 // Applied is the index of the newest applied command.
 func (s *Store) Applied() uint64 {
-	s.fsm.mu.RLock()
-	defer s.fsm.mu.RUnlock()
-	return s.fsm.state.applied
-}
-
-// WaitApplied returns once the command at index has been applied here.
-func (s *Store) WaitApplied(ctx context.Context, index uint64) error {
-	select {
-	case <-s.fsm.applied.Wait(index):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.closed:
-		return ErrClosed
-	}
+	s.machine.mu.RLock()
+	defer s.machine.mu.RUnlock()
+	return s.machine.state.applied
 }
 
 // ReplicatedClusterID is the cluster's ID as the log says it; empty before the
@@ -50,10 +37,10 @@ func (s *Store) Members() map[string]Member {
 
 // DeployedChanged has a value whenever the live domains may have changed since
 // the last one was received. It is for one receiver.
-func (s *Store) DeployedChanged() <-chan struct{} { return s.fsm.deployed }
+func (s *Store) DeployedChanged() <-chan struct{} { return s.machine.deployed }
 
 // DeployedIndex is the index of the log at which the live domains last changed.
-func (s *Store) DeployedIndex() uint64 { return s.fsm.deployedAt.Load() }
+func (s *Store) DeployedIndex() uint64 { return s.machine.deployedAt.Load() }
 
 // Deployed lists the domains that are live, sorted by key.
 func (s *Store) Deployed() []catalog.Entry {
@@ -67,13 +54,13 @@ func (s *Store) Domains() []catalog.Summary {
 
 // Domain is one domain; ok is false when there is none of that key.
 func (s *Store) Domain(key string) (e catalog.Entry, ok bool) {
-	s.fsm.mu.RLock()
-	defer s.fsm.mu.RUnlock()
-	return s.fsm.state.catalog.Entry(key)
+	s.machine.mu.RLock()
+	defer s.machine.mu.RUnlock()
+	return s.machine.state.catalog.Entry(key)
 }
 
 // ObserveQuota tells o all counters, and from then on what changes of them.
-func (s *Store) ObserveQuota(o QuotaObserver) { s.fsm.watch(o) }
+func (s *Store) ObserveQuota(o QuotaObserver) { s.machine.watch(o) }
 
 // Readings reads the quota conditions of a live domain out as of cluster time
 // now, in milliseconds.
@@ -83,7 +70,7 @@ func (s *Store) Readings(key string, now int64) []quota.Reading {
 
 // read runs f with the state held still.
 func read[T any](s *Store, f func(*state) T) T {
-	s.fsm.mu.RLock()
-	defer s.fsm.mu.RUnlock()
-	return f(&s.fsm.state)
+	s.machine.mu.RLock()
+	defer s.machine.mu.RUnlock()
+	return f(&s.machine.state)
 }

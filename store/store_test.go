@@ -3,20 +3,16 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/hashicorp/raft"
 
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
@@ -289,89 +285,6 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestChangesAgainstAnOldConfiguration: a change of the membership that was
-// checked against another configuration than the newest is none.
-func TestChangesAgainstAnOldConfiguration(t *testing.T) {
-	t.Parallel()
-	s := found(t, t.TempDir())
-	old := s.Servers()
-	if old.Index == 0 || len(old.List) != 1 || !old.List[0].Voter {
-		t.Fatalf("a founder's configuration is %+v", old)
-	}
-	joiner := mustOpen(t, "n2", t.TempDir())
-	n2 := Server{ID: "n2", Address: joiner.cfg.Address}
-	if err := s.Add(n2, old.Index); err != nil {
-		t.Fatal(err)
-	}
-	now := s.Servers()
-	if now.Index <= old.Index || *now.Find("n2") != n2 || now.Find("n3") != nil {
-		t.Fatalf("after %+v comes %+v", old, now)
-	}
-	for name, err := range map[string]error{
-		"remove": s.Remove("n2", old.Index),
-		"add":    s.Add(Server{ID: "n3", Address: "127.0.0.1:1"}, old.Index),
-		"move":   s.Add(Server{ID: "n2", Address: "127.0.0.1:1"}, old.Index),
-	} {
-		if err == nil {
-			t.Errorf("%s was made", name)
-		}
-	}
-	if got := s.Servers(); !reflect.DeepEqual(got, now) {
-		t.Errorf("the configuration is %+v, was %+v", got, now)
-	}
-	if err := s.Remove("n2", now.Index); err != nil || s.Servers().Find("n2") != nil {
-		t.Errorf("remove against the newest: %v; %+v", err, s.Servers())
-	}
-}
-
-// TestTranslate: of each error of raft it is said whether something may have
-// happened.
-func TestTranslate(t *testing.T) {
-	disk := errors.New("disk full")
-	for from, want := range map[error]error{
-		nil:                                    nil,
-		raft.ErrNotLeader:                      ErrNotLeader,
-		raft.ErrLeadershipTransferInProgress:   ErrNotLeader,
-		raft.ErrEnqueueTimeout:                 ErrNotLeader,
-		raft.ErrLeadershipLost:                 ErrUnknownOutcome,
-		raft.ErrAbortedByRestore:               ErrUnknownOutcome,
-		raft.ErrRaftShutdown:                   ErrClosed,
-		disk:                                   ErrUnknownOutcome,
-		fmt.Errorf("x: %w", raft.ErrNotLeader): ErrNotLeader,
-	} {
-		if got := translate(from); !errors.Is(got, want) {
-			t.Errorf("%v is told as %v, want %v", from, got, want)
-		}
-	}
-	if got := translate(disk); !strings.Contains(got.Error(), "disk full") {
-		t.Errorf("%q does not say what happened", got)
-	}
-}
-
-// TestLeaderMoved: who listens is told of a leader.
-func TestLeaderMoved(t *testing.T) {
-	t.Parallel()
-	s := mustOpen(t, "n1", t.TempDir())
-	if id, addr := s.Leader(); id != "" || addr != "" {
-		t.Errorf("an empty store knows a leader: %s at %s", id, addr)
-	}
-	if err := s.Bootstrap(); err != nil {
-		t.Fatal(err)
-	}
-	timeout := time.After(patience)
-	for id := ""; id != "n1"; id, _ = s.Leader() {
-		select {
-		case <-s.LeaderMoved():
-		case <-timeout:
-			t.Fatal("nobody is told of the leader")
-		}
-	}
-	lead(t, s)
-	if !s.IsLeader() || s.Role() != "leader" || s.Term() == 0 {
-		t.Errorf("leader %t, role %s, term %d", s.IsLeader(), s.Role(), s.Term())
-	}
-}
-
 // TestDamagedDirectory: where the state on disk cannot be read, the store does
 // not start, and says which file; it never starts with an empty state instead.
 func TestDamagedDirectory(t *testing.T) {
@@ -481,36 +394,6 @@ func overwrite(t *testing.T, path, with string) {
 	}
 }
 
-// TestProgress: everybody who waits for an index that is reached goes on,
-// nobody else.
-func TestProgress(t *testing.T) {
-	var p Progress
-	ended := func(c <-chan struct{}) bool {
-		select {
-		case <-c:
-			return true
-		default:
-			return false
-		}
-	}
-	three, five, fiveToo := p.Wait(3), p.Wait(5), p.Wait(5)
-	if !ended(p.Wait(0)) || ended(three) {
-		t.Error("at 0, only waiting for 0 has ended")
-	}
-	p.Reach(4)
-	if !ended(three) || ended(five) || !ended(p.Wait(4)) {
-		t.Error("at 4, waiting for 3 and 4 has ended, for 5 not")
-	}
-	p.Reach(2) // an index only grows
-	if !ended(p.Wait(4)) {
-		t.Error("the index ran back")
-	}
-	p.Reach(7)
-	if !ended(five) || !ended(fiveToo) {
-		t.Error("at 7, waiting for 5 has ended for all")
-	}
-}
-
 // TestNoStampBeforeTheClocks: while a leader does not know what time it is for the
 // others, it proposes nothing; then it does.
 func TestNoStampBeforeTheClocks(t *testing.T) {
@@ -522,13 +405,13 @@ func TestNoStampBeforeTheClocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the store leads", s.IsLeader)
-	last := s.raft.LastIndex()
+	last := s.Applied()
 	for range 3 {
 		if _, err := s.Apply(t.Context(), Command{Kind: KindMember, Member: Member{ID: "n1"}}); !errors.Is(err, ErrNotLeader) {
 			t.Errorf("without a clock: %v", err)
 		}
 	}
-	if now := s.raft.LastIndex(); now != last {
+	if now := s.Applied(); now != last {
 		t.Errorf("the log grew from %d to %d", last, now)
 	}
 	known.Store(true)

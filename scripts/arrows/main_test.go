@@ -16,7 +16,9 @@ func TestForbiddenArrowsAreFound(t *testing.T) {
 		{"store", "node", false, true},
 		{"proxy", "node", false, true},
 		{"store", "store/quota", false, false},
+		{"store", "store/log", false, false},
 		{"store/quota", "store/catalog", false, true},
+		{"store/log", "store/quota", false, true},
 		{"cluster", "node/nodetest", true, false},
 		{"cluster", "proxy", true, true},
 	} {
@@ -28,6 +30,12 @@ func TestForbiddenArrowsAreFound(t *testing.T) {
 		}
 		if got := len(check([]goPackage{p})) > 0; got != c.bad {
 			t.Errorf("%s imports %s (test %v): found %v, want %v", c.from, c.to, c.test, got, c.bad)
+		}
+	}
+	for from, bad := range map[string]bool{"store/log": false, "store": true, "store/quota": true, "node": true} {
+		p := goPackage{ImportPath: module + from, Imports: []string{"github.com/hashicorp/raft"}}
+		if got := len(check([]goPackage{p})) > 0; got != bad {
+			t.Errorf("%s imports Raft: found %v, want %v", from, got, bad)
 		}
 	}
 }

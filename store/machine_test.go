@@ -11,33 +11,14 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"github.com/hashicorp/raft"
 	"pgregory.net/rapid"
 
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
-// buffer is a snapshot sink in memory that can fail.
-type buffer struct {
-	bytes.Buffer
-	writeErr, closeErr error
-	cancelled, closed  int
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	if b.writeErr != nil {
-		n, _ := b.Buffer.Write(p[:len(p)/2])
-		return n, b.writeErr
-	}
-	return b.Buffer.Write(p)
-}
-func (b *buffer) Close() error  { b.closed++; return b.closeErr }
-func (b *buffer) Cancel() error { b.cancelled++; return nil }
-func (b *buffer) ID() string    { return "snapshot" }
-
-func applied(t interface{ Fatalf(string, ...any) }, f *fsm, index uint64, c Command) Result {
-	res, ok := f.Apply(&raft.Log{Index: index, Term: 3, Data: c.Append(nil)}).(Result)
+func applied(t interface{ Fatalf(string, ...any) }, f *machine, index uint64, c Command) Result {
+	res, ok := f.Apply(index, 3, c.Append(nil)).(Result)
 	if !ok {
 		t.Fatalf("applying %+v gave no Result", c)
 	}
@@ -45,15 +26,10 @@ func applied(t interface{ Fatalf(string, ...any) }, f *fsm, index uint64, c Comm
 }
 
 // persisted is a snapshot of f as it would be on disk.
-func persisted(t interface{ Fatalf(string, ...any) }, f *fsm) []byte {
-	s, err := f.Snapshot()
-	if err != nil {
+func persisted(t interface{ Fatalf(string, ...any) }, f *machine) []byte {
+	var sink bytes.Buffer
+	if _, err := f.Snapshot().WriteTo(&sink); err != nil {
 		t.Fatalf("snapshot: %v", err)
-	}
-	defer s.Release()
-	var sink buffer
-	if err := s.Persist(&sink); err != nil || sink.closed != 1 || sink.cancelled != 0 {
-		t.Fatalf("persist: %v; closed %d times, cancelled %d times", err, sink.closed, sink.cancelled)
 	}
 	return sink.Bytes()
 }
@@ -61,7 +37,7 @@ func persisted(t interface{ Fatalf(string, ...any) }, f *fsm) []byte {
 // TestUndecodableEntryPanics: a node that cannot read what is committed stops,
 // and says where, rather than drift from the others.
 func TestUndecodableEntryPanics(t *testing.T) {
-	f := newFSM(func(string) {})
+	f := newMachine(func(string) {})
 	applied(t, f, 41, Command{Kind: KindInit, Time: 1, ClusterID: "c"})
 	_, before := f.digest()
 	for name, data := range map[string][]byte{"garbage": []byte("garbage"), "nothing": nil, "a newer version": {2, 1, 0, 0, 1, 'c'}} {
@@ -72,7 +48,7 @@ func TestUndecodableEntryPanics(t *testing.T) {
 					t.Errorf("%s: panic %q names neither index 42 nor term 7", name, p)
 				}
 			}()
-			f.Apply(&raft.Log{Index: 42, Term: 7, Data: data})
+			f.Apply(42, 7, data)
 			t.Errorf("%s was applied", name)
 		}()
 	}
@@ -85,12 +61,12 @@ func TestUndecodableEntryPanics(t *testing.T) {
 // equals the one the snapshot was taken of, then and later.
 func TestRestoreGivesTheSameDigest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		f, g := newFSM(func(string) {}), newFSM(func(string) {})
+		f, g := newMachine(func(string) {}), newMachine(func(string) {})
 		n := rapid.IntRange(1, 25).Draw(t, "commands")
 		at := rapid.IntRange(0, n).Draw(t, "restored at")
 		for i := range n {
 			if i == at {
-				if err := g.Restore(io.NopCloser(bytes.NewReader(persisted(t, f)))); err != nil {
+				if _, err := g.Restore(bytes.NewReader(persisted(t, f))); err != nil {
 					t.Fatalf("after %d commands: %v", i, err)
 				}
 			}
@@ -109,20 +85,16 @@ func TestRestoreGivesTheSameDigest(t *testing.T) {
 
 // TestRestore: whoever waits for something of the snapshot is told.
 func TestRestore(t *testing.T) {
-	f := newFSM(func(string) {})
+	f := newMachine(func(string) {})
 	f.state = *busyState(t)
 	named := ""
-	g := newFSM(func(id string) { named = id })
-	if err := g.Restore(io.NopCloser(bytes.NewReader(persisted(t, f)))); err != nil {
-		t.Fatal(err)
+	g := newMachine(func(id string) { named = id })
+	index, err := g.Restore(bytes.NewReader(persisted(t, f)))
+	if err != nil || index != f.state.applied {
+		t.Fatalf("the newest entry in the snapshot is %d, want %d: %v", index, f.state.applied, err)
 	}
 	if named != "c1" {
 		t.Errorf("the cluster's ID of the snapshot was told as %q", named)
-	}
-	select {
-	case <-g.applied.Wait(f.state.applied):
-	default:
-		t.Error("waiting for the snapshot's index does not end")
 	}
 	select {
 	case <-g.deployed:
@@ -166,7 +138,7 @@ func (o *observed) says(t *testing.T, name string, want ...string) {
 // then on every change, once, in the order of the log; also of what a snapshot
 // brings and takes away.
 func TestObserver(t *testing.T) {
-	f := newFSM(func(string) {})
+	f := newMachine(func(string) {})
 	index := uint64(0)
 	do := func(c Command) {
 		index++
@@ -219,7 +191,7 @@ func TestObserver(t *testing.T) {
 	do(Command{Kind: KindMember, Time: 3000, Member: Member{ID: "n1"}})
 	o.says(t, "a draft, a refused deploy and a member")
 
-	if err := f.Restore(io.NopCloser(bytes.NewReader(snapshot))); err != nil {
+	if _, err := f.Restore(bytes.NewReader(snapshot)); err != nil {
 		t.Fatal(err)
 	}
 	// Of a domain that stands in both it may be told twice, but last what is.
@@ -235,21 +207,18 @@ func TestObserver(t *testing.T) {
 // TestSnapshotIsOfItsMoment: what is applied while a snapshot is written is
 // not in it.
 func TestSnapshotIsOfItsMoment(t *testing.T) {
-	f := newFSM(func(string) {})
+	f := newMachine(func(string) {})
 	f.state = *busyState(t)
 	_, want := f.digest()
-	s, err := f.Snapshot()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := f.Snapshot()
 	remove := catalog.Delete("d")
 	applied(t, f, 99, Command{Kind: KindCatalog, Time: 9000, Catalog: &remove})
-	var sink buffer
-	if err := s.Persist(&sink); err != nil {
+	var sink bytes.Buffer
+	if _, err := s.WriteTo(&sink); err != nil {
 		t.Fatal(err)
 	}
-	g := newFSM(func(string) {})
-	if err := g.Restore(io.NopCloser(&sink.Buffer)); err != nil {
+	g := newMachine(func(string) {})
+	if _, err := g.Restore(&sink); err != nil {
 		t.Fatal(err)
 	}
 	if _, got := g.digest(); got != want {
@@ -257,38 +226,10 @@ func TestSnapshotIsOfItsMoment(t *testing.T) {
 	}
 }
 
-// TestPersistCancels: a snapshot that could not be written whole must never
-// look like one.
-func TestPersistCancels(t *testing.T) {
-	f := newFSM(func(string) {})
-	f.state = *busyState(t)
-	s, err := f.Snapshot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	full := errors.New("no space left on device")
-	sink := &buffer{writeErr: full}
-	if err := s.Persist(sink); !errors.Is(err, full) || sink.cancelled != 1 || sink.closed != 0 {
-		t.Errorf("a write fails: %v; cancelled %d times, closed %d times", err, sink.cancelled, sink.closed)
-	}
-	sink = &buffer{closeErr: full}
-	if err := s.Persist(sink); !errors.Is(err, full) || sink.closed != 1 {
-		t.Errorf("the close fails: %v; closed %d times", err, sink.closed)
-	}
-}
-
-// closer notes that it was closed.
-type closer struct {
-	io.Reader
-	closed bool
-}
-
-func (c *closer) Close() error { c.closed = true; return nil }
-
 // TestRestoreOfGarbage: the state stays what it was, and nobody is told of a
 // change.
 func TestRestoreOfGarbage(t *testing.T) {
-	f := newFSM(func(id string) { t.Errorf("the cluster is called %q now", id) })
+	f := newMachine(func(id string) { t.Errorf("the cluster is called %q now", id) })
 	f.state = *busyState(t)
 	good := persisted(t, f)
 	index, before := f.digest()
@@ -302,16 +243,12 @@ func TestRestoreOfGarbage(t *testing.T) {
 		"a newer version": bytes.NewReader(append([]byte{2}, good[1:]...)),
 		"a disk fault":    io.MultiReader(bytes.NewReader(good[:10]), iotest.ErrReader(broken)),
 	} {
-		source := &closer{Reader: r}
-		err := f.Restore(source)
+		_, err := f.Restore(r)
 		if err == nil {
 			t.Errorf("%s was restored", name)
 		}
 		if name == "a disk fault" && !errors.Is(err, broken) {
 			t.Errorf("%s: %v", name, err)
-		}
-		if !source.closed {
-			t.Errorf("%s: the snapshot's file stays open", name)
 		}
 		if i, after := f.digest(); i != index || after != before {
 			t.Errorf("%s: index %d, digest %x; before: index %d, digest %x", name, i, after, index, before)

@@ -1,4 +1,4 @@
-package store
+package log
 
 import (
 	"errors"
@@ -36,10 +36,10 @@ func (s Servers) Find(id string) *Server {
 }
 
 // Servers is the cluster's membership.
-func (s *Store) Servers() Servers {
-	index := s.fsm.configured.Load() // before the list: a change in between is found
+func (l *Log) Servers() Servers {
+	index := l.fsm.configured.Load() // before the list: a change in between is found
 	list := Servers{Index: index}
-	for _, srv := range s.configured() {
+	for _, srv := range l.configured() {
 		list.List = append(list.List, Server{
 			ID: string(srv.ID), Address: string(srv.Address), Voter: srv.Suffrage == raft.Voter,
 		})
@@ -50,27 +50,27 @@ func (s *Store) Servers() Servers {
 // Add makes the server a member, or changes what it is as one, if the
 // configuration is still the one named by prev. Raft lets a voter count from
 // this moment: reach it, and let it catch up as a non-voter, first.
-func (s *Store) Add(srv Server, prev uint64) error {
-	add := s.raft.AddNonvoter
+func (l *Log) Add(srv Server, prev uint64) error {
+	add := l.raft.AddNonvoter
 	if srv.Voter {
-		add = s.raft.AddVoter
+		add = l.raft.AddVoter
 	}
 	id, addr := raft.ServerID(srv.ID), raft.ServerAddress(srv.Address)
-	have := s.Servers().Find(srv.ID)
-	if have == nil || have.Address == srv.Address || srv.ID == s.cfg.ID {
+	have := l.Servers().Find(srv.ID)
+	if have == nil || have.Address == srv.Address || srv.ID == l.cfg.ID {
 		return changed(add(id, addr, prev, changeTimeout))
 	}
-	release := s.replication.quiet(id)
+	release := l.replication.quiet(id)
 	f := add(id, addr, prev, changeTimeout) // raft's main loop has taken it up
-	_ = s.raft.VerifyLeader().Error()       // and is through with it, whatever it says
+	_ = l.raft.VerifyLeader().Error()       // and is through with it, whatever it says
 	release()
 	return changed(f)
 }
 
 // Remove ends a membership, if the configuration is still the one named by
 // prev. A leader hands leadership over before it is removed.
-func (s *Store) Remove(id string, prev uint64) error {
-	return changed(s.raft.RemoveServer(raft.ServerID(id), prev, changeTimeout))
+func (l *Log) Remove(id string, prev uint64) error {
+	return changed(l.raft.RemoveServer(raft.ServerID(id), prev, changeTimeout))
 }
 
 func changed(f raft.IndexFuture) error {
@@ -86,11 +86,11 @@ func changed(f raft.IndexFuture) error {
 
 // Transfer hands leadership to the given server, or to the most advanced voter
 // if it is nil, and returns once this node does not lead.
-func (s *Store) Transfer(to *Server) error {
-	f := s.raft.LeadershipTransfer
+func (l *Log) Transfer(to *Server) error {
+	f := l.raft.LeadershipTransfer
 	if to != nil {
 		f = func() raft.Future {
-			return s.raft.LeadershipTransferToServer(raft.ServerID(to.ID), raft.ServerAddress(to.Address))
+			return l.raft.LeadershipTransferToServer(raft.ServerID(to.ID), raft.ServerAddress(to.Address))
 		}
 	}
 	switch err := f().Error(); {

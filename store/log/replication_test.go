@@ -1,8 +1,7 @@
-package store
+package log
 
 import (
 	"errors"
-	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -31,57 +30,42 @@ func (f *faultyLog) StoreLogs(l []*raft.Log) error {
 	return f.LogStore.StoreLogs(l)
 }
 
-// faulty opens a store whose log is faulty at will.
-func faulty(t *testing.T, id string) (*Store, *faultyLog) {
+// faulty starts a log that is faulty at will.
+func faulty(t *testing.T, id string) (*replica, *faultyLog) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	f := &faultyLog{}
-	s, err := Open(Config{
-		ID: id, Dir: t.TempDir(), Network: tcp{ln}, Address: ln.Addr().String(),
-		Logger: slog.New(slog.DiscardHandler), Clock: time.Now, DiskTimeout: 300 * time.Millisecond,
-		wrapLog: func(l raft.LogStore) raft.LogStore {
+	return start(t, id, t.TempDir(), func(cfg *Config) {
+		cfg.DiskTimeout = 300 * time.Millisecond
+		cfg.wrapLog = func(l raft.LogStore) raft.LogStore {
 			f.LogStore = l
 			return f
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(s.Close()); err != nil {
-			t.Errorf("closing %s: %v", id, err)
 		}
-		ln.Close()
-	})
-	return s, f
+	}), f
 }
 
-// trio is three stores of one cluster, n1 founded it.
-func trio(t *testing.T) (stores [3]*Store, logs [3]*faultyLog) {
+// trio is three replicas of one group, n1 founded it.
+func trio(t *testing.T) (group [3]*replica, logs [3]*faultyLog) {
 	t.Helper()
 	for i, id := range []string{"n1", "n2", "n3"} {
-		stores[i], logs[i] = faulty(t, id)
+		group[i], logs[i] = faulty(t, id)
 	}
-	if err := stores[0].Bootstrap(); err != nil {
+	if err := group[0].Bootstrap(); err != nil {
 		t.Fatal(err)
 	}
-	lead(t, stores[0])
-	for _, s := range stores[1:] {
-		eventually(t, s.cfg.ID+" is a member", func() bool {
-			return leaderOf(t, stores[:]).Add(Server{ID: s.cfg.ID, Address: s.cfg.Address, Voter: true}, 0) == nil
+	lead(t, group[0])
+	for _, r := range group[1:] {
+		eventually(t, r.cfg.ID+" is a member", func() bool {
+			return leaderOf(t, group[:]).Add(Server{ID: r.cfg.ID, Address: r.cfg.Address, Voter: true}, 0) == nil
 		})
 	}
-	return stores, logs
+	return group, logs
 }
 
-// leaderOf waits until one of the stores leads.
-func leaderOf(t *testing.T, stores []*Store) (leader *Store) {
+// leaderOf waits until one of the replicas leads.
+func leaderOf(t *testing.T, group []*replica) (leader *replica) {
 	t.Helper()
 	eventually(t, "a leader", func() bool {
-		for _, s := range stores {
+		for _, s := range group {
 			if s.IsLeader() {
 				leader = s
 			}
@@ -97,7 +81,7 @@ func leaderOf(t *testing.T, stores []*Store) (leader *Store) {
 // any more.
 func TestRejectedEntry(t *testing.T) {
 	t.Parallel()
-	stores, logs := trio(t)
+	group, logs := trio(t)
 	stop := make(chan struct{})
 	var load sync.WaitGroup
 	var committed atomic.Int64
@@ -110,10 +94,10 @@ func TestRejectedEntry(t *testing.T) {
 				default:
 				}
 				tried := false
-				for _, s := range stores {
+				for _, s := range group {
 					if s.IsLeader() {
 						tried = true
-						if _, err := s.Apply(t.Context(), Command{Kind: KindMember, Member: Member{ID: "n1"}}); err == nil {
+						if _, err := s.add(t.Context(), 1); err == nil {
 							committed.Add(1)
 						}
 					}
@@ -125,7 +109,7 @@ func TestRejectedEntry(t *testing.T) {
 		})
 	}
 	for range 300 {
-		for i, s := range stores {
+		for i, s := range group {
 			if !s.IsLeader() {
 				logs[i].refuse.Store(1)
 			}
@@ -139,9 +123,8 @@ func TestRejectedEntry(t *testing.T) {
 		logs[i].refuse.Store(0)
 	}
 	eventually(t, "all have all of the log", func() bool {
-		index, sum := stores[0].Digest()
-		for _, s := range stores[1:] {
-			if i, d := s.Digest(); i != index || d != sum {
+		for _, s := range group[1:] {
+			if s.toy.state() != group[0].toy.state() {
 				return false
 			}
 		}
@@ -226,9 +209,9 @@ func TestReset(t *testing.T) {
 // nobody waits for it.
 func TestHungDisk(t *testing.T) {
 	t.Parallel()
-	stores, logs := trio(t)
-	leader := leaderOf(t, stores[:])
-	for i, s := range stores {
+	group, logs := trio(t)
+	leader := leaderOf(t, group[:])
+	for i, s := range group {
 		if s == leader {
 			held := make(chan struct{})
 			logs[i].held.Store(&held)
@@ -236,7 +219,7 @@ func TestHungDisk(t *testing.T) {
 			defer logs[i].held.Store(nil)
 		}
 	}
-	go func() { _, _ = leader.Apply(t.Context(), Command{Kind: KindMember, Member: Member{ID: "n1"}}) }()
+	go func() { _, _ = leader.add(t.Context(), 1) }()
 	select {
 	case err := <-leader.Failed():
 		if !errors.Is(err, ErrDiskHung) {
@@ -245,7 +228,7 @@ func TestHungDisk(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("the leader goes on leading")
 	}
-	for _, s := range stores {
+	for _, s := range group {
 		if s != leader && len(s.Failed()) > 0 {
 			t.Errorf("%s was given up", s.cfg.ID)
 		}

@@ -1,4 +1,4 @@
-package store
+package log
 
 import (
 	"time"
@@ -54,35 +54,35 @@ func (s *stalls) look(now time.Time, term, last uint64, members []raft.Server, p
 }
 
 // watchFollowers gives a member that has stalled a new connection, and says so.
-func (s *Store) watchFollowers() {
+func (l *Log) watchFollowers() {
 	tick := time.NewTicker(stallPoll)
 	defer tick.Stop()
 	var seen stalls
 	for {
 		select {
-		case <-s.closed:
+		case <-l.closed:
 			return
 		case <-tick.C:
 		}
-		if !s.IsLeader() {
-			s.stalled.Store(0)
+		if !l.IsLeader() {
+			l.stalled.Store(0)
 			continue
 		}
-		others := s.others()
-		newly, standing := seen.look(time.Now(), s.Term(), s.raft.LastIndex(), others, s.replication.progress)
-		s.stalled.Store(int64(standing))
+		others := l.others()
+		newly, standing := seen.look(time.Now(), l.Term(), l.raft.LastIndex(), others, l.replication.progress)
+		l.stalled.Store(int64(standing))
 		for _, id := range newly {
-			s.cfg.Logger.Warn("a member answers but takes no entries: it gets a new connection", "member", string(id),
-				"matchIndex", s.replication.progress(id, s.Term()).matched, "lastIndex", s.raft.LastIndex(), "stalledSeconds", stallTime.Seconds())
-			s.network.reset(string(id))
+			l.cfg.Logger.Warn("a member answers but takes no entries: it gets a new connection", "member", string(id),
+				"matchIndex", l.replication.progress(id, l.Term()).matched, "lastIndex", l.raft.LastIndex(), "stalledSeconds", stallTime.Seconds())
+			l.network.reset(string(id))
 		}
 	}
 }
 
 // others are the servers of the newest membership but this one.
-func (s *Store) others() (list []raft.Server) {
-	for _, m := range s.configured() {
-		if string(m.ID) != s.cfg.ID {
+func (l *Log) others() (list []raft.Server) {
+	for _, m := range l.configured() {
+		if string(m.ID) != l.cfg.ID {
 			list = append(list, m)
 		}
 	}
@@ -91,4 +91,4 @@ func (s *Store) others() (list []raft.Server) {
 
 // Stalled is how many members answer this leader but take no entries; 0 on a node
 // that does not lead.
-func (s *Store) Stalled() int { return int(s.stalled.Load()) }
+func (l *Log) Stalled() int { return int(l.stalled.Load()) }

@@ -1,4 +1,4 @@
-package store
+package log
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ const diskPoll = 100 * time.Millisecond
 var ErrDiskHung = errors.New("the disk does not answer")
 
 // Failed has an error when this node cannot go on: ErrDiskHung. Close closes it.
-func (s *Store) Failed() <-chan error { return s.failed }
+func (l *Log) Failed() <-chan error { return l.failed }
 
 // disk is the log and the stable store, timed. Raft writes to it in one goroutine
 // at a time; what is under way has the oldest start.
@@ -77,22 +77,22 @@ func (d *disk) Get(key []byte) ([]byte, error) { return d.stable.Get(key) }
 func (d *disk) GetUint64(key []byte) (uint64, error) { return d.stable.GetUint64(key) }
 
 // otherVoters reports whether the membership has a voter beside this node.
-func (s *Store) otherVoters() bool {
-	return slices.ContainsFunc(s.others(), func(m raft.Server) bool { return m.Suffrage == raft.Voter })
+func (l *Log) otherVoters() bool {
+	return slices.ContainsFunc(l.others(), func(m raft.Server) bool { return m.Suffrage == raft.Voter })
 }
 
 // watchDisk gives a leader up whose disk hangs, if another voter can lead.
-func (s *Store) watchDisk() {
+func (l *Log) watchDisk() {
 	tick := time.NewTicker(diskPoll)
 	defer tick.Stop()
 	for {
 		select {
-		case <-s.closed:
+		case <-l.closed:
 			return
 		case <-tick.C:
 		}
-		if busy := s.disk.busy(); s.cfg.DiskTimeout > 0 && busy > s.cfg.DiskTimeout && s.IsLeader() && s.otherVoters() {
-			s.failed <- fmt.Errorf("%w: a write to %s has taken %.1f s, more than the --disk-timeout of %v, while this node leads", ErrDiskHung, s.cfg.Dir, busy.Seconds(), s.cfg.DiskTimeout)
+		if busy := l.disk.busy(); l.cfg.DiskTimeout > 0 && busy > l.cfg.DiskTimeout && l.IsLeader() && l.otherVoters() {
+			l.failed <- fmt.Errorf("%w: a write to %s has taken %.1f s, more than the --disk-timeout of %v, while this node leads", ErrDiskHung, l.cfg.Dir, busy.Seconds(), l.cfg.DiskTimeout)
 			return
 		}
 	}

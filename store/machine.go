@@ -1,0 +1,157 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// Result is what applying a command gave.
+type Result struct {
+	// Index is the command's place in the log: a reader that has waited for
+	// it (Store.WaitApplied) sees its effect.
+	Index uint64
+	// Catalog is the result of a KindCatalog command.
+	Catalog catalog.Result
+	// Frames has one result for each frame of a KindFrames command.
+	Frames []quota.Result
+	// Err is why a command was refused and changed nothing, such as
+	// catalog.ErrNotFound.
+	Err error
+}
+
+// machine is the product's state in the log: a log.Machine. Readers come at any
+// time.
+type machine struct {
+	mu    sync.RWMutex
+	state state
+
+	// observer is told of the quota's changes, under mu, in their order.
+	observer QuotaObserver
+
+	// deployed has a value whenever the live domains may have changed;
+	// deployedAt is the index at which they last did.
+	deployed   chan struct{}
+	deployedAt atomic.Uint64
+	// initialized is called, outside the lock, when the cluster's ID becomes
+	// known.
+	initialized func(clusterID string)
+}
+
+func newMachine(initialized func(string)) *machine {
+	return &machine{state: newState(), deployed: make(chan struct{}, 1), initialized: initialized, observer: nobody{}}
+}
+
+// QuotaObserver is told what a node's ledger must know of the counters. It is
+// called as commands are applied, in their order, and must not block.
+type QuotaObserver interface {
+	// CountersChanged: the counters of some domains, by key, are now these; none
+	// where a domain has none. What is told at once may cost as much as a single
+	// one.
+	CountersChanged(changed map[string][]quota.Info)
+	// PhasesChanged: these counters have entered a phase.
+	PhasesChanged(changed []quota.Info)
+}
+
+// nobody observes.
+type nobody struct{}
+
+func (nobody) CountersChanged(map[string][]quota.Info) {}
+func (nobody) PhasesChanged([]quota.Info)              {}
+
+// observe tells the observer what a command has changed.
+func (m *machine) observe(res Result) {
+	if res.Catalog.Deployed || res.Catalog.Deleted {
+		m.observer.CountersChanged(m.counters(res.Catalog.Key))
+	}
+	if changed := m.state.quota.TakeChanges(); len(changed) > 0 {
+		m.observer.PhasesChanged(changed)
+	}
+}
+
+// watch sets the observer, and first tells it everything.
+func (m *machine) watch(o QuotaObserver) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.observer = o
+	o.CountersChanged(m.counters(m.state.quota.Domains()...))
+}
+
+// counters is the counters of domains, as an observer is told of them.
+func (m *machine) counters(keys ...string) map[string][]quota.Info {
+	all := make(map[string][]quota.Info, len(keys))
+	for _, key := range keys {
+		all[key] = m.state.quota.Counters(key)
+	}
+	return all
+}
+
+// Apply implements log.Machine. Committed bytes that cannot be decoded mean a
+// damaged log or a log written by a newer version.
+func (m *machine) Apply(index, term uint64, payload []byte) any {
+	cmd, err := decode(payload)
+	if err != nil {
+		panic(fmt.Sprintf("raft log index %d, term %d: %v", index, term, err))
+	}
+	m.mu.Lock()
+	res := m.state.apply(index, term, &cmd)
+	m.observe(res)
+	m.mu.Unlock()
+	if cmd.Kind == KindInit {
+		m.initialized(cmd.ClusterID)
+	}
+	if res.Catalog.Deployed || res.Catalog.Deleted {
+		m.changed(index)
+	}
+	return res
+}
+
+func (m *machine) changed(index uint64) {
+	m.deployedAt.Store(index)
+	select {
+	case m.deployed <- struct{}{}:
+	default: // one is pending already
+	}
+}
+
+// Snapshot implements log.Machine.
+func (m *machine) Snapshot() io.WriterTo {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return bytes.NewReader(m.state.append(nil))
+}
+
+// Restore implements log.Machine: it decodes the whole, then swaps.
+func (m *machine) Restore(r io.Reader) (applied uint64, err error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return 0, err
+	}
+	s, err := decodeState(b)
+	if err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	gone := m.state.quota.Domains()
+	m.state = s
+	m.observer.CountersChanged(m.counters(append(gone, s.quota.Domains()...)...))
+	m.mu.Unlock()
+	if s.clusterID != "" {
+		m.initialized(s.clusterID)
+	}
+	m.changed(s.applied)
+	return s.applied, nil
+}
+
+// digest is the index of the newest command and a hash of the whole state.
+func (m *machine) digest() (uint64, [sha256.Size]byte) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.state.applied, sha256.Sum256(m.state.append(nil))
+}
