@@ -42,6 +42,9 @@ type Config struct {
 	// Transport is the node's cluster port; the Cluster serves on it and
 	// leaves closing it to its owner.
 	Transport *Transport
+	// CheckpointEvery is between two comparisons of all replicas, while this node
+	// leads; 0 is 30 s.
+	CheckpointEvery time.Duration
 	// QuotaWait is how long a call waits for its quota decision.
 	QuotaWait time.Duration
 	// Leases are the bounds of leases that this node sets while it leads.
@@ -66,12 +69,14 @@ type Cluster struct {
 
 	leaderMoved *signal
 	hint        hint
+	astray      atomic.Bool // diverged is set
 	served      atomic.Pointer[func(context.Context, uint64) error]
 	// changes has a value while a change of the membership is under way here.
 	changes chan struct{}
 
-	mu      sync.Mutex
-	removed bool
+	mu       sync.Mutex
+	removed  bool
+	diverged string // why this node decides nothing any more
 
 	resumeOnce sync.Once
 	resumeErr  error
@@ -108,6 +113,8 @@ func Open(cfg Config) *Cluster {
 	})
 	c.wg.Go(func() { c.watchLeader(ctx) })
 	c.wg.Go(func() { c.watchMembership(ctx) })
+	c.wg.Go(func() { c.watchRules(ctx) })
+	c.wg.Go(func() { c.watchDigests(ctx) })
 	return c
 }
 
@@ -128,6 +135,9 @@ func (c *Cluster) Close(ctx context.Context) error {
 
 // Take decides one call; see Ledger.Take.
 func (c *Cluster) Take(domain, endpoint string) (quota.Verdict, error) {
+	if c.astray.Load() {
+		return quota.Verdict{}, ErrUndecided
+	}
 	return c.ledger.Take(domain, endpoint)
 }
 

@@ -126,6 +126,8 @@ func (c *Cluster) checkJoiner(ctx context.Context, m Member, servers store.Serve
 	switch {
 	case who.GetProtocol() != protocol:
 		return refuse("%s speaks version %d of the cluster protocol, this cluster version %d", m.ID, who.GetProtocol(), protocol)
+	case !rulesOf(who).Has(c.store.Rules()):
+		return refuse("%s knows %v of the log, this cluster has come to rules %d: start it with the release that the others run", m.ID, rulesOf(who), c.store.Rules())
 	case have != nil && who.GetFresh():
 		if have.Address != m.ClusterAddress {
 			return conflict("%s is a member already, at %s: give the new node another ID, or let the old one leave first", m.ID, have.Address)

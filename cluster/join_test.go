@@ -66,6 +66,12 @@ func newImpostor(t *testing.T, says *clusterpb.IdentifyResponse) Member {
 func TestJoinThatFails(t *testing.T) {
 	t.Parallel()
 	c := testCluster(t)
+	newest := store.KnownRules().Newest
+	for deadline := time.Now().Add(patience); c.store.Rules() < newest; time.Sleep(time.Millisecond) { // between two looks
+		if time.Now().After(deadline) {
+			t.Fatal("the rules are not raised")
+		}
+	}
 	servers := c.store.Servers().List
 	index, digest := c.store.Digest()
 	for name, j := range map[string]struct {
@@ -74,10 +80,11 @@ func TestJoinThatFails(t *testing.T) {
 	}{
 		"an older version":     {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true}, "n2 speaks version 0 of the cluster protocol, this cluster version 1"},
 		"a newer version":      {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true, Protocol: 2}, "n2 speaks version 2 of the cluster protocol, this cluster version 1"},
+		"an older release":     {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true, Protocol: protocol}, "n2 knows rules 1 of the log, this cluster has come to rules 2"},
 		"another name":         {&clusterpb.IdentifyResponse{Id: "n3", Fresh: true, Protocol: protocol}, "is n3, not n2"},
 		"no name":              {&clusterpb.IdentifyResponse{}, "is , not n2"},
-		"never catches up":     {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true, Protocol: protocol}, "n2 did not catch up with the log in time"},
-		"ours, but never does": {&clusterpb.IdentifyResponse{Id: "n2", Protocol: protocol, ClusterId: c.store.ClusterID(), AppliedIndex: 1}, "it has applied 1 of"},
+		"never catches up":     {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true, Protocol: protocol, RulesOldest: 1, RulesNewest: uint32(newest)}, "n2 did not catch up with the log in time"},
+		"ours, but never does": {&clusterpb.IdentifyResponse{Id: "n2", Protocol: protocol, RulesOldest: 1, RulesNewest: uint32(newest), ClusterId: c.store.ClusterID(), AppliedIndex: 1}, "it has applied 1 of"},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		err := c.Join(ctx, newImpostor(t, j.is))
@@ -141,5 +148,51 @@ func TestChangesOneAtATime(t *testing.T) {
 	done()
 	if err := c.Leave(t.Context(), "n9"); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("when it is done, a leave: %v", err)
+	}
+}
+
+// TestRulesWaitForAll: the rules are not raised before every member knows them.
+func TestRulesWaitForAll(t *testing.T) {
+	t.Parallel()
+	newest := store.KnownRules().Newest
+	for _, r := range []struct {
+		name string
+		says *clusterpb.IdentifyResponse
+		want store.Rules
+	}{
+		{"an older release", &clusterpb.IdentifyResponse{}, store.RulesFirst},
+		{"this one", &clusterpb.IdentifyResponse{RulesOldest: 1, RulesNewest: uint32(newest)}, newest},
+		{"a newer one", &clusterpb.IdentifyResponse{RulesOldest: 2, RulesNewest: 9}, newest},
+	} {
+		if got := commonRules([]*clusterpb.IdentifyResponse{{RulesOldest: 1, RulesNewest: uint32(newest)}, r.says}); got != r.want {
+			t.Errorf("%s: %d, want %d", r.name, got, r.want)
+		}
+	}
+	if got := commonRules([]*clusterpb.IdentifyResponse{{RulesOldest: 1, RulesNewest: uint32(newest)}, nil}); got != 0 {
+		t.Errorf("with a member that does not answer: %d", got)
+	}
+}
+
+// TestRightDigest: what most voters have is right; where there is no majority, what
+// the leader has, whose answers count.
+func TestRightDigest(t *testing.T) {
+	t.Parallel()
+	servers := []store.Server{{ID: "n1", Voter: true}, {ID: "n2", Voter: true}, {ID: "n3", Voter: true}, {ID: "n4"}}
+	a, b := []byte("a"), []byte("b")
+	for _, c := range []struct {
+		name    string
+		digests [][]byte
+		self    string
+		want    []byte
+	}{
+		{"all agree", [][]byte{a, a, a, a}, "n1", a},
+		{"one differs", [][]byte{a, b, a, a}, "n1", a},
+		{"the leader differs", [][]byte{b, a, a, a}, "n1", a},
+		{"one voter is silent, the other differs", [][]byte{a, b, nil, b}, "n1", a},
+		{"who has no vote has none here", [][]byte{a, a, nil, b}, "n2", a},
+	} {
+		if got := rightDigest(servers, c.digests, c.self); string(got) != string(c.want) {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
 	}
 }

@@ -17,6 +17,7 @@ type metrics struct {
 	leased, givenBack, lost, drains prometheus.Counter
 	frames, frameRetries, entries   prometheus.Counter
 	entryFrames, waiting            prometheus.Histogram
+	diverged                        prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -55,7 +56,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13),
 		}),
 	}
+	m.diverged = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "tollgate_state_diverged",
+		Help: "1 if this node's replicated state was found to differ from the others'; it then decides no quotas.",
+	})
 	reg.MustRegister(
+		m.diverged,
 		prometheus.NewCounterFunc(decisions("local"), m.local.sum),
 		prometheus.NewCounterFunc(decisions("replica"), m.replica.sum),
 		m.strict, m.unavailable, m.entryFrames, m.waiting,

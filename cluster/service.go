@@ -22,6 +22,14 @@ func (s *service) Identify(ctx context.Context, r *clusterpb.IdentifyRequest) (*
 	return s.c.identity(r.GetAsker()), nil
 }
 
+func (s *service) Digest(ctx context.Context, r *clusterpb.DigestRequest) (*clusterpb.DigestResponse, error) {
+	var right []byte
+	if len(r.GetDigest()) > 0 {
+		right = r.GetDigest()
+	}
+	return &clusterpb.DigestResponse{Digest: s.c.compareDigest(ctx, r.GetIndex(), right)}, nil
+}
+
 func (s *service) Served(ctx context.Context, r *clusterpb.ServedRequest) (*clusterpb.ServedResponse, error) {
 	return &clusterpb.ServedResponse{}, toWire(s.c.servedHere(ctx, r.GetIndex()))
 }

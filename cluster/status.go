@@ -102,12 +102,14 @@ func (c *Cluster) Settle(ctx context.Context, domain string) {
 // identity answers Identify.
 func (c *Cluster) identity(asker string) *clusterpb.IdentifyResponse {
 	leader, leaderAddress := c.store.Leader()
+	known := store.KnownRules()
 	return &clusterpb.IdentifyResponse{
 		Id: c.cfg.ID, Protocol: protocol, ClusterId: c.store.ClusterID(),
 		Fresh: c.store.Fresh(), AppliedIndex: c.store.Applied(), Role: c.store.Role(),
 		Clock:        c.cfg.Clock().UnixMilli(),
 		AskerRemoved: asker != "" && leader != "" && c.store.Servers().Find(asker) == nil,
 		Leader:       leader, LeaderAddress: leaderAddress,
+		RulesOldest: uint32(known.Oldest), RulesNewest: uint32(known.Newest),
 	}
 }
 

@@ -122,6 +122,9 @@ type Config struct {
 	// Network is how the node reaches the others; nil is TCP. Tests cut nodes
 	// off with it.
 	Network cluster.Network
+	// CheckpointEvery is between two comparisons of all replicas while this node
+	// leads; 0 is 30 s. Tests do not wait so long.
+	CheckpointEvery time.Duration
 	// Clock is what the node takes for the time; nil is time.Now. Tests have
 	// nodes whose clocks are wrong.
 	Clock func() time.Time

@@ -132,6 +132,8 @@ func (c control) Ready() ([]admin.Check, bool) {
 		checks[0].Problem = "the cluster does not accept this node: " + refused
 	} else if claimed := n.claimed(); claimed != "" {
 		checks[0].Problem = claimed
+	} else if diverged := n.cluster.Diverged(); diverged != "" {
+		checks[0].Problem = diverged
 	}
 	if leader, _ := n.store.Leader(); leader == "" {
 		checks[1].Problem = "no leader is known now"

@@ -53,7 +53,7 @@ func (n *Node) watch(ctx context.Context) {
 	open := false
 	for {
 		member, _ := n.cluster.Membership()
-		fit := member && n.refused() == "" && n.claimed() == ""
+		fit := member && n.refused() == "" && n.claimed() == "" && n.cluster.Diverged() == ""
 		switch {
 		case !open && fit && n.caughtUp(ctx):
 			open = true

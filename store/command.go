@@ -15,8 +15,12 @@ import (
 // the largest document and its quota conditions.
 const MaxCommandBytes = 24 << 20
 
-// commandVersion is the first byte of every command.
-const commandVersion = 1
+// The first byte of a command. Commands of RulesFirst are as they were before there
+// were rules.
+const (
+	commandFirst = 1
+	commandRules = 2
+)
 
 // Kind says what a command does.
 type Kind uint8
@@ -33,20 +37,35 @@ const (
 	KindMember
 	// KindForget drops what is remembered of a member that left.
 	KindForget
+	// KindCheckpoint has every replica work out the digest of its state at this
+	// index. It changes nothing. RulesCheckpoints.
+	KindCheckpoint
 )
+
+// since is the first rules that have a kind.
+func (k Kind) since() Rules {
+	if k == KindCheckpoint {
+		return RulesCheckpoints
+	}
+	return RulesFirst
+}
 
 // Command is one entry of the log. Which fields count depends on its Kind:
 //
-//	version:byte(1) kind:byte time:u term:u payload
+//	version:byte(1) kind:byte time:u term:u payload           by RulesFirst
+//	version:byte(2) kind:byte rules:u time:u term:u payload   by later rules
 //	KindInit     clusterID:s
 //	KindCatalog  catalog.Command
 //	KindFrames   leaseMillis:u longLeaseMillis:u minLease:u count:u { frame:s }   (quota.Frame)
 //	KindMember   id:s admin:s proxy:s
 //	KindForget   id:s
+//	KindCheckpoint
 //
 // u is a uvarint, s a uvarint length and its bytes.
 type Command struct {
 	Kind Kind
+	// Rules are what it is applied by; 0 is RulesFirst.
+	Rules Rules
 	// Time is the cluster time, in milliseconds, at which a leader proposed
 	// the command, and Term the Raft term it believed to lead in. A time that
 	// was not stamped in the term of its log entry moves nothing: it belongs
@@ -70,7 +89,12 @@ const maxAddressBytes = 255
 
 // Append appends the command's encoding.
 func (c *Command) Append(b []byte) []byte {
-	b = append(b, commandVersion, byte(c.Kind))
+	if c.Rules <= RulesFirst {
+		b = append(b, commandFirst, byte(c.Kind))
+	} else {
+		b = append(b, commandRules, byte(c.Kind))
+		b = protowire.AppendVarint(b, uint64(c.Rules))
+	}
 	b = protowire.AppendVarint(b, uint64(c.Time))
 	b = protowire.AppendVarint(b, c.Term)
 	switch c.Kind {
@@ -115,20 +139,34 @@ func decode(b []byte) (decoded, error) {
 		return decoded{}, fmt.Errorf("command of %d bytes: must be at most %d", len(b), MaxCommandBytes)
 	case len(b) < 2:
 		return decoded{}, errors.New("command: truncated")
-	case b[0] != commandVersion:
-		return decoded{}, fmt.Errorf("command version %d: this node knows version %d", b[0], commandVersion)
+	case b[0] != commandFirst && b[0] != commandRules:
+		return decoded{}, fmt.Errorf("command version %d: this node knows versions %d and %d", b[0], commandFirst, commandRules)
 	}
-	d := decoded{Command: Command{Kind: Kind(b[1])}}
-	time, n := protowire.ConsumeVarint(b[2:])
+	d := decoded{Command: Command{Kind: Kind(b[1]), Rules: RulesFirst}}
+	rest := b[2:]
+	if b[0] == commandRules {
+		rules, n := protowire.ConsumeVarint(rest)
+		if n < 0 || rules <= uint64(RulesFirst) || rules > math.MaxUint32 {
+			return decoded{}, errors.New("command rules: truncated or out of range")
+		}
+		d.Rules, rest = Rules(rules), rest[n:]
+	}
+	if !KnownRules().Has(d.Rules) {
+		return d, &unknownRules{"a command", d.Rules}
+	}
+	time, n := protowire.ConsumeVarint(rest)
 	if n < 0 || time > math.MaxInt64 {
 		return decoded{}, errors.New("command time: truncated or out of range")
 	}
-	term, m := protowire.ConsumeVarint(b[2+n:])
+	term, m := protowire.ConsumeVarint(rest[n:])
 	if m < 0 {
 		return decoded{}, errors.New("command term: truncated")
 	}
 	d.Time, d.Term = int64(time), term
-	if err := d.payload(b[2+n+m:]); err != nil {
+	if d.Rules < d.Kind.since() {
+		return decoded{}, fmt.Errorf("command kind %d: there is none by rules %d", d.Kind, d.Rules)
+	}
+	if err := d.payload(rest[n+m:]); err != nil {
 		return decoded{}, fmt.Errorf("command kind %d: %w", d.Kind, err)
 	}
 	return d, nil
@@ -148,6 +186,8 @@ func (d *decoded) payload(b []byte) (err error) {
 		return fields(b, maxAddressBytes, &d.Member.ID, &d.Member.AdminAddress, &d.Member.ProxyAddress)
 	case KindForget:
 		return fields(b, maxAddressBytes, &d.Member.ID)
+	case KindCheckpoint:
+		return fields(b, 0)
 	}
 	return errors.New("unknown kind")
 }

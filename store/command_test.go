@@ -95,10 +95,11 @@ func genFrame(t *rapid.T) []byte {
 // genCommand draws a command such as a leader proposes.
 func genCommand(t *rapid.T) Command {
 	c := Command{
-		Kind: Kind(rapid.IntRange(int(KindInit), int(KindForget)).Draw(t, "kind")),
+		Kind: Kind(rapid.IntRange(int(KindInit), int(KindCheckpoint)).Draw(t, "kind")),
 		Time: rapid.OneOf(rapid.Int64Range(1_000_000, 1_010_000), rapid.SampledFrom([]int64{0, math.MaxInt64 / 4})).Draw(t, "time"),
 		Term: genTerm.Draw(t, "term"),
 	}
+	c.Rules = Rules(rapid.IntRange(int(c.Kind.since()), int(newestRules)).Draw(t, "rules"))
 	switch c.Kind {
 	case KindInit:
 		c.ClusterID = rapid.SampledFrom([]string{"c1", "c2", strings.Repeat("c", maxAddressBytes)}).Draw(t, "cluster")
@@ -174,14 +175,14 @@ func TestCommandBytes(t *testing.T) {
 func TestDecodeCommandRefuses(t *testing.T) {
 	frame := (&quota.Frame{Node: "n1", Incarnation: 1, Seq: 1}).Append(nil)
 	frames := func(count uint64, list ...[]byte) []byte {
-		b := protowire.AppendVarint([]byte{commandVersion, byte(KindFrames), 0, 0, 10, 20, 1}, count)
+		b := protowire.AppendVarint([]byte{commandFirst, byte(KindFrames), 0, 0, 10, 20, 1}, count)
 		for _, f := range list {
 			b = protowire.AppendBytes(b, f)
 		}
 		return b
 	}
 	withLeases := func(params ...uint64) []byte {
-		b := []byte{commandVersion, byte(KindFrames), 0, 0}
+		b := []byte{commandFirst, byte(KindFrames), 0, 0}
 		for _, p := range append(params, 0) {
 			b = protowire.AppendVarint(b, p)
 		}
@@ -193,44 +194,47 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		bytes []byte
 		says  string
 	}{
-		"nothing":              {nil, "truncated"},
-		"a version alone":      {[]byte{1}, "truncated"},
-		"version 0":            {[]byte{0, 5, 0, 0, 1, 'a'}, "version 0: this node knows version 1"},
-		"version 2":            {[]byte{2, 5, 0, 0, 1, 'a'}, "version 2: this node knows version 1"},
-		"kind 0":               {[]byte{1, 0, 0, 0}, "kind 0: unknown"},
-		"kind 6":               {[]byte{1, 6, 0, 0}, "kind 6: unknown"},
-		"kind 255":             {[]byte{1, 255, 0, 0}, "kind 255: unknown"},
-		"no time":              {[]byte{1, 5}, "time"},
-		"time cut off":         {[]byte{1, 5, 0x80}, "time"},
-		"time of 11 bytes":     {append([]byte{1, 5}, bytes.Repeat([]byte{0x80}, 11)...), "time"},
-		"time before 1970":     {(&Command{Kind: KindForget, Time: -1, Member: Member{ID: "a"}}).Append(nil), "time"},
-		"time over 63 bits":    {protowire.AppendVarint([]byte{1, 5}, 1<<63), "time"},
-		"no term":              {[]byte{1, 5, 0}, "term"},
-		"term cut off":         {[]byte{1, 5, 0, 0x80}, "term"},
-		"over the cap":         {append((&Command{Kind: KindForget, Member: Member{ID: "a"}}).Append(nil), make([]byte, MaxCommandBytes)...), fmt.Sprintf("must be at most %d", MaxCommandBytes)},
-		"fewer frames":         {frames(2, frame), "frames: truncated"},
-		"more frames":          {frames(1, frame, frame), fmt.Sprintf("frames: %d bytes too many", len(frame)+1)},
-		"absurdly many frames": {frames(math.MaxUint64, frame), "frames: truncated"},
-		"no count of frames":   {frames(0)[:7], "frames: truncated"},
-		"no least lease":       {frames(0)[:6], "frames: truncated"},
-		"no long lease":        {frames(0)[:5], "frames: truncated"},
-		"no lease":             {frames(0)[:4], "frames: truncated"},
-		"lease over 32 bits":   {withLeases(1<<32, 1, 1), "out of range"},
-		"long over 32 bits":    {withLeases(10, 1<<32, 1), "out of range"},
-		"least over 32 bits":   {withLeases(10, 1, 1<<32), "out of range"},
-		"frame is no frame":    {frames(1, []byte{9, 9}), "quota frame"},
-		"frame with a tail":    {frames(1, append(bytes.Clone(frame), 0)), "too many"},
-		"frame counts twice":   {frames(1, (&quota.Frame{Node: "n1", Seq: 1, Takes: []quota.Take{{Counters: []uint64{5, 5}, N: 1}}}).Append(nil)), "distance of counters 0"},
-		"frame of nobody":      {frames(1, (&quota.Frame{Seq: 1}).Append(nil)), "names no node"},
-		"frame over its cap":   {frames(1, make([]byte, quota.MaxFrameBytes+1)), fmt.Sprintf("must be at most %d", quota.MaxFrameBytes)},
-		"member id too long":   {member(Member{ID: long}), "field of 256 bytes: must be at most 255"},
-		"admin too long":       {member(Member{"n1", long, ""}), "field of 256 bytes: must be at most 255"},
-		"proxy too long":       {member(Member{"n1", "", long}), "field of 256 bytes: must be at most 255"},
-		"forget too long":      {(&Command{Kind: KindForget, Member: Member{ID: long}}).Append(nil), "field of 256 bytes"},
-		"cluster ID too long":  {(&Command{Kind: KindInit, ClusterID: long}).Append(nil), "field of 256 bytes"},
-		"member cut off":       {member(Member{"n1", "a", "b"})[:8], "truncated"},
-		"member with a tail":   {append(member(Member{"n1", "a", "b"}), 1, 2), "2 bytes too many"},
-		"no catalogue command": {[]byte{1, 2, 0, 0, 99}, "unknown operation 99"},
+		"nothing":               {nil, "truncated"},
+		"a version alone":       {[]byte{1}, "truncated"},
+		"version 0":             {[]byte{0, 5, 0, 0, 1, 'a'}, "version 0: this node knows versions 1 and 2"},
+		"version 3":             {[]byte{3, 5, 0, 0, 1, 'a'}, "version 3: this node knows versions 1 and 2"},
+		"rules 1, said twice":   {[]byte{2, 5, 1, 0, 0, 1, 'a'}, "rules: truncated or out of range"},
+		"rules 3":               {[]byte{2, 5, 3, 0, 0, 1, 'a'}, "has rules 3, this release knows rules 1 to 2"},
+		"kind 0":                {[]byte{1, 0, 0, 0}, "kind 0: unknown"},
+		"kind 7":                {[]byte{1, 7, 0, 0}, "kind 7: unknown"},
+		"a checkpoint too soon": {[]byte{1, 6, 0, 0}, "kind 6: there is none by rules 1"},
+		"kind 255":              {[]byte{1, 255, 0, 0}, "kind 255: unknown"},
+		"no time":               {[]byte{1, 5}, "time"},
+		"time cut off":          {[]byte{1, 5, 0x80}, "time"},
+		"time of 11 bytes":      {append([]byte{1, 5}, bytes.Repeat([]byte{0x80}, 11)...), "time"},
+		"time before 1970":      {(&Command{Kind: KindForget, Time: -1, Member: Member{ID: "a"}}).Append(nil), "time"},
+		"time over 63 bits":     {protowire.AppendVarint([]byte{1, 5}, 1<<63), "time"},
+		"no term":               {[]byte{1, 5, 0}, "term"},
+		"term cut off":          {[]byte{1, 5, 0, 0x80}, "term"},
+		"over the cap":          {append((&Command{Kind: KindForget, Member: Member{ID: "a"}}).Append(nil), make([]byte, MaxCommandBytes)...), fmt.Sprintf("must be at most %d", MaxCommandBytes)},
+		"fewer frames":          {frames(2, frame), "frames: truncated"},
+		"more frames":           {frames(1, frame, frame), fmt.Sprintf("frames: %d bytes too many", len(frame)+1)},
+		"absurdly many frames":  {frames(math.MaxUint64, frame), "frames: truncated"},
+		"no count of frames":    {frames(0)[:7], "frames: truncated"},
+		"no least lease":        {frames(0)[:6], "frames: truncated"},
+		"no long lease":         {frames(0)[:5], "frames: truncated"},
+		"no lease":              {frames(0)[:4], "frames: truncated"},
+		"lease over 32 bits":    {withLeases(1<<32, 1, 1), "out of range"},
+		"long over 32 bits":     {withLeases(10, 1<<32, 1), "out of range"},
+		"least over 32 bits":    {withLeases(10, 1, 1<<32), "out of range"},
+		"frame is no frame":     {frames(1, []byte{9, 9}), "quota frame"},
+		"frame with a tail":     {frames(1, append(bytes.Clone(frame), 0)), "too many"},
+		"frame counts twice":    {frames(1, (&quota.Frame{Node: "n1", Seq: 1, Takes: []quota.Take{{Counters: []uint64{5, 5}, N: 1}}}).Append(nil)), "distance of counters 0"},
+		"frame of nobody":       {frames(1, (&quota.Frame{Seq: 1}).Append(nil)), "names no node"},
+		"frame over its cap":    {frames(1, make([]byte, quota.MaxFrameBytes+1)), fmt.Sprintf("must be at most %d", quota.MaxFrameBytes)},
+		"member id too long":    {member(Member{ID: long}), "field of 256 bytes: must be at most 255"},
+		"admin too long":        {member(Member{"n1", long, ""}), "field of 256 bytes: must be at most 255"},
+		"proxy too long":        {member(Member{"n1", "", long}), "field of 256 bytes: must be at most 255"},
+		"forget too long":       {(&Command{Kind: KindForget, Member: Member{ID: long}}).Append(nil), "field of 256 bytes"},
+		"cluster ID too long":   {(&Command{Kind: KindInit, ClusterID: long}).Append(nil), "field of 256 bytes"},
+		"member cut off":        {member(Member{"n1", "a", "b"})[:8], "truncated"},
+		"member with a tail":    {append(member(Member{"n1", "a", "b"}), 1, 2), "2 bytes too many"},
+		"no catalogue command":  {[]byte{1, 2, 0, 0, 99}, "unknown operation 99"},
 	} {
 		got, err := DecodeCommand(c.bytes)
 		if err == nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -42,10 +43,14 @@ type machine struct {
 	// initialized is called, outside the lock, when the cluster's ID becomes
 	// known.
 	initialized func(clusterID string)
+	// stopped is why nothing is applied any more, and fatal is told of it, once.
+	stopped     error
+	fatal       func(error)
+	checkpoints *checkpoints
 }
 
-func newMachine(initialized func(string)) *machine {
-	return &machine{state: newState(), deployed: make(chan struct{}, 1), initialized: initialized, observer: nobody{}}
+func newMachine(initialized func(string), fatal func(error)) *machine {
+	return &machine{fatal: fatal, checkpoints: newCheckpoints(), state: newState(), deployed: make(chan struct{}, 1), initialized: initialized, observer: nobody{}}
 }
 
 // QuotaObserver is told what a node's ledger must know of the counters. It is
@@ -96,13 +101,24 @@ func (m *machine) counters(keys ...string) map[string][]quota.Info {
 // damaged log or a log written by a newer version.
 func (m *machine) Apply(index, term uint64, payload []byte) any {
 	cmd, err := decode(payload)
-	if err != nil {
+	var unknown *unknownRules
+	if errors.As(err, &unknown) {
+		unknown.where = fmt.Sprintf("the entry at index %d of the log", index)
+		m.stop(unknown)
+	} else if err != nil {
 		panic(fmt.Sprintf("raft log index %d, term %d: %v", index, term, err))
 	}
 	m.mu.Lock()
+	if m.stopped != nil {
+		defer m.mu.Unlock()
+		return Result{Err: m.stopped}
+	}
 	res := m.state.apply(index, term, &cmd)
 	m.observe(res)
 	m.mu.Unlock()
+	if cmd.Kind == KindCheckpoint {
+		m.checkpoints.take(index, m.Snapshot)
+	}
 	if cmd.Kind == KindInit {
 		m.initialized(cmd.ClusterID)
 	}
@@ -110,6 +126,20 @@ func (m *machine) Apply(index, term uint64, payload []byte) any {
 		m.changed(index)
 	}
 	return res
+}
+
+// stop ends the applying: by an entry that this release must not apply, this replica
+// would come to differ from the others.
+func (m *machine) stop(err error) {
+	m.mu.Lock()
+	first := m.stopped == nil
+	if first {
+		m.stopped = err
+	}
+	m.mu.Unlock()
+	if first {
+		m.fatal(err)
+	}
 }
 
 func (m *machine) changed(index uint64) {
@@ -124,8 +154,16 @@ func (m *machine) changed(index uint64) {
 func (m *machine) Snapshot() io.WriterTo {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
+	if m.stopped != nil { // the log has gone on without it
+		return unwritten{m.stopped}
+	}
 	return bytes.NewReader(m.state.append(nil))
 }
+
+// unwritten is the snapshot of a machine that has stopped.
+type unwritten struct{ err error }
+
+func (u unwritten) WriteTo(io.Writer) (int64, error) { return 0, u.err }
 
 // Restore implements log.Machine: it decodes the whole, then swaps.
 func (m *machine) Restore(r io.Reader) (applied uint64, err error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -15,6 +16,7 @@ import (
 // state is everything that is replicated.
 type state struct {
 	applied   uint64 // index of the newest command
+	rules     Rules  // the newest that an entry was applied by
 	clusterID string
 	members   map[string]Member
 	catalog   *catalog.State
@@ -22,12 +24,13 @@ type state struct {
 }
 
 func newState() state {
-	return state{members: map[string]Member{}, catalog: catalog.NewState(), quota: quota.NewState()}
+	return state{rules: RulesFirst, members: map[string]Member{}, catalog: catalog.NewState(), quota: quota.NewState()}
 }
 
 // apply is the transition. It reads nothing but its arguments.
 func (s *state) apply(index, term uint64, c *decoded) Result {
 	s.applied = index
+	s.rules = max(s.rules, c.Rules)
 	if c.Term == term {
 		s.quota.Advance(c.Time)
 	}
@@ -60,16 +63,25 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 	return res
 }
 
-// stateVersion is the first byte of a snapshot.
-const stateVersion = 1
+// The first byte of a snapshot. States of RulesFirst are as they were before there
+// were rules.
+const (
+	stateFirst = 1
+	stateRules = 2
+)
 
 // append appends the canonical encoding of the state; equal states have equal
 // bytes.
 //
-//	version:byte(1) applied:u clusterID:s
+//	version:byte(1) applied:u clusterID:s           by RulesFirst
+//	version:byte(2) rules:u applied:u clusterID:s   by later rules
 //	members:u { id:s admin:s proxy:s } catalog:s quota:s
 func (s *state) append(b []byte) []byte {
-	b = append(b, stateVersion)
+	if s.rules <= RulesFirst {
+		b = append(b, stateFirst)
+	} else {
+		b = protowire.AppendVarint(append(b, stateRules), uint64(s.rules))
+	}
 	b = protowire.AppendVarint(b, s.applied)
 	b = protowire.AppendString(b, s.clusterID)
 	b = protowire.AppendVarint(b, uint64(len(s.members)))
@@ -86,9 +98,10 @@ func (s *state) append(b []byte) []byte {
 // decodeState is the inverse of state.append.
 func decodeState(b []byte) (state, error) {
 	s := newState()
-	if len(b) == 0 || b[0] != stateVersion {
-		return state{}, fmt.Errorf("this node reads version %d only", stateVersion)
+	if len(b) == 0 || b[0] != stateFirst && b[0] != stateRules {
+		return state{}, fmt.Errorf("this node reads versions %d and %d", stateFirst, stateRules)
 	}
+	version := b[0]
 	b = b[1:]
 	var truncated bool
 	number := func() uint64 {
@@ -108,6 +121,15 @@ func decodeState(b []byte) (state, error) {
 		}
 		b = b[n:]
 		return v
+	}
+	if version == stateRules {
+		rules := number()
+		if truncated || rules > math.MaxUint32 {
+			return state{}, errors.New("rules: truncated or out of range")
+		}
+		if s.rules = Rules(rules); !KnownRules().Has(s.rules) {
+			return state{}, &unknownRules{"the snapshot", s.rules}
+		}
 	}
 	s.applied = number()
 	s.clusterID = string(bytes())

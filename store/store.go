@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -48,6 +49,8 @@ type Store struct {
 
 	cfg     Config
 	machine *machine
+	// raised are the rules that this node has been told to propose by.
+	raised atomic.Uint32
 
 	mu        sync.Mutex
 	clusterID string
@@ -61,7 +64,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{Log: l, cfg: cfg}
-	s.machine = newMachine(s.rememberClusterID)
+	s.machine = newMachine(s.rememberClusterID, l.Fail)
 	id, err := l.Stable(keyClusterID)
 	s.clusterID = string(id)
 	if err == nil {
@@ -71,6 +74,13 @@ func Open(cfg Config) (*Store, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return s, nil
+}
+
+// Close stops taking part and closes the files. It is idempotent.
+func (s *Store) Close() error {
+	err := s.Log.Close()
+	s.machine.checkpoints.wg.Wait()
+	return err
 }
 
 // rememberClusterID keeps the ID that the log gave this node, so that it is
@@ -122,7 +132,7 @@ func (s *Store) Propose(c Command) *Proposal {
 	if err != nil {
 		return &Proposal{log.Refused(err)}
 	}
-	c.Time, c.Term = stamp.Time, stamp.Term
+	c.Time, c.Term, c.Rules = stamp.Time, stamp.Term, s.proposing()
 	return &Proposal{s.Log.Propose(c.Append(nil))}
 }
 

@@ -100,6 +100,10 @@ type IdentifyResponse struct {
 	// cluster address; empty while it follows none.
 	Leader        string `protobuf:"bytes,9,opt,name=leader,proto3" json:"leader,omitempty"`
 	LeaderAddress string `protobuf:"bytes,10,opt,name=leader_address,json=leaderAddress,proto3" json:"leader_address,omitempty"`
+	// rules_oldest and rules_newest are the rules by which the node can apply
+	// entries of the log; 0 on a node that knows the first only.
+	RulesOldest   uint32 `protobuf:"varint,11,opt,name=rules_oldest,json=rulesOldest,proto3" json:"rules_oldest,omitempty"`
+	RulesNewest   uint32 `protobuf:"varint,12,opt,name=rules_newest,json=rulesNewest,proto3" json:"rules_newest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -202,6 +206,20 @@ func (x *IdentifyResponse) GetLeaderAddress() string {
 		return x.LeaderAddress
 	}
 	return ""
+}
+
+func (x *IdentifyResponse) GetRulesOldest() uint32 {
+	if x != nil {
+		return x.RulesOldest
+	}
+	return 0
+}
+
+func (x *IdentifyResponse) GetRulesNewest() uint32 {
+	if x != nil {
+		return x.RulesNewest
+	}
+	return 0
 }
 
 type SubmitFrameRequest struct {
@@ -375,6 +393,106 @@ func (*ReportResponse) Descriptor() ([]byte, []int) {
 	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{5}
 }
 
+type DigestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// index is that of a checkpoint.
+	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// digest is the majority's, where the leader has found that the node's is
+	// another; else empty.
+	Digest        []byte `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DigestRequest) Reset() {
+	*x = DigestRequest{}
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DigestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DigestRequest) ProtoMessage() {}
+
+func (x *DigestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DigestRequest.ProtoReflect.Descriptor instead.
+func (*DigestRequest) Descriptor() ([]byte, []int) {
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *DigestRequest) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *DigestRequest) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+type DigestResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// digest is the node's at the index; empty if it has none.
+	Digest        []byte `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DigestResponse) Reset() {
+	*x = DigestResponse{}
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DigestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DigestResponse) ProtoMessage() {}
+
+func (x *DigestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DigestResponse.ProtoReflect.Descriptor instead.
+func (*DigestResponse) Descriptor() ([]byte, []int) {
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DigestResponse) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
 type ServedRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
@@ -384,7 +502,7 @@ type ServedRequest struct {
 
 func (x *ServedRequest) Reset() {
 	*x = ServedRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -396,7 +514,7 @@ func (x *ServedRequest) String() string {
 func (*ServedRequest) ProtoMessage() {}
 
 func (x *ServedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[6]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -409,7 +527,7 @@ func (x *ServedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServedRequest.ProtoReflect.Descriptor instead.
 func (*ServedRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{6}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ServedRequest) GetIndex() uint64 {
@@ -427,7 +545,7 @@ type ServedResponse struct {
 
 func (x *ServedResponse) Reset() {
 	*x = ServedResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -439,7 +557,7 @@ func (x *ServedResponse) String() string {
 func (*ServedResponse) ProtoMessage() {}
 
 func (x *ServedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[7]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -452,7 +570,7 @@ func (x *ServedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServedResponse.ProtoReflect.Descriptor instead.
 func (*ServedResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{7}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{9}
 }
 
 type ApplyRequest struct {
@@ -465,7 +583,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -477,7 +595,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[8]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -490,7 +608,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{8}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ApplyRequest) GetCommand() []byte {
@@ -514,7 +632,7 @@ type ApplyResponse struct {
 
 func (x *ApplyResponse) Reset() {
 	*x = ApplyResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +644,7 @@ func (x *ApplyResponse) String() string {
 func (*ApplyResponse) ProtoMessage() {}
 
 func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[9]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +657,7 @@ func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResponse.ProtoReflect.Descriptor instead.
 func (*ApplyResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{9}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ApplyResponse) GetIndex() uint64 {
@@ -571,7 +689,7 @@ type ReadIndexRequest struct {
 
 func (x *ReadIndexRequest) Reset() {
 	*x = ReadIndexRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +701,7 @@ func (x *ReadIndexRequest) String() string {
 func (*ReadIndexRequest) ProtoMessage() {}
 
 func (x *ReadIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +714,7 @@ func (x *ReadIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadIndexRequest.ProtoReflect.Descriptor instead.
 func (*ReadIndexRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{10}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{12}
 }
 
 type ReadIndexResponse struct {
@@ -610,7 +728,7 @@ type ReadIndexResponse struct {
 
 func (x *ReadIndexResponse) Reset() {
 	*x = ReadIndexResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +740,7 @@ func (x *ReadIndexResponse) String() string {
 func (*ReadIndexResponse) ProtoMessage() {}
 
 func (x *ReadIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +753,7 @@ func (x *ReadIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadIndexResponse.ProtoReflect.Descriptor instead.
 func (*ReadIndexResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{11}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReadIndexResponse) GetIndex() uint64 {
@@ -668,7 +786,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +798,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +811,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{12}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *JoinRequest) GetId() string {
@@ -748,7 +866,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +878,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +891,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{13}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *JoinResponse) GetIndex() uint64 {
@@ -792,7 +910,7 @@ type LeaveRequest struct {
 
 func (x *LeaveRequest) Reset() {
 	*x = LeaveRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -804,7 +922,7 @@ func (x *LeaveRequest) String() string {
 func (*LeaveRequest) ProtoMessage() {}
 
 func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -817,7 +935,7 @@ func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
 func (*LeaveRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{14}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LeaveRequest) GetId() string {
@@ -835,7 +953,7 @@ type LeaveResponse struct {
 
 func (x *LeaveResponse) Reset() {
 	*x = LeaveResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -847,7 +965,7 @@ func (x *LeaveResponse) String() string {
 func (*LeaveResponse) ProtoMessage() {}
 
 func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -860,7 +978,7 @@ func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveResponse.ProtoReflect.Descriptor instead.
 func (*LeaveResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{15}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{17}
 }
 
 type TransferRequest struct {
@@ -873,7 +991,7 @@ type TransferRequest struct {
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[16]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -885,7 +1003,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[16]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -898,7 +1016,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{16}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TransferRequest) GetId() string {
@@ -916,7 +1034,7 @@ type TransferResponse struct {
 
 func (x *TransferResponse) Reset() {
 	*x = TransferResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[17]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +1046,7 @@ func (x *TransferResponse) String() string {
 func (*TransferResponse) ProtoMessage() {}
 
 func (x *TransferResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[17]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1059,7 @@ func (x *TransferResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferResponse.ProtoReflect.Descriptor instead.
 func (*TransferResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{17}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{19}
 }
 
 var File_cluster_clusterpb_cluster_proto protoreflect.FileDescriptor
@@ -951,7 +1069,7 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\x1fcluster/clusterpb/cluster.proto\x12\x13tollgate.cluster.v1\"L\n" +
 	"\x0fIdentifyRequest\x12\x14\n" +
 	"\x05asker\x18\x01 \x01(\tR\x05asker\x12#\n" +
-	"\rasker_address\x18\x02 \x01(\tR\faskerAddress\"\xa6\x02\n" +
+	"\rasker_address\x18\x02 \x01(\tR\faskerAddress\"\xec\x02\n" +
 	"\x10IdentifyResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\rR\bprotocol\x12\x1d\n" +
@@ -964,14 +1082,21 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\x05clock\x18\b \x01(\x03R\x05clock\x12\x16\n" +
 	"\x06leader\x18\t \x01(\tR\x06leader\x12%\n" +
 	"\x0eleader_address\x18\n" +
-	" \x01(\tR\rleaderAddress\"*\n" +
+	" \x01(\tR\rleaderAddress\x12!\n" +
+	"\frules_oldest\x18\v \x01(\rR\vrulesOldest\x12!\n" +
+	"\frules_newest\x18\f \x01(\rR\vrulesNewest\"*\n" +
 	"\x12SubmitFrameRequest\x12\x14\n" +
 	"\x05frame\x18\x01 \x01(\fR\x05frame\"-\n" +
 	"\x13SubmitFrameResponse\x12\x16\n" +
 	"\x06result\x18\x01 \x01(\fR\x06result\"'\n" +
 	"\rReportRequest\x12\x16\n" +
 	"\x06domain\x18\x01 \x01(\tR\x06domain\"\x10\n" +
-	"\x0eReportResponse\"%\n" +
+	"\x0eReportResponse\"=\n" +
+	"\rDigestRequest\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x16\n" +
+	"\x06digest\x18\x02 \x01(\fR\x06digest\"(\n" +
+	"\x0eDigestResponse\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\fR\x06digest\"%\n" +
 	"\rServedRequest\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"\x10\n" +
 	"\x0eServedResponse\"(\n" +
@@ -999,12 +1124,13 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\rLeaveResponse\"!\n" +
 	"\x0fTransferRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\x12\n" +
-	"\x10TransferResponse2\x8c\x06\n" +
+	"\x10TransferResponse2\xdf\x06\n" +
 	"\aCluster\x12W\n" +
 	"\bIdentify\x12$.tollgate.cluster.v1.IdentifyRequest\x1a%.tollgate.cluster.v1.IdentifyResponse\x12`\n" +
 	"\vSubmitFrame\x12'.tollgate.cluster.v1.SubmitFrameRequest\x1a(.tollgate.cluster.v1.SubmitFrameResponse\x12Q\n" +
 	"\x06Report\x12\".tollgate.cluster.v1.ReportRequest\x1a#.tollgate.cluster.v1.ReportResponse\x12Q\n" +
-	"\x06Served\x12\".tollgate.cluster.v1.ServedRequest\x1a#.tollgate.cluster.v1.ServedResponse\x12N\n" +
+	"\x06Served\x12\".tollgate.cluster.v1.ServedRequest\x1a#.tollgate.cluster.v1.ServedResponse\x12Q\n" +
+	"\x06Digest\x12\".tollgate.cluster.v1.DigestRequest\x1a#.tollgate.cluster.v1.DigestResponse\x12N\n" +
 	"\x05Apply\x12!.tollgate.cluster.v1.ApplyRequest\x1a\".tollgate.cluster.v1.ApplyResponse\x12Z\n" +
 	"\tReadIndex\x12%.tollgate.cluster.v1.ReadIndexRequest\x1a&.tollgate.cluster.v1.ReadIndexResponse\x12K\n" +
 	"\x04Join\x12 .tollgate.cluster.v1.JoinRequest\x1a!.tollgate.cluster.v1.JoinResponse\x12N\n" +
@@ -1023,7 +1149,7 @@ func file_cluster_clusterpb_cluster_proto_rawDescGZIP() []byte {
 	return file_cluster_clusterpb_cluster_proto_rawDescData
 }
 
-var file_cluster_clusterpb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_cluster_clusterpb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_cluster_clusterpb_cluster_proto_goTypes = []any{
 	(*IdentifyRequest)(nil),     // 0: tollgate.cluster.v1.IdentifyRequest
 	(*IdentifyResponse)(nil),    // 1: tollgate.cluster.v1.IdentifyResponse
@@ -1031,40 +1157,44 @@ var file_cluster_clusterpb_cluster_proto_goTypes = []any{
 	(*SubmitFrameResponse)(nil), // 3: tollgate.cluster.v1.SubmitFrameResponse
 	(*ReportRequest)(nil),       // 4: tollgate.cluster.v1.ReportRequest
 	(*ReportResponse)(nil),      // 5: tollgate.cluster.v1.ReportResponse
-	(*ServedRequest)(nil),       // 6: tollgate.cluster.v1.ServedRequest
-	(*ServedResponse)(nil),      // 7: tollgate.cluster.v1.ServedResponse
-	(*ApplyRequest)(nil),        // 8: tollgate.cluster.v1.ApplyRequest
-	(*ApplyResponse)(nil),       // 9: tollgate.cluster.v1.ApplyResponse
-	(*ReadIndexRequest)(nil),    // 10: tollgate.cluster.v1.ReadIndexRequest
-	(*ReadIndexResponse)(nil),   // 11: tollgate.cluster.v1.ReadIndexResponse
-	(*JoinRequest)(nil),         // 12: tollgate.cluster.v1.JoinRequest
-	(*JoinResponse)(nil),        // 13: tollgate.cluster.v1.JoinResponse
-	(*LeaveRequest)(nil),        // 14: tollgate.cluster.v1.LeaveRequest
-	(*LeaveResponse)(nil),       // 15: tollgate.cluster.v1.LeaveResponse
-	(*TransferRequest)(nil),     // 16: tollgate.cluster.v1.TransferRequest
-	(*TransferResponse)(nil),    // 17: tollgate.cluster.v1.TransferResponse
+	(*DigestRequest)(nil),       // 6: tollgate.cluster.v1.DigestRequest
+	(*DigestResponse)(nil),      // 7: tollgate.cluster.v1.DigestResponse
+	(*ServedRequest)(nil),       // 8: tollgate.cluster.v1.ServedRequest
+	(*ServedResponse)(nil),      // 9: tollgate.cluster.v1.ServedResponse
+	(*ApplyRequest)(nil),        // 10: tollgate.cluster.v1.ApplyRequest
+	(*ApplyResponse)(nil),       // 11: tollgate.cluster.v1.ApplyResponse
+	(*ReadIndexRequest)(nil),    // 12: tollgate.cluster.v1.ReadIndexRequest
+	(*ReadIndexResponse)(nil),   // 13: tollgate.cluster.v1.ReadIndexResponse
+	(*JoinRequest)(nil),         // 14: tollgate.cluster.v1.JoinRequest
+	(*JoinResponse)(nil),        // 15: tollgate.cluster.v1.JoinResponse
+	(*LeaveRequest)(nil),        // 16: tollgate.cluster.v1.LeaveRequest
+	(*LeaveResponse)(nil),       // 17: tollgate.cluster.v1.LeaveResponse
+	(*TransferRequest)(nil),     // 18: tollgate.cluster.v1.TransferRequest
+	(*TransferResponse)(nil),    // 19: tollgate.cluster.v1.TransferResponse
 }
 var file_cluster_clusterpb_cluster_proto_depIdxs = []int32{
 	0,  // 0: tollgate.cluster.v1.Cluster.Identify:input_type -> tollgate.cluster.v1.IdentifyRequest
 	2,  // 1: tollgate.cluster.v1.Cluster.SubmitFrame:input_type -> tollgate.cluster.v1.SubmitFrameRequest
 	4,  // 2: tollgate.cluster.v1.Cluster.Report:input_type -> tollgate.cluster.v1.ReportRequest
-	6,  // 3: tollgate.cluster.v1.Cluster.Served:input_type -> tollgate.cluster.v1.ServedRequest
-	8,  // 4: tollgate.cluster.v1.Cluster.Apply:input_type -> tollgate.cluster.v1.ApplyRequest
-	10, // 5: tollgate.cluster.v1.Cluster.ReadIndex:input_type -> tollgate.cluster.v1.ReadIndexRequest
-	12, // 6: tollgate.cluster.v1.Cluster.Join:input_type -> tollgate.cluster.v1.JoinRequest
-	14, // 7: tollgate.cluster.v1.Cluster.Leave:input_type -> tollgate.cluster.v1.LeaveRequest
-	16, // 8: tollgate.cluster.v1.Cluster.Transfer:input_type -> tollgate.cluster.v1.TransferRequest
-	1,  // 9: tollgate.cluster.v1.Cluster.Identify:output_type -> tollgate.cluster.v1.IdentifyResponse
-	3,  // 10: tollgate.cluster.v1.Cluster.SubmitFrame:output_type -> tollgate.cluster.v1.SubmitFrameResponse
-	5,  // 11: tollgate.cluster.v1.Cluster.Report:output_type -> tollgate.cluster.v1.ReportResponse
-	7,  // 12: tollgate.cluster.v1.Cluster.Served:output_type -> tollgate.cluster.v1.ServedResponse
-	9,  // 13: tollgate.cluster.v1.Cluster.Apply:output_type -> tollgate.cluster.v1.ApplyResponse
-	11, // 14: tollgate.cluster.v1.Cluster.ReadIndex:output_type -> tollgate.cluster.v1.ReadIndexResponse
-	13, // 15: tollgate.cluster.v1.Cluster.Join:output_type -> tollgate.cluster.v1.JoinResponse
-	15, // 16: tollgate.cluster.v1.Cluster.Leave:output_type -> tollgate.cluster.v1.LeaveResponse
-	17, // 17: tollgate.cluster.v1.Cluster.Transfer:output_type -> tollgate.cluster.v1.TransferResponse
-	9,  // [9:18] is the sub-list for method output_type
-	0,  // [0:9] is the sub-list for method input_type
+	8,  // 3: tollgate.cluster.v1.Cluster.Served:input_type -> tollgate.cluster.v1.ServedRequest
+	6,  // 4: tollgate.cluster.v1.Cluster.Digest:input_type -> tollgate.cluster.v1.DigestRequest
+	10, // 5: tollgate.cluster.v1.Cluster.Apply:input_type -> tollgate.cluster.v1.ApplyRequest
+	12, // 6: tollgate.cluster.v1.Cluster.ReadIndex:input_type -> tollgate.cluster.v1.ReadIndexRequest
+	14, // 7: tollgate.cluster.v1.Cluster.Join:input_type -> tollgate.cluster.v1.JoinRequest
+	16, // 8: tollgate.cluster.v1.Cluster.Leave:input_type -> tollgate.cluster.v1.LeaveRequest
+	18, // 9: tollgate.cluster.v1.Cluster.Transfer:input_type -> tollgate.cluster.v1.TransferRequest
+	1,  // 10: tollgate.cluster.v1.Cluster.Identify:output_type -> tollgate.cluster.v1.IdentifyResponse
+	3,  // 11: tollgate.cluster.v1.Cluster.SubmitFrame:output_type -> tollgate.cluster.v1.SubmitFrameResponse
+	5,  // 12: tollgate.cluster.v1.Cluster.Report:output_type -> tollgate.cluster.v1.ReportResponse
+	9,  // 13: tollgate.cluster.v1.Cluster.Served:output_type -> tollgate.cluster.v1.ServedResponse
+	7,  // 14: tollgate.cluster.v1.Cluster.Digest:output_type -> tollgate.cluster.v1.DigestResponse
+	11, // 15: tollgate.cluster.v1.Cluster.Apply:output_type -> tollgate.cluster.v1.ApplyResponse
+	13, // 16: tollgate.cluster.v1.Cluster.ReadIndex:output_type -> tollgate.cluster.v1.ReadIndexResponse
+	15, // 17: tollgate.cluster.v1.Cluster.Join:output_type -> tollgate.cluster.v1.JoinResponse
+	17, // 18: tollgate.cluster.v1.Cluster.Leave:output_type -> tollgate.cluster.v1.LeaveResponse
+	19, // 19: tollgate.cluster.v1.Cluster.Transfer:output_type -> tollgate.cluster.v1.TransferResponse
+	10, // [10:20] is the sub-list for method output_type
+	0,  // [0:10] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -1081,7 +1211,7 @@ func file_cluster_clusterpb_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_clusterpb_cluster_proto_rawDesc), len(file_cluster_clusterpb_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ const (
 	Cluster_SubmitFrame_FullMethodName = "/tollgate.cluster.v1.Cluster/SubmitFrame"
 	Cluster_Report_FullMethodName      = "/tollgate.cluster.v1.Cluster/Report"
 	Cluster_Served_FullMethodName      = "/tollgate.cluster.v1.Cluster/Served"
+	Cluster_Digest_FullMethodName      = "/tollgate.cluster.v1.Cluster/Digest"
 	Cluster_Apply_FullMethodName       = "/tollgate.cluster.v1.Cluster/Apply"
 	Cluster_ReadIndex_FullMethodName   = "/tollgate.cluster.v1.Cluster/ReadIndex"
 	Cluster_Join_FullMethodName        = "/tollgate.cluster.v1.Cluster/Join"
@@ -48,6 +49,9 @@ type ClusterClient interface {
 	// Served returns once the node serves the domains as they are at an index of
 	// the log.
 	Served(ctx context.Context, in *ServedRequest, opts ...grpc.CallOption) (*ServedResponse, error)
+	// Digest tells the node's digest at a checkpoint, or tells the node that it
+	// differs from the others'.
+	Digest(ctx context.Context, in *DigestRequest, opts ...grpc.CallOption) (*DigestResponse, error)
 	// Apply proposes a change of the domains or members. The leader answers.
 	// It must not be repeated when its outcome is unknown.
 	Apply(ctx context.Context, in *ApplyRequest, opts ...grpc.CallOption) (*ApplyResponse, error)
@@ -101,6 +105,16 @@ func (c *clusterClient) Served(ctx context.Context, in *ServedRequest, opts ...g
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ServedResponse)
 	err := c.cc.Invoke(ctx, Cluster_Served_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterClient) Digest(ctx context.Context, in *DigestRequest, opts ...grpc.CallOption) (*DigestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DigestResponse)
+	err := c.cc.Invoke(ctx, Cluster_Digest_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +186,9 @@ type ClusterServer interface {
 	// Served returns once the node serves the domains as they are at an index of
 	// the log.
 	Served(context.Context, *ServedRequest) (*ServedResponse, error)
+	// Digest tells the node's digest at a checkpoint, or tells the node that it
+	// differs from the others'.
+	Digest(context.Context, *DigestRequest) (*DigestResponse, error)
 	// Apply proposes a change of the domains or members. The leader answers.
 	// It must not be repeated when its outcome is unknown.
 	Apply(context.Context, *ApplyRequest) (*ApplyResponse, error)
@@ -202,6 +219,9 @@ func (UnimplementedClusterServer) Report(context.Context, *ReportRequest) (*Repo
 }
 func (UnimplementedClusterServer) Served(context.Context, *ServedRequest) (*ServedResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Served not implemented")
+}
+func (UnimplementedClusterServer) Digest(context.Context, *DigestRequest) (*DigestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Digest not implemented")
 }
 func (UnimplementedClusterServer) Apply(context.Context, *ApplyRequest) (*ApplyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Apply not implemented")
@@ -307,6 +327,24 @@ func _Cluster_Served_Handler(srv interface{}, ctx context.Context, dec func(inte
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ClusterServer).Served(ctx, req.(*ServedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Cluster_Digest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DigestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).Digest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_Digest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).Digest(ctx, req.(*DigestRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -423,6 +461,10 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Served",
 			Handler:    _Cluster_Served_Handler,
+		},
+		{
+			MethodName: "Digest",
+			Handler:    _Cluster_Digest_Handler,
 		},
 		{
 			MethodName: "Apply",

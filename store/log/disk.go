@@ -18,8 +18,18 @@ const diskPoll = 100 * time.Millisecond
 // not step down by itself (hashicorp/raft#503, #666): the process must end.
 var ErrDiskHung = errors.New("the disk does not answer")
 
-// Failed has an error when this node cannot go on: ErrDiskHung. Close closes it.
+// Failed has an error when this node cannot go on: ErrDiskHung, or what Fail was
+// told. Close closes it.
 func (l *Log) Failed() <-chan error { return l.failed }
+
+// Fail says that this node cannot go on. It is for the machine; the first error
+// counts.
+func (l *Log) Fail(err error) {
+	select {
+	case l.failed <- err:
+	default:
+	}
+}
 
 // disk is the log and the stable store, timed. Raft writes to it in one goroutine
 // at a time; what is under way has the oldest start.
@@ -92,7 +102,7 @@ func (l *Log) watchDisk() {
 		case <-tick.C:
 		}
 		if busy := l.disk.busy(); l.cfg.DiskTimeout > 0 && busy > l.cfg.DiskTimeout && l.IsLeader() && l.otherVoters() {
-			l.failed <- fmt.Errorf("%w: a write to %s has taken %.1f s, more than the --disk-timeout of %v, while this node leads", ErrDiskHung, l.cfg.Dir, busy.Seconds(), l.cfg.DiskTimeout)
+			l.Fail(fmt.Errorf("%w: a write to %s has taken %.1f s, more than the --disk-timeout of %v, while this node leads", ErrDiskHung, l.cfg.Dir, busy.Seconds(), l.cfg.DiskTimeout))
 			return
 		}
 	}
