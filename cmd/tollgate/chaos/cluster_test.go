@@ -40,14 +40,15 @@ type cluster struct {
 
 // node is one node, up or down.
 type node struct {
-	c     *cluster
-	i     int
-	id    string
-	at    place
-	args  []string
-	data  string
-	log   string
-	fault sync.Mutex // held while a fault has the node
+	c      *cluster
+	i      int
+	id     string
+	at     place
+	binary string
+	args   []string
+	data   string
+	log    string
+	fault  sync.Mutex // held while a fault has the node
 
 	mu     sync.Mutex
 	proc   *process
@@ -96,7 +97,7 @@ func startCluster(t testing.TB, binary string, net network, n int) *cluster {
 // layOut makes node i of n, not started. Its command line is the same for
 // every start.
 func (c *cluster) layOut(i, n int) *node {
-	nd := &node{c: c, i: i, id: fmt.Sprintf("n%d", i+1), at: c.net.place(i)}
+	nd := &node{c: c, i: i, binary: c.binary, id: fmt.Sprintf("n%d", i+1), at: c.net.place(i)}
 	nd.data, nd.log = filepath.Join(c.dir, nd.id), filepath.Join(c.dir, nd.id+".log")
 	nd.args = []string{
 		"node", "--id", nd.id, "--data-dir", nd.data,
@@ -127,7 +128,7 @@ func (c *cluster) secretFile(name, content string) string {
 
 // start runs the node's command line.
 func (n *node) start() error {
-	name, args := n.c.net.command(n.i, n.c.binary, n.args)
+	name, args := n.c.net.command(n.i, n.binary, n.args)
 	p, err := startProcess(n.log, name, args, n.died)
 	if err != nil {
 		return fmt.Errorf("%s does not start: %w", n.id, err)

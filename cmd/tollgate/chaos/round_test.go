@@ -30,6 +30,8 @@ type round struct {
 	seed   uint64 // of the load
 	gentle bool
 	faults []fault
+	// meanwhile is done under load in place of faults, where there are none.
+	meanwhile func(context.Context) error
 
 	menu    *menu
 	crowd   *crowd
@@ -69,6 +71,9 @@ func (r *round) run() (figures, []violation, error) {
 	err := r.strikes.run(ctx, r.faults)
 	if len(r.faults) == 0 {
 		time.Sleep(calmLoad)
+	}
+	if r.meanwhile != nil {
+		err = errors.Join(err, r.meanwhile(ctx))
 	}
 	time.Sleep(calmAfter)
 	ended := clock()
