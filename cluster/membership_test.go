@@ -71,6 +71,15 @@ func moved(err error) bool {
 	return errors.Is(err, store.ErrNoLeader) || errors.Is(err, store.ErrNotLeader) || errors.Is(err, store.ErrUnknownOutcome)
 }
 
+// join asks a node to make m a member, again while leadership moves: it does no harm.
+func join(ctx context.Context, via *nodetest.Node, m cluster.Member) error {
+	for {
+		if err := via.Cluster().Join(ctx, m); !moved(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
 // under asks something while a node leads: on a busy machine another may come to
 // lead meanwhile; then it is asked again.
 func under(t *testing.T, c *nodetest.Cluster, leader *nodetest.Node, ask func() error) error {
@@ -195,7 +204,7 @@ func TestRefusedJoins(t *testing.T) {
 	}
 
 	// What was refused for its address alone is welcome at its own.
-	if err := followers[1].Cluster().Join(ctx, fresh.Self()); err != nil {
+	if err := join(ctx, followers[1], fresh.Self()); err != nil {
 		t.Fatalf("joining a fresh node through a follower: %v", err)
 	}
 	fresh.WaitReady()
@@ -207,7 +216,7 @@ func TestRefusedJoins(t *testing.T) {
 	// A join is idempotent, for everybody.
 	for _, n := range []*nodetest.Node{fresh, followers[0], leader} {
 		for _, via := range []*nodetest.Node{leader, followers[1], fresh} {
-			if err := via.Cluster().Join(ctx, n.Self()); err != nil {
+			if err := join(ctx, via, n.Self()); err != nil {
 				t.Errorf("joining %s again through %s: %v", n.Self().ID, via.Self().ID, err)
 			}
 		}
@@ -231,7 +240,7 @@ func TestJoinsAtOnce(t *testing.T) {
 		nd.Start()
 		for _, via := range c.Nodes[:2] {
 			joins++
-			go func() { results <- via.Cluster().Join(ctx, nd.Self()) }()
+			go func() { results <- join(ctx, via, nd.Self()) }()
 		}
 	}
 	for range joins {
@@ -335,7 +344,7 @@ func TestNonvoter(t *testing.T) {
 	}
 	m := nd.Self()
 	m.Voter = true
-	if err := nd.Cluster().Join(ctx, m); err != nil {
+	if err := join(ctx, nd, m); err != nil {
 		t.Errorf("giving it a vote: %v", err)
 	}
 	if s := leader.Store().Servers().Find(nd.ID); s == nil || !s.Voter {
@@ -467,7 +476,7 @@ func TestRemovedNode(t *testing.T) {
 		t.Errorf("the removed node made elections: its term is %d, the cluster's %d", was, now)
 	}
 	// Asked to, it comes back, with the state that it missed.
-	if err := rest[1].Cluster().Join(ctx, removed.Self()); err != nil {
+	if err := join(ctx, rest[1], removed.Self()); err != nil {
 		t.Fatal(err)
 	}
 	removed.WaitReady()
