@@ -93,7 +93,7 @@ func (l *Ledger) spend(cl *class, core int, paid []*lease) ([]*lease, uint64) {
 			alive = append(alive, le)
 		} else {
 			missing |= 1 << i
-			l.putBack(cl.holdings[i], le)
+			l.putBack(le)
 		}
 		n++
 	}
@@ -102,18 +102,29 @@ func (l *Ledger) spend(cl *class, core int, paid []*lease) ([]*lease, uint64) {
 
 // putBack returns a unit that was not used, because the lease has expired, to
 // the lease: it can go back to the cluster, or be spent once the lease is renewed.
-func (l *Ledger) putBack(h *holding, le *lease) {
-	if le.units.Add(1) < 0 { // closed in between
+func (l *Ledger) putBack(le *lease) {
+	if !le.putBack() {
 		l.mu.Lock()
-		l.giveBack(h, le.window, 1)
+		l.giveBack(le, 1)
 		l.mu.Unlock()
 	}
 }
 
-// giveBack has the next frame give back units that were reported as spent, and
-// were not.
-func (l *Ledger) giveBack(h *holding, window int64, n uint64) {
-	l.returns = append(l.returns, quota.Return{Counter: h.id, Window: window, N: uint32(min(n, quota.MaxCalls))})
+// refund puts back, under the lock, the units that a call has paid and that it is
+// not admitted for.
+func (l *Ledger) refund(c *call) {
+	for _, le := range c.paid {
+		if !le.putBack() {
+			l.giveBack(le, 1)
+		}
+	}
+	c.paid = c.paid[:0]
+}
+
+// giveBack has the next frame give back, under the lock, units that were reported as
+// spent and were not.
+func (l *Ledger) giveBack(le *lease, n uint64) {
+	l.returns = append(l.returns, quota.Return{Counter: le.counter, Window: le.window, N: uint32(min(n, quota.MaxCalls))})
 	l.due()
 }
 

@@ -49,7 +49,8 @@ func (h *holding) learn(p quota.Phase, of span) {
 
 // lease is a block of units this node may spend.
 type lease struct {
-	window int64
+	counter uint64
+	window  int64
 	// units is what is left but for the stripes; far below zero once the lease
 	// is closed, as they are then.
 	units atomic.Int64
@@ -87,8 +88,8 @@ const (
 	leastSupply = int64(quota.DefaultLeaseMillis * time.Millisecond)
 )
 
-func newLease(window int64, stripes int) *lease {
-	return &lease{window: window, stripes: make([]stripe, stripes)}
+func newLease(counter uint64, window int64, stripes int) *lease {
+	return &lease{counter: counter, window: window, stripes: make([]stripe, stripes)}
 }
 
 // takeFrom takes n units of a number of them, all or none. It never takes what is
@@ -140,6 +141,10 @@ func (l *lease) alive(at instant) bool {
 	drift := at.drift - l.drift.Load()
 	return at.mono < l.deadline.Load() && drift < maxDrift && drift > -maxDrift
 }
+
+// putBack puts a unit back that was taken and not used. It reports false if the
+// lease has been closed since: then the unit is not there, and was reported as spent.
+func (l *lease) putBack() bool { return l.units.Add(1) > 0 }
 
 // left is the number of units not spent.
 func (l *lease) left() uint64 {

@@ -365,7 +365,7 @@ func TestNewWindowNewLease(t *testing.T) {
 // closed in between, no unit is spent twice and none is lost.
 func TestStripesAddUp(t *testing.T) {
 	for range 400 {
-		le := newLease(1, 3)
+		le := newLease(1, 1, 3)
 		at := instant{}
 		le.extend(quota.Grant{Units: 500, LeaseMillis: 1000, EndsIn: 1000}, at)
 		var taken atomic.Int64

@@ -147,7 +147,9 @@ func (l *Ledger) Take(domain, endpoint string) (quota.Verdict, error) {
 	}
 	begin := time.Now()
 	if !l.enqueue(c) {
-		c.refund()
+		l.mu.Lock()
+		l.refund(c)
+		l.mu.Unlock()
 		calls.Put(c)
 		l.metrics.unavailable.Inc()
 		return quota.Verdict{}, ErrUndecided
@@ -296,14 +298,14 @@ func sleep(ctx context.Context, d time.Duration) {
 func (l *Ledger) abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	reject(l.waiting, ErrUndecided)
+	l.reject(l.waiting, ErrUndecided)
 	l.waiting = nil
 }
 
 // reject answers calls with an error. What they have paid goes back.
-func reject(batch []*call, err error) {
+func (l *Ledger) reject(batch []*call, err error) {
 	for _, c := range batch {
-		c.refund()
+		l.refund(c)
 		if c.state.CompareAndSwap(callWaiting, callDecided) {
 			c.answer <- answer{err: err}
 		}

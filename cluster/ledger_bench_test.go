@@ -13,7 +13,7 @@ func rich(units int64) *Ledger {
 	l := newLedger("n1", 1, time.Second, quota.Params{LeaseMillis: 1000, MinLease: 16}, nil, simMetrics, systemClock())
 	l.CountersChanged(map[string][]quota.Info{"d": {{ID: 1}, {ID: 2}, {ID: 3, Endpoint: "e"}, {ID: 4, Endpoint: "e"}}})
 	for _, h := range l.holdings {
-		le := newLease(1, l.stripes)
+		le := newLease(h.id, 1, l.stripes)
 		le.units.Store(units)
 		le.deadline.Store(int64(time.Hour))
 		h.lease.Store(le)

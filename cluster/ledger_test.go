@@ -485,6 +485,48 @@ func TestCallerThatGivesUpHasItsUnitsBack(t *testing.T) {
 	}
 }
 
+// TestCallerThatGivesUpAfterItsLeaseWasCalledBack: four calls have paid for "e" out
+// of a lease, and wait for the domain's counter. The lease is called back and what
+// they paid is reported as spent; then they give up. The log takes the four back.
+func TestCallerThatGivesUpAfterItsLeaseWasCalledBack(t *testing.T) {
+	for name, underWay := range map[string]bool{"with the frame under way": true, "before they are asked again": false} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 1000, ResetSeconds: 60})
+			g.call("e")
+			g.steps()
+			domain := g.state.Counters("d")[0]
+			g.other("n2", quota.Frame{Reports: []quota.Report{{Counter: 1, Window: domain.Window, Want: 4}}})
+			g.deploy(quota.Condition{Max: 5, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 1000, ResetSeconds: 60})
+			g.steps() // this node's lease of the domain has gone, and n2 has all that is left
+			four := g.calls(4, "e")
+			are(t, "then", four, all(4, waits)...)
+			if got := g.left(2); got != 0 {
+				t.Fatalf("%d units of e are left, want that the calls have paid all", got)
+			}
+			g.deploy(quota.Condition{Max: 5, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 4, ResetSeconds: 60})
+			go4 := func() {
+				for _, one := range four {
+					one.goes()
+				}
+			}
+			f := g.collect()
+			if underWay {
+				go4()
+			}
+			g.answer(f)
+			g.reads("e, called back", 2, 5, 0, quota.Strict)
+			if !underWay {
+				go4()
+			}
+			g.other("n2", quota.Frame{Reports: []quota.Report{{Counter: 1, Window: domain.Window, Back: 4}}})
+			g.steps()
+			g.reads("e, in the end", 2, 1, 0, quota.Strict)
+			g.reads("the domain, in the end", 1, 1, 0, quota.Strict)
+			are(t, "in the end", four, all(4, waits)...)
+		})
+	}
+}
+
 // TestUnitsGoToWhoIsThere: of a batch, those who are still there are admitted
 // first; only what nobody is there for goes back.
 func TestUnitsGoToWhoIsThere(t *testing.T) {

@@ -84,7 +84,7 @@ func (l *Ledger) collectCalls(r *round) (size int) {
 	taken := 0
 	for _, c := range l.waiting {
 		if c.state.Load() == callGone {
-			c.refund()
+			l.refund(c)
 			taken++
 			continue
 		}
@@ -178,7 +178,7 @@ func (l *Ledger) report(h *holding, at instant) (rep quota.Report, le *lease, ok
 		rep.Spent = le.out - rep.Back
 		if left > rep.Back {
 			// Reported as spent by a caller that has gone away since.
-			l.giveBack(h, le.window, left-rep.Back)
+			l.giveBack(le, left-rep.Back)
 		}
 		l.metrics.givenBack.Add(float64(rep.Back))
 	default:
@@ -238,7 +238,7 @@ func (l *Ledger) apply(r *round, res quota.Result, err error) (stalled bool) {
 	}
 	if err != nil {
 		for i := range r.frame.Takes {
-			reject(r.batches[i], err)
+			l.reject(r.batches[i], err)
 		}
 		return false
 	}
@@ -273,7 +273,7 @@ func (l *Ledger) granted(h *holding, le *lease, rep quota.Report, g quota.Grant,
 		current.extend(g, sent)
 		l.metrics.leased.Add(float64(g.Units - min(before, g.Units)))
 	default:
-		fresh := newLease(g.Window, l.stripes)
+		fresh := newLease(h.id, g.Window, l.stripes)
 		fresh.reported = sent.mono
 		fresh.extend(g, sent)
 		if !h.listed {
@@ -327,7 +327,7 @@ func (l *Ledger) settle(t quota.Take, batch []*call, d quota.Decision) (again []
 			again = append(again, c)
 			continue
 		case !c.state.CompareAndSwap(callWaiting, callDecided):
-			c.refund()
+			l.refund(c)
 			continue
 		case left > 0:
 			left--
@@ -343,14 +343,6 @@ func (l *Ledger) settle(t quota.Take, batch []*call, d quota.Decision) (again []
 		}
 	}
 	return again
-}
-
-// refund gives the units that a call has taken of leases back to them.
-func (c *call) refund() {
-	for _, le := range c.paid {
-		le.units.Add(1)
-	}
-	c.paid = c.paid[:0]
 }
 
 // look looks after the leases: used ones are renewed when half their time is

@@ -99,7 +99,7 @@ func (n *scaleNode) call(id uint64) {
 	c.class, c.missing, c.paid = cl, missing, append(c.paid[:0], paid...)
 	c.state.Store(callWaiting)
 	if !l.enqueue(c) {
-		c.refund()
+		l.refund(c)
 		n.free = append(n.free, c)
 		f.givenUp(id)
 		return
