@@ -31,10 +31,10 @@ demo: build bin/demo ## the same, checked and over: exactly the quota is admitte
 test: ## all tests, with the race detector, and without it the simulation and what counts memory
 	$(GO) test -race -timeout 15m ./...
 	$(GO) test -timeout 5m -run 'Flood|Allocations' ./proxy/...
-	$(GO) test -timeout 10m -run Simulation ./cluster
+	$(GO) test -timeout 10m -run Simulation ./cluster/ledger
 
 simulate: ## more schedules of the quota simulation: make simulate SEEDS=100000 [FROM=1]
-	$(GO) test -timeout 0 -v -run 'TestSimulation$$' ./cluster -seed $(FROM) -seeds $(SEEDS)
+	$(GO) test -timeout 0 -v -run 'TestSimulation$$' ./cluster/ledger -seed $(FROM) -seeds $(SEEDS)
 
 chaos: ## real processes, killed, stopped and cut off for minutes: make chaos [DURATION=3m] [SEED=1]
 	$(GO) test -timeout 0 -v ./cmd/tollgate/chaos -chaos.duration $(DURATION) -chaos.seed $(SEED)
@@ -69,7 +69,7 @@ bench-diff: ## the benchmarks beside the code against a commit: make bench-diff 
 	@BASE='$(BASE)' BENCH='$(BENCH)' PKGS='$(PKGS)' scripts/bench-diff
 
 scale: ## simulate 3 to 200 nodes and up to a million counters (bench/SCALE.md)
-	$(GO) test ./cluster -run '^$$' -bench Scale -benchtime 1x -timeout 0
+	$(GO) test ./cluster/ledger -run '^$$' -bench Scale -benchtime 1x -timeout 0
 
 generate: ## the code made from .proto files; needs protoc
 	mkdir -p bin

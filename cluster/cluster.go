@@ -1,6 +1,6 @@
 // Package cluster is a node's side of living with the others: the port between
-// nodes, membership, what is forwarded to the leader, and the ledger that has
-// the quota of calls decided.
+// nodes, membership, and what is forwarded to the leader. Its ledger has the quota of
+// calls decided.
 //
 // See DESIGN.md.
 package cluster
@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tollgate/tollgate/cluster/clusterpb"
+	"github.com/tollgate/tollgate/cluster/ledger"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/quota"
 )
@@ -64,7 +65,7 @@ type Cluster struct {
 	peers   *peers
 	server  *grpc.Server
 	merger  *merger
-	ledger  *Ledger
+	ledger  *ledger.Ledger
 	metrics *metrics
 
 	leaderMoved *signal
@@ -96,11 +97,13 @@ func Open(cfg Config) *Cluster {
 		merger: newMerger(cfg.Store, cfg.Leases, m), metrics: m,
 		leaderMoved: newSignal(), changes: make(chan struct{}, 1), stop: stop,
 	}
-	c.ledger = newLedger(cfg.ID, cfg.Store.Incarnation(), cfg.QuotaWait, cfg.Leases, c, m, systemClock())
+	c.ledger = ledger.Open(ledger.Config{
+		Node: cfg.ID, Incarnation: cfg.Store.Incarnation(), Wait: cfg.QuotaWait, MinLease: cfg.Leases.MinLease,
+		Sender: frameSender{c}, Registerer: cfg.Registerer,
+	})
 	registerMembership(cfg.Registerer, cfg.Transport, cfg.Store)
 	cfg.Store.ObserveQuota(c.ledger)
 	cfg.Store.CorrectClock(c.clockOffset)
-	c.ledger.start()
 	c.server = grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes),
 		grpc.ConnectionTimeout(greetingTimeout), grpc.WaitForHandlers(true),
@@ -122,7 +125,7 @@ func Open(cfg Config) *Cluster {
 // ends before, and stops answering other nodes. It is idempotent.
 func (c *Cluster) Close(ctx context.Context) error {
 	c.closeOnce.Do(func() {
-		c.ledger.close(ctx)
+		c.ledger.Close(ctx)
 		c.stepDown()
 		c.stop()
 		c.merger.close()
@@ -133,10 +136,10 @@ func (c *Cluster) Close(ctx context.Context) error {
 	return c.closeErr
 }
 
-// Take decides one call; see Ledger.Take.
+// Take decides one call; see ledger.Ledger.Take.
 func (c *Cluster) Take(domain, endpoint string) (quota.Verdict, error) {
 	if c.astray.Load() {
-		return quota.Verdict{}, ErrUndecided
+		return quota.Verdict{}, ledger.ErrUndecided
 	}
 	return c.ledger.Take(domain, endpoint)
 }
@@ -147,7 +150,7 @@ func (c *Cluster) Take(domain, endpoint string) (quota.Verdict, error) {
 func (c *Cluster) Resume() error {
 	c.resumeOnce.Do(func() {
 		if c.resumeErr = c.store.RaiseIncarnation(); c.resumeErr == nil {
-			c.ledger.resume(c.store.Incarnation())
+			c.ledger.Resume(c.store.Incarnation())
 		}
 	})
 	return c.resumeErr

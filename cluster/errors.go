@@ -12,9 +12,6 @@ import (
 )
 
 var (
-	// ErrUndecided: a call could not be decided within its wait budget.
-	// Nothing may be assumed of it.
-	ErrUndecided = errors.New("the quota could not be decided in time")
 	// ErrNotMember: the node that asks has left, or never joined, the cluster.
 	ErrNotMember = errors.New("the node is not a member of the cluster")
 	// errUnreachable: the peer did not answer; what was asked of it may or

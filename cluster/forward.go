@@ -10,15 +10,11 @@ import (
 	"github.com/tollgate/tollgate/cluster/clusterpb"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/catalog"
-	"github.com/tollgate/tollgate/store/quota"
 )
 
 const (
 	// leaderWait is how long a change waits for a leader to be elected.
 	leaderWait = 3 * time.Second
-	// frameAttempt bounds one attempt to have a frame decided, so that a
-	// leader that has gone silent is not waited for once another leads.
-	frameAttempt = time.Second
 	// retryPause is the pause after a failed attempt, unless the leader moves
 	// before.
 	retryPause = 20 * time.Millisecond
@@ -155,54 +151,4 @@ func (c *Cluster) Refresh(ctx context.Context) (now int64, err error) {
 		return 0, err
 	}
 	return r.now, c.store.WaitApplied(ctx, r.index)
-}
-
-// send implements frameSender: it tries whoever leads until the frame is
-// decided. Sending a frame again is harmless.
-func (c *Cluster) send(ctx context.Context, frame []byte) (quota.Result, error) {
-	for {
-		moved := c.leaderMoved.next()
-		res, err := c.sendOnce(ctx, frame, moved)
-		if err == nil || errors.Is(err, ErrNotMember) || ctx.Err() != nil {
-			return res, err
-		}
-		c.metrics.frameRetries.Inc()
-		pause := time.NewTimer(retryPause)
-		select {
-		case <-moved:
-		case <-pause.C:
-		case <-ctx.Done():
-		}
-		pause.Stop()
-	}
-}
-
-// sendOnce makes one attempt, and gives it up when the leader moves.
-func (c *Cluster) sendOnce(ctx context.Context, frame []byte, moved <-chan struct{}) (quota.Result, error) {
-	id, addr := c.leader()
-	if id == "" {
-		return quota.Result{}, store.ErrNoLeader
-	}
-	ctx, cancel := context.WithTimeout(ctx, frameAttempt)
-	defer cancel()
-	go func() {
-		select {
-		case <-moved:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	if id == c.cfg.ID {
-		// The log keeps the frame; its buffer is the ledger's.
-		return c.merger.submit(ctx, append([]byte(nil), frame...))
-	}
-	peer, err := c.peers.at(id, addr)
-	if err != nil {
-		return quota.Result{}, err
-	}
-	r, err := peer.SubmitFrame(ctx, &clusterpb.SubmitFrameRequest{Frame: frame})
-	if err != nil {
-		return quota.Result{}, fromWire(err)
-	}
-	return quota.DecodeResult(r.GetResult())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/tollgate/tollgate/cluster/ledger"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/quota"
 )
@@ -80,10 +81,10 @@ func (g *merger) run(ctx context.Context) {
 			return
 		case <-g.wake:
 		}
-		gather() // the nodes that were just answered send their next frames
+		ledger.Gather() // the nodes that were just answered send their next frames
 		for entry := g.take(); len(entry) > 0; entry = g.take() {
 			g.propose(ctx, entry)
-			gather()
+			ledger.Gather()
 		}
 	}
 }

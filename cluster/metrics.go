@@ -1,71 +1,40 @@
 package cluster
 
 import (
-	"runtime"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tollgate/tollgate/store"
 )
 
-// metrics is what the cluster counts of quotas; every name begins with
-// tollgate_quota_.
+// metrics is what the cluster counts of the frames on their way to the log; the
+// ledger counts the rest of tollgate_quota_.
 type metrics struct {
-	local, replica                  *tally
-	strict, unavailable             prometheus.Counter
-	leased, givenBack, lost, drains prometheus.Counter
-	frames, frameRetries, entries   prometheus.Counter
-	entryFrames, waiting            prometheus.Histogram
-	diverged                        prometheus.Gauge
+	frameRetries, entries prometheus.Counter
+	entryFrames           prometheus.Histogram
+	diverged              prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
-	counter := func(name, help string) prometheus.Counter {
-		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
-		reg.MustRegister(c)
-		return c
-	}
-	decisions := func(way string) prometheus.CounterOpts {
-		return prometheus.CounterOpts{
-			Name:        "tollgate_quota_decisions_total",
-			Help:        "Calls decided for this node, by way: local (out of leased units), strict (in the log), replica (refused by this node's replica), or unavailable within the wait budget.",
-			ConstLabels: prometheus.Labels{"way": way},
-		}
-	}
 	m := &metrics{
-		local:        newTally(),
-		replica:      newTally(),
-		strict:       prometheus.NewCounter(decisions("strict")),
-		unavailable:  prometheus.NewCounter(decisions("unavailable")),
-		leased:       counter("tollgate_quota_units_leased_total", "Units that this node was leased."),
-		givenBack:    counter("tollgate_quota_units_given_back_total", "Leased units that this node gave back unspent."),
-		lost:         counter("tollgate_quota_units_lost_total", "Leased units that the cluster gave up because this node did not say in time what became of them: it stood still, or was cut off."),
-		drains:       counter("tollgate_quota_drains_total", "Leases of this node that were called back because their counter came near its end."),
-		frames:       counter("tollgate_quota_frames_total", "Frames that this node had decided."),
-		frameRetries: counter("tollgate_quota_frame_retries_total", "Attempts to have a frame decided that failed and were made again, such as while there was no leader."),
-		entries:      counter("tollgate_quota_log_entries_total", "Log entries of quota frames that this node proposed as leader."),
+		frameRetries: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tollgate_quota_frame_retries_total",
+			Help: "Attempts to have a frame decided that failed and were made again, such as while there was no leader.",
+		}),
+		entries: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tollgate_quota_log_entries_total",
+			Help: "Log entries of quota frames that this node proposed as leader.",
+		}),
 		entryFrames: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "tollgate_quota_log_entry_frames",
 			Help:    "Frames merged into one log entry.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 8),
-		}),
-		waiting: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "tollgate_quota_wait_seconds",
-			Help:    "Time that calls waited which could not be decided out of leased units.",
-			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13),
 		}),
 	}
 	m.diverged = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "tollgate_state_diverged",
 		Help: "1 if this node's replicated state was found to differ from the others'; it then decides no quotas.",
 	})
-	reg.MustRegister(
-		m.diverged,
-		prometheus.NewCounterFunc(decisions("local"), m.local.sum),
-		prometheus.NewCounterFunc(decisions("replica"), m.replica.sum),
-		m.strict, m.unavailable, m.entryFrames, m.waiting,
-	)
+	reg.MustRegister(m.frameRetries, m.entries, m.entryFrames, m.diverged)
 	return m
 }
 
@@ -81,29 +50,4 @@ func registerMembership(reg prometheus.Registerer, t *Transport, s *store.Store)
 			Help: "Members that answer this leader but take no log entries while the log grows; 0 on a node that does not lead.",
 		}, func() float64 { return float64(s.Stalled()) }),
 	)
-}
-
-// tally is a counter that many cores add to.
-type tally struct{ stripes []stripe }
-
-func newTally() *tally { return &tally{make([]stripe, runtime.GOMAXPROCS(0))} }
-
-func (t *tally) add(core int) { t.stripes[core%len(t.stripes)].units.Add(1) }
-
-func (t *tally) sum() float64 {
-	n := int64(0)
-	for i := range t.stripes {
-		n += t.stripes[i].units.Load()
-	}
-	return float64(n)
-}
-
-// waited counts a call that was decided in the log, or was not.
-func (m *metrics) waited(a answer, d time.Duration) {
-	m.waiting.Observe(d.Seconds())
-	if a.err != nil {
-		m.unavailable.Inc()
-	} else {
-		m.strict.Inc()
-	}
 }

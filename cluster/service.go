@@ -53,7 +53,7 @@ func (s *service) SubmitFrame(ctx context.Context, r *clusterpb.SubmitFrameReque
 }
 
 func (s *service) Report(ctx context.Context, r *clusterpb.ReportRequest) (*clusterpb.ReportResponse, error) {
-	s.c.ledger.settleUp(ctx, r.GetDomain())
+	s.c.ledger.Settle(ctx, r.GetDomain())
 	return &clusterpb.ReportResponse{}, nil
 }
 

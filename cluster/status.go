@@ -89,7 +89,7 @@ func (c *Cluster) Settle(ctx context.Context, domain string) {
 	for _, s := range c.store.Servers().List {
 		wg.Go(func() {
 			if s.ID == c.cfg.ID {
-				c.ledger.settleUp(ctx, domain)
+				c.ledger.Settle(ctx, domain)
 			} else if peer, err := c.peers.at(s.ID, s.Address); err == nil {
 				// A member that does not answer shows with what it said last.
 				_, _ = peer.Report(ctx, &clusterpb.ReportRequest{Domain: domain})

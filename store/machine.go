@@ -30,6 +30,7 @@ type Result struct {
 // machine is the product's state in the log: a log.Machine. Readers come at any
 // time.
 type machine struct {
+	// mu comes before the observer's lock (cluster/ledger), which is taken under it.
 	mu    sync.RWMutex
 	state state
 
@@ -54,7 +55,8 @@ func newMachine(initialized func(string), fatal func(error)) *machine {
 }
 
 // QuotaObserver is told what a node's ledger must know of the counters. It is
-// called as commands are applied, in their order, and must not block.
+// called as commands are applied, in their order, under the state machine's lock: it
+// must not block, and must not call the store under a lock that it takes here.
 type QuotaObserver interface {
 	// CountersChanged: the counters of some domains, by key, are now these; none
 	// where a domain has none. What is told at once may cost as much as a single

@@ -19,6 +19,11 @@ func TestForbiddenArrowsAreFound(t *testing.T) {
 		{"store", "store/log", false, false},
 		{"store/quota", "store/catalog", false, true},
 		{"store/log", "store/quota", false, true},
+		{"cluster", "cluster/ledger", false, false},
+		{"cluster/ledger", "store/quota", false, false},
+		{"cluster/ledger", "store", false, true},
+		{"cluster/ledger", "cluster", false, true},
+		{"cluster/ledger", "store", true, false},
 		{"cluster", "node/nodetest", true, false},
 		{"cluster", "proxy", true, true},
 	} {

@@ -1,4 +1,4 @@
-package cluster
+package ledger
 
 import (
 	"flag"
@@ -23,7 +23,7 @@ func TestSimulation(t *testing.T) {
 		admitted += w.check.admittedCalls
 		refused += w.check.refusedCalls
 		if len(w.check.failed) > 0 {
-			t.Fatalf("seed %d: %s\n%d more; to replay: go test ./cluster -run 'TestSimulation$' -seed %d -seeds 1",
+			t.Fatalf("seed %d: %s\n%d more; to replay: go test ./cluster/ledger -run 'TestSimulation$' -seed %d -seeds 1",
 				seed, w.check.failed[0], len(w.check.failed)-1, seed)
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build !race
 
-package cluster
+package ledger
 
 import "testing"
 

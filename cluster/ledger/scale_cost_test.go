@@ -1,6 +1,6 @@
 //go:build unix
 
-package cluster
+package ledger
 
 import (
 	"fmt"
@@ -131,7 +131,7 @@ func ledgerCost(b *testing.B, counters int) {
 	for _, key := range domains {
 		infos[key] = s.Counters(key)
 	}
-	l := newLedger("n001", 1, scaleWait, quota.Params{LeaseMillis: quota.DefaultLeaseMillis, MinLease: quota.DefaultMinLease}, nil, simMetrics, systemClock())
+	l := newLedger(Config{Node: "n001", Incarnation: 1, Wait: scaleWait, MinLease: quota.DefaultMinLease}, simMetrics, systemClock())
 	l.stripes = 2
 	before := inUse()
 	b.ReportMetric(took(func() {
@@ -152,7 +152,7 @@ func ledgerCost(b *testing.B, counters int) {
 // domainsCost measures what it takes a node to learn of so many domains, as it
 // does when it starts, and of one more.
 func domainsCost(b *testing.B, domains int) {
-	l := newLedger("n001", 1, scaleWait, quota.Params{LeaseMillis: quota.DefaultLeaseMillis, MinLease: quota.DefaultMinLease}, nil, simMetrics, systemClock())
+	l := newLedger(Config{Node: "n001", Incarnation: 1, Wait: scaleWait, MinLease: quota.DefaultMinLease}, simMetrics, systemClock())
 	infos := map[string][]quota.Info{}
 	for i := range domains {
 		infos[fmt.Sprintf("d%05d", i)] = []quota.Info{{ID: uint64(i + 1)}}

@@ -1,4 +1,4 @@
-package cluster
+package ledger
 
 import (
 	"context"
@@ -13,6 +13,13 @@ import (
 
 	"github.com/tollgate/tollgate/store/quota"
 )
+
+// patience is how long a test waits for a state before it fails.
+const patience = 30 * time.Second
+
+// strictly has every window strict from its first call: every call is in a
+// frame.
+var strictly = quota.Params{LeaseMillis: quota.DefaultLeaseMillis, MinLease: quota.MaxMinLease}
 
 // rig is a ledger, a state machine that decides its frames, and clocks that the
 // test sets. The test sends the frames itself, one step at a time; with start,
@@ -53,7 +60,7 @@ func newRig(t *testing.T, conditions ...quota.Condition) *rig {
 		t: t, registry: prometheus.NewRegistry(), params: rigLeases, begun: 1_000_000,
 		now: instant{mono: 5000 * ms}, state: quota.NewState(), seqs: map[string]uint64{},
 	}
-	g.Ledger = newLedger("n1", 7, patience, g.params, g, newMetrics(g.registry), g.clocks)
+	g.Ledger = newLedger(Config{Node: "n1", Incarnation: 7, Wait: patience, MinLease: g.params.MinLease, Sender: g}, newMetrics(g.registry), g.clocks)
 	g.stripes = 1 // so that the last unit is found in one place
 	g.state.SetMembers(1)
 	g.deploy(conditions...)
@@ -95,8 +102,8 @@ func (g *rig) after(d time.Duration) {
 	g.now.mono += int64(d)
 }
 
-// send implements frameSender.
-func (g *rig) send(ctx context.Context, frame []byte) (quota.Result, error) {
+// Send implements FrameSender.
+func (g *rig) Send(ctx context.Context, frame []byte) (quota.Result, error) {
 	if g.hold != nil {
 		select {
 		case <-g.hold:
@@ -597,7 +604,7 @@ func TestUndecidedCallBurnsNothing(t *testing.T) {
 		has := g.left(2)
 		one := g.call("e")
 		g.collect()
-		g.Ledger.apply(&g.round, quota.Result{}, ErrNotMember)
+		g.Ledger.apply(&g.round, quota.Result{}, errors.New("the node is no member"))
 		are(t, "then", []*caller{one}, failed)
 		if got := g.left(2); got != has {
 			t.Errorf("of e the node has %d units, had %d", got, has)
@@ -632,7 +639,6 @@ func TestAnswersThatDoNotFit(t *testing.T) {
 		"one grant more":     {change: func(r *quota.Result) { r.Grants = append(r.Grants, r.Grants[0]) }, want: ErrUndecided},
 		"nothing":            {change: func(r *quota.Result) { *r = quota.Result{} }, want: ErrUndecided},
 		"an error":           {err: broken, want: broken},
-		"not a member":       {err: ErrNotMember, want: ErrNotMember},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60})

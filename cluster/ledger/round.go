@@ -1,4 +1,4 @@
-package cluster
+package ledger
 
 import (
 	"fmt"
@@ -229,7 +229,9 @@ func (l *Ledger) apply(r *round, res quota.Result, err error) (stalled bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sending = false
-	defer l.applied.Reach(r.frame.Seq)
+	l.answered = r.frame.Seq
+	close(l.moved)
+	l.moved = make(chan struct{})
 	switch {
 	case err == nil && res.Stale:
 		err = errStale

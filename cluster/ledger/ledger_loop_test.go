@@ -1,4 +1,4 @@
-package cluster
+package ledger
 
 import (
 	"context"
@@ -96,7 +96,7 @@ func TestBudget(t *testing.T) {
 	g.hold = make(chan struct{})
 	g.wait = budget
 	g.start()
-	defer g.close(t.Context())
+	defer g.Close(t.Context())
 	begin := time.Now()
 	if _, _, undecided := count(t, g.takers(3, ""), 3); undecided != 3 {
 		t.Fatalf("%d of 3 callers are undecided", undecided)
@@ -122,7 +122,7 @@ func TestBudget(t *testing.T) {
 func TestLoopLooksAfterLeases(t *testing.T) {
 	g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60})
 	g.start()
-	defer g.close(t.Context())
+	defer g.Close(t.Context())
 	if admitted, _, _ := count(t, g.takers(1, ""), 1); admitted != 1 {
 		t.Fatal("the first call is not admitted")
 	}
@@ -147,14 +147,14 @@ func TestCloseGivesBack(t *testing.T) {
 	if g.books().Leased == 0 {
 		t.Fatal("nothing is leased")
 	}
-	g.close(t.Context())
+	g.Close(t.Context())
 	g.reads("the domain", 1, 100, 0, quota.Leasing)
 	g.reads("e", 2, 100, 0, quota.Leasing)
 	if _, err := g.Take("d", "e"); err != ErrUndecided {
 		t.Errorf("a call on a closed ledger: %v", err)
 	}
 	begin := time.Now()
-	g.close(t.Context()) // again does no harm
+	g.Close(t.Context()) // again does no harm
 	if took := time.Since(begin); took > giveBackWait/2 {
 		t.Errorf("closing again took %v", took)
 	}
@@ -172,7 +172,7 @@ func TestCloseWithAFrameUnderWay(t *testing.T) {
 	poll(t, "two calls wait", func() bool { return g.queued() == 2 })
 	closed := make(chan struct{})
 	go func() {
-		g.close(context.Background())
+		g.Close(context.Background())
 		close(closed)
 	}()
 	poll(t, "it closes", func() bool {
@@ -207,7 +207,7 @@ func TestCloseWithoutALeader(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	begin := time.Now()
-	g.close(ctx)
+	g.Close(ctx)
 	if took := time.Since(begin); took > giveBackWait/2 {
 		t.Errorf("closing took %v, with a context that was over", took)
 	}
@@ -224,13 +224,13 @@ func TestCloseWithoutALeader(t *testing.T) {
 	}
 }
 
-// TestSettleUp: what was spent here is in the log when it returns, whatever is
+// TestSettle: what was spent here is in the log when it returns, whatever is
 // under way as it is called.
-func TestSettleUp(t *testing.T) {
+func TestSettle(t *testing.T) {
 	g := newRig(t, quota.Condition{Max: 1 << 30, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 1, ResetSeconds: 60}, quota.Condition{Endpoint: "f", Max: 1 << 30, ResetSeconds: 60})
 	g.start()
-	defer g.close(t.Context())
-	g.settleUp(t.Context(), "d") // nothing to say
+	defer g.Close(t.Context())
+	g.Settle(t.Context(), "d") // nothing to say
 	done := uint64(0)
 	for range 200 {
 		if v, err := g.Take("d", ""); err != nil || !v.Admitted {
@@ -238,7 +238,7 @@ func TestSettleUp(t *testing.T) {
 		}
 		done++
 		if done%7 == 0 {
-			g.settleUp(t.Context(), "d")
+			g.Settle(t.Context(), "d")
 			if got := g.books().Used; got != done {
 				t.Fatalf("after %d calls and settling up, %d are used", done, got)
 			}
@@ -257,14 +257,14 @@ func TestSettleUp(t *testing.T) {
 		}
 		done++
 	}
-	g.settleUp(t.Context(), "d")
+	g.Settle(t.Context(), "d")
 	if got := g.books().Used; got != done {
 		t.Errorf("after %d calls, %d are used", done, got)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	g.settleUp(ctx, "d")
-	g.settleUp(t.Context(), "none")
+	g.Settle(ctx, "d")
+	g.Settle(t.Context(), "none")
 }
 
 // crowd is a rig with a second ledger, of n2, on the same state; both run.
@@ -274,7 +274,7 @@ func crowd(t *testing.T, budget time.Duration, delay func(), conditions ...quota
 	g.state.SetMembers(2)
 	g.stripes = 2
 	g.wait = budget
-	other := newLedger("n2", 1, budget, g.params, g, newMetrics(prometheus.NewRegistry()), g.clocks)
+	other := newLedger(Config{Node: "n2", Incarnation: 1, Wait: budget, MinLease: g.params.MinLease, Sender: g}, newMetrics(prometheus.NewRegistry()), g.clocks)
 	g.others = []*Ledger{other}
 	g.deploy(conditions...)
 	g.start()
@@ -313,7 +313,7 @@ func TestExactUnderLoad(t *testing.T) {
 		}
 		wg.Wait()
 		for _, l := range ledgers {
-			l.close(t.Context())
+			l.Close(t.Context())
 		}
 		if admitted.Load() != limit || refused.Load() != callers*each-limit {
 			t.Errorf("%d admitted and %d refused of %d calls on %d units", admitted.Load(), refused.Load(), callers*each, limit)
@@ -354,7 +354,7 @@ func TestEveryUnitIsSomewhere(t *testing.T) {
 	wg.Wait()
 	for _, l := range ledgers {
 		poll(t, "nothing is owed", func() bool { return !l.busy() })
-		l.close(t.Context())
+		l.Close(t.Context())
 	}
 	if admitted.Load() == 0 || undecided.Load() == 0 {
 		t.Errorf("the load was none: %d admitted, %d undecided", admitted.Load(), undecided.Load())

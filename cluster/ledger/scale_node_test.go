@@ -1,4 +1,4 @@
-package cluster
+package ledger
 
 import (
 	"fmt"
@@ -34,6 +34,13 @@ type scaleNode struct {
 	tried   int64 // when the attempt began
 }
 
+// What the cluster allows an attempt to have a frame decided, and pauses after one that
+// failed.
+const (
+	frameAttempt = time.Second
+	retryPause   = 20 * time.Millisecond
+)
+
 // scaleCall is a call that waits.
 type scaleCall struct {
 	counter uint64
@@ -48,7 +55,7 @@ type queuedCall struct {
 
 func newScaleNode(f *fleet, i int) *scaleNode {
 	n := &scaleNode{f: f, classes: map[uint64]*class{}, waiting: map[*call]scaleCall{}, calling: true}
-	n.ledger = newLedger(fmt.Sprintf("n%03d", i+1), 1, scaleWait, f.params(), nil, simMetrics, n.clock)
+	n.ledger = newLedger(Config{Node: fmt.Sprintf("n%03d", i+1), Incarnation: 1, Wait: scaleWait, MinLease: f.params().MinLease}, simMetrics, n.clock)
 	n.ledger.stripes = 2 // whatever this machine has: a seed gives the same figures anywhere
 	n.nextAt = n.gap()
 	f.after(scaleBatch*int64(i)/int64(f.spec.nodes), n.batch) // not all at once
@@ -201,7 +208,7 @@ func (n *scaleNode) send() {
 	n.f.after(n.f.way(n, leader.node()), func() { leader.receive(frame) })
 }
 
-// retry gives an attempt up and makes another, as Cluster.send does: the answer
+// retry gives an attempt up and makes another, as the cluster does: the answer
 // to the one before is not heard any more.
 func (n *scaleNode) retry() {
 	n.attempt++

@@ -1,4 +1,8 @@
-package cluster
+// Package ledger decides the calls of one node: out of the units of quotas that the
+// node has leased, by its replica, or in a frame that the leader puts into the log.
+//
+// See DESIGN.md.
+package ledger
 
 import (
 	"context"
@@ -9,7 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tollgate/tollgate/store"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/tollgate/tollgate/store/quota"
 )
 
@@ -28,10 +33,32 @@ const (
 	giveBackWait = 500 * time.Millisecond
 )
 
-// frameSender gives a frame to the leader and returns its result, however many
-// attempts it takes; it fails only when ctx ends or the node is no member.
-type frameSender interface {
-	send(ctx context.Context, frame []byte) (quota.Result, error)
+// ErrUndecided: a call could not be decided within its wait budget. Nothing may be
+// assumed of it.
+var ErrUndecided = errors.New("the quota could not be decided in time")
+
+// FrameSender has the leader decide frames.
+type FrameSender interface {
+	// Send gives a frame to the leader and returns its result, however many
+	// attempts it takes; it fails only when ctx ends or the node is no member. The
+	// ledger calls it for one frame at a time, without its lock, and writes the
+	// next frame into the same bytes once it has returned.
+	Send(ctx context.Context, frame []byte) (quota.Result, error)
+}
+
+// Config is what a Ledger is opened with; all fields are required.
+type Config struct {
+	// Node is this node's ID, Incarnation its newest start: the log takes no frames
+	// of an earlier one once it has one of this.
+	Node        string
+	Incarnation uint64
+	// Wait is how long a call waits for its decision.
+	Wait time.Duration
+	// MinLease is how many units are asked for at least, as quota.Params has it.
+	MinLease uint32
+	Sender   FrameSender
+	// Registerer receives the ledger's metrics.
+	Registerer prometheus.Registerer
 }
 
 // Ledger decides the calls of one node: out of the units it has leased where
@@ -43,7 +70,7 @@ type Ledger struct {
 	incarnation uint64
 	wait        time.Duration
 	minLease    uint32
-	sender      frameSender
+	sender      FrameSender
 	metrics     *metrics
 	clock       clock
 	stripes     int // of a lease
@@ -52,6 +79,8 @@ type Ledger struct {
 	classes atomic.Pointer[map[string]map[string]*class]
 	cluster clusterClock
 
+	// mu comes after the state machine's lock (store), under which the ledger is told
+	// what has changed: nothing that may want that lock is called under mu.
 	mu       sync.Mutex
 	holdings map[uint64]*holding
 	leased   []*holding // those that may have a lease, to look after
@@ -65,9 +94,11 @@ type Ledger struct {
 	// lastFlush is when charges last had a frame of their own, mono ns; 0 has
 	// them sent.
 	lastFlush int64
-	// applied is the newest frame that was answered.
-	applied store.Progress
-	wake    chan struct{} // has a value when a frame may be due
+	// answered is the newest frame that was answered; moved is closed, and made
+	// anew, whenever one is.
+	answered uint64
+	moved    chan struct{}
+	wake     chan struct{} // has a value when a frame may be due
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -105,13 +136,20 @@ var calls = sync.Pool{New: func() any {
 	return c
 }}
 
-// newLedger makes a ledger that knows no counters. It sends frames once it is
-// started.
-func newLedger(node string, incarnation uint64, wait time.Duration, p quota.Params, s frameSender, m *metrics, c clock) *Ledger {
+// Open makes a ledger that knows no counters yet, and begins to send frames. It is to
+// be told of the counters: it is a store.QuotaObserver.
+func Open(cfg Config) *Ledger {
+	l := newLedger(cfg, newMetrics(cfg.Registerer), systemClock())
+	l.start()
+	return l
+}
+
+// newLedger makes a ledger that sends no frames before it is started.
+func newLedger(cfg Config, m *metrics, c clock) *Ledger {
 	l := &Ledger{
-		node: node, incarnation: incarnation, wait: wait, minLease: p.MinLease, sender: s, metrics: m, clock: c,
+		node: cfg.Node, incarnation: cfg.Incarnation, wait: cfg.Wait, minLease: cfg.MinLease, sender: cfg.Sender, metrics: m, clock: c,
 		stripes:  runtime.GOMAXPROCS(0),
-		holdings: map[uint64]*holding{}, wake: make(chan struct{}, 1), stop: func() {},
+		holdings: map[uint64]*holding{}, moved: make(chan struct{}), wake: make(chan struct{}, 1), stop: func() {},
 	}
 	l.classes.Store(&map[string]map[string]*class{})
 	return l
@@ -124,8 +162,8 @@ func (l *Ledger) start() {
 	l.wg.Go(func() { l.run(ctx) })
 }
 
-// resume has frames sent under an incarnation from now on. No unit is leased yet.
-func (l *Ledger) resume(incarnation uint64) {
+// Resume has frames sent under an incarnation from now on. No unit is leased yet.
+func (l *Ledger) Resume(incarnation uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.incarnation = incarnation
@@ -206,9 +244,9 @@ func (l *Ledger) markLocked(h *holding, want uint32) {
 	}
 }
 
-// settleUp says in the log what was spent of a domain's leases and what is owed,
-// and returns once that is applied.
-func (l *Ledger) settleUp(ctx context.Context, domain string) {
+// Settle says in the log what was spent of a domain's leases and what is owed, and
+// returns once that is applied, or ctx ends.
+func (l *Ledger) Settle(ctx context.Context, domain string) {
 	l.mu.Lock()
 	owing := len(l.owing) > 0
 	for _, cl := range (*l.classes.Load())[domain] {
@@ -228,13 +266,21 @@ func (l *Ledger) settleUp(ctx context.Context, domain string) {
 		next = l.seq
 	}
 	l.due()
+	for l.answered < next && ctx.Err() == nil {
+		moved := l.moved
+		l.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+		}
+		l.mu.Lock()
+	}
 	l.mu.Unlock()
-	_ = l.applied.Wait(ctx, next) // or ctx has ended
 }
 
-// close ends the ledger: calls that wait are undecided, and what is leased is
-// given back, unless ctx ends before.
-func (l *Ledger) close(ctx context.Context) {
+// Close ends the ledger: calls that wait are undecided, and what is leased is
+// given back, unless ctx ends before. It is idempotent.
+func (l *Ledger) Close(ctx context.Context) {
 	l.mu.Lock()
 	l.closing = true
 	for _, h := range l.holdings {
@@ -276,11 +322,11 @@ func (l *Ledger) run(ctx context.Context) {
 			l.look()
 		}
 		for l.collect(&r) {
-			res, err := l.sender.send(ctx, r.buf)
+			res, err := l.sender.Send(ctx, r.buf)
 			if stalled := l.apply(&r, res, err); stalled {
 				sleep(ctx, stallPause)
 			}
-			gather() // the callers that were just answered call again
+			Gather() // the callers that were just answered call again
 		}
 	}
 }

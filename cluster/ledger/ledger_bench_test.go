@@ -1,4 +1,4 @@
-package cluster
+package ledger
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 // rich is a ledger that holds units of four counters, two of the domain "d" and
 // two of its endpoint "e", for an hour.
 func rich(units int64) *Ledger {
-	l := newLedger("n1", 1, time.Second, quota.Params{LeaseMillis: 1000, MinLease: 16}, nil, simMetrics, systemClock())
+	l := newLedger(Config{Node: "n1", Incarnation: 1, Wait: time.Second, MinLease: 16}, simMetrics, systemClock())
 	l.CountersChanged(map[string][]quota.Info{"d": {{ID: 1}, {ID: 2}, {ID: 3, Endpoint: "e"}, {ID: 4, Endpoint: "e"}}})
 	for _, h := range l.holdings {
 		le := newLease(h.id, 1, l.stripes)

@@ -1,4 +1,4 @@
-package cluster
+package ledger
 
 import (
 	"github.com/HdrHistogram/hdrhistogram-go"

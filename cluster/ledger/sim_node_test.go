@@ -1,4 +1,4 @@
-package cluster
+package ledger
 
 import (
 	"time"
@@ -18,7 +18,7 @@ func (n *simNode) clock() instant {
 // boot starts a new incarnation of the node on the state it has.
 func (n *simNode) boot() {
 	n.incarnation++
-	n.ledger = newLedger(n.id, n.incarnation, time.Hour, n.w.params, nil, simMetrics, n.clock)
+	n.ledger = newLedger(Config{Node: n.id, Incarnation: n.incarnation, Wait: time.Hour, MinLease: n.w.params.MinLease}, simMetrics, n.clock)
 	n.ledger.stripes = 2 // whatever this machine has: a seed is a schedule anywhere
 	n.r, n.sending = round{}, false
 	n.ledger.CountersChanged(map[string][]quota.Info{"d": n.state.Counters("d")})

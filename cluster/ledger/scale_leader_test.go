@@ -1,4 +1,4 @@
-package cluster
+package ledger
 
 import (
 	"time"
@@ -28,18 +28,19 @@ const (
 	// Applying goes one by one. BenchmarkScale measures it beside: apply-ns.
 	applyFrameTime, applyItemTime = 1_000, 700
 
+	// entryBytes bounds the frames of an entry, as the cluster's merger does.
+	entryBytes = 1 << 20
+
 	// messageBytes is what a message has around what is in it.
 	messageBytes = 200
 )
 
-// scaleLeader is the leader of a fleet: the merger's list of frames, one log
+// scaleLeader is the leader of a fleet: the frames that wait as in its merger, one log
 // entry under way, and the state machine.
 type scaleLeader struct {
-	f     *fleet
-	state *quota.State
-	// queue has the bytes of frames, of which an entry takes some.
-	queue  merger
-	frames []scaleFrame
+	f      *fleet
+	state  *quota.State
+	frames []scaleFrame // that wait for an entry
 	busy   bool
 	// changes are the counters that entered a phase, all of them; followers
 	// have been told of the first told.
@@ -72,7 +73,6 @@ func (l *scaleLeader) receive(frame scaleFrame) {
 		l.f.in += uint64(len(frame.bytes)) + messageBytes
 	}
 	l.f.frames++
-	l.queue.waiting = append(l.queue.waiting, &pendingFrame{frame: frame.bytes})
 	l.frames = append(l.frames, frame)
 	l.propose()
 }
@@ -84,9 +84,7 @@ func (l *scaleLeader) propose() {
 	}
 	l.busy = true
 	l.announce() // an entry brings the news of what was committed before
-	entry := l.queue.take()
-	frames := l.frames[:len(entry):len(entry)]
-	l.frames = l.frames[len(entry):]
+	frames := l.take()
 	c := store.Command{Kind: store.KindFrames, Time: scaleEpoch + l.f.now/ms, Term: 1, Leases: l.f.params()}
 	for _, frame := range frames {
 		c.Frames = append(c.Frames, frame.bytes)
@@ -96,6 +94,18 @@ func (l *scaleLeader) propose() {
 	follower := l.f.nodes[len(l.f.nodes)-1]
 	e.commit = l.f.now + 2*e.diskTime() + appendTime + l.f.way(l.node(), follower) + l.f.way(follower, l.node())
 	l.f.after(e.commit-l.f.now, func() { l.commit(e) })
+}
+
+// take takes the frames of the next entry.
+func (l *scaleLeader) take() []scaleFrame {
+	n, size := 0, 0
+	for n < len(l.frames) && (n == 0 || size+len(l.frames[n].bytes) <= entryBytes) {
+		size += len(l.frames[n].bytes)
+		n++
+	}
+	frames := l.frames[:n:n]
+	l.frames = l.frames[n:]
+	return frames
 }
 
 // announce has the followers apply what is committed.

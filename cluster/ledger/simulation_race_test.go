@@ -1,6 +1,6 @@
 //go:build race
 
-package cluster
+package ledger
 
 // simDefault is small under the race detector; make test runs the simulation
 // without it as well.
