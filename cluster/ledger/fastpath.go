@@ -100,34 +100,6 @@ func (l *Ledger) spend(cl *class, core int, paid []*lease) ([]*lease, uint64) {
 	return alive, missing
 }
 
-// putBack returns a unit that was not used, because the lease has expired, to
-// the lease: it can go back to the cluster, or be spent once the lease is renewed.
-func (l *Ledger) putBack(le *lease) {
-	if !le.putBack() {
-		l.mu.Lock()
-		l.giveBack(le, 1)
-		l.mu.Unlock()
-	}
-}
-
-// refund puts back, under the lock, the units that a call has paid and that it is
-// not admitted for.
-func (l *Ledger) refund(c *call) {
-	for _, le := range c.paid {
-		if !le.putBack() {
-			l.giveBack(le, 1)
-		}
-	}
-	c.paid = c.paid[:0]
-}
-
-// giveBack has the next frame give back, under the lock, units that were reported as
-// spent and were not.
-func (l *Ledger) giveBack(le *lease, n uint64) {
-	l.returns = append(l.returns, quota.Return{Counter: le.counter, Window: le.window, N: uint32(min(n, quota.MaxCalls))})
-	l.due()
-}
-
 // refuse answers a call by this node's replica alone, if a counter is used up
 // and its window has certainly not ended. The other counters are charged
 // without waiting.

@@ -36,7 +36,7 @@ func TestLeaseEnds(t *testing.T) {
 			f := g.collect()
 			res := g.decide(f)
 			g.after(answered)
-			g.Ledger.apply(&g.round, res, nil)
+			g.applier.apply(&g.round, res, nil)
 			if answered < spends {
 				g.after(spends - answered - 1)
 				are(t, "a nanosecond before the end", []*caller{g.call("")}, local)
@@ -134,7 +134,7 @@ func TestRenewedAtHalfTime(t *testing.T) {
 	res := g.decide(f)
 	g.after(400 * time.Millisecond)
 	are(t, "until then the old one is good", []*caller{g.call("")}, local)
-	g.Ledger.apply(&g.round, res, nil)
+	g.applier.apply(&g.round, res, nil)
 	g.after(spends - 400*time.Millisecond - 1)
 	are(t, "to the end of the new one", []*caller{g.call("")}, local)
 	g.after(1)
@@ -201,7 +201,7 @@ func TestLeaseFollowsTheUse(t *testing.T) {
 		}
 		switch { // a frame takes 3 ms
 		case due > 0 && g.now.mono >= due:
-			g.Ledger.apply(&g.round, res, nil)
+			g.applier.apply(&g.round, res, nil)
 			due = 0
 		case due == 0:
 			if f := g.collect(); f != nil {
@@ -276,7 +276,7 @@ func TestDrainingOvertakesTheGrant(t *testing.T) {
 	res := g.decide(f)
 	g.take(96)
 	g.reads("the pool is empty", 1, 96, 4, quota.Draining)
-	g.Ledger.apply(&g.round, res, nil)
+	g.applier.apply(&g.round, res, nil)
 	are(t, "the call", []*caller{one}, logged)
 	if f := g.step(); f == nil || len(f.Reports) != 1 || f.Reports[0].Back != 4 {
 		t.Errorf("then there is %+v, want all four given back", f)
@@ -291,7 +291,7 @@ func TestDrainingOvertakesTheGrant(t *testing.T) {
 	g.look()
 	res = g.decide(g.collect())
 	g.take(99)
-	g.Ledger.apply(&g.round, res, nil)
+	g.applier.apply(&g.round, res, nil)
 	if f := g.step(); f == nil || len(f.Reports) != 1 || f.Reports[0].Back == 0 || g.left(1) != 0 {
 		t.Errorf("then there is %+v, and %d units are here", f, g.left(1))
 	}

@@ -7,8 +7,8 @@ package ledger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,9 +19,6 @@ import (
 )
 
 const (
-	// maxWaiting bounds the calls that wait for a decision at one node. Past
-	// it a call is undecided at once.
-	maxWaiting = 1 << 16
 	// tick is how often leases are looked after and charges of refused calls
 	// are sent.
 	tick = 10 * time.Millisecond
@@ -66,75 +63,22 @@ type Config struct {
 // all that waits meanwhile goes into the next, so that the cost is one round
 // for many calls.
 type Ledger struct {
-	node        string
-	incarnation uint64
-	wait        time.Duration
-	minLease    uint32
-	sender      FrameSender
-	metrics     *metrics
-	clock       clock
-	stripes     int // of a lease
+	wait    time.Duration
+	sender  FrameSender
+	metrics *metrics
+	clock   clock
 
 	// classes is read without a lock by every call.
 	classes atomic.Pointer[map[string]map[string]*class]
 	cluster clusterClock
 
-	// mu comes after the state machine's lock (store), under which the ledger is told
-	// what has changed: nothing that may want that lock is called under mu.
-	mu       sync.Mutex
-	holdings map[uint64]*holding
-	leased   []*holding // those that may have a lease, to look after
-	waiting  []*call
-	marked   []*holding // to report on
-	owing    []*holding // to charge
-	returns  []quota.Return
-	seq      uint64
-	sending  bool // a frame is under way
-	closing  bool
-	// lastFlush is when charges last had a frame of their own, mono ns; 0 has
-	// them sent.
-	lastFlush int64
-	// answered is the newest frame that was answered; moved is closed, and made
-	// anew, whenever one is.
-	answered uint64
-	moved    chan struct{}
-	wake     chan struct{} // has a value when a frame may be due
+	books
+	collector collector
+	applier   applier
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 }
-
-// call is one call that waits to be decided.
-type call struct {
-	class *class
-	// missing has a bit for each of the class's counters that the call has
-	// yet to take a unit of.
-	missing uint64
-	// paid are the leases that it has taken a unit of.
-	paid []*lease
-	// state goes once from waiting to decided, by the ledger, or to gone, by
-	// the caller.
-	state  atomic.Int32
-	answer chan answer // holds one
-	budget *time.Timer
-}
-
-type answer struct {
-	verdict quota.Verdict
-	err     error
-}
-
-const (
-	callWaiting int32 = iota
-	callDecided
-	callGone
-)
-
-var calls = sync.Pool{New: func() any {
-	c := &call{answer: make(chan answer, 1), budget: time.NewTimer(time.Hour)}
-	c.budget.Stop()
-	return c
-}}
 
 // Open makes a ledger that knows no counters yet, and begins to send frames. It is to
 // be told of the counters: it is a store.QuotaObserver.
@@ -147,10 +91,14 @@ func Open(cfg Config) *Ledger {
 // newLedger makes a ledger that sends no frames before it is started.
 func newLedger(cfg Config, m *metrics, c clock) *Ledger {
 	l := &Ledger{
-		node: cfg.Node, incarnation: cfg.Incarnation, wait: cfg.Wait, minLease: cfg.MinLease, sender: cfg.Sender, metrics: m, clock: c,
-		stripes:  runtime.GOMAXPROCS(0),
-		holdings: map[uint64]*holding{}, moved: make(chan struct{}), wake: make(chan struct{}, 1), stop: func() {},
+		wait: cfg.Wait, sender: cfg.Sender, metrics: m, clock: c,
+		books: newBooks(), stop: func() {},
 	}
+	l.collector = collector{
+		books: &l.books, node: cfg.Node, incarnation: cfg.Incarnation, minLease: cfg.MinLease,
+		clock: c, cluster: &l.cluster, metrics: m,
+	}
+	l.applier = applier{books: &l.books, stripes: runtime.GOMAXPROCS(0), cluster: &l.cluster, metrics: m}
 	l.classes.Store(&map[string]map[string]*class{})
 	return l
 }
@@ -166,82 +114,7 @@ func (l *Ledger) start() {
 func (l *Ledger) Resume(incarnation uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.incarnation = incarnation
-}
-
-// Take counts one call on the conditions of the domain, which has some, and, if
-// endpoint is not empty, of that endpoint, and decides it. It returns within the wait budget;
-// ErrUndecided means that nothing may be assumed, and the units, if any were
-// taken, are given back.
-func (l *Ledger) Take(domain, endpoint string) (quota.Verdict, error) {
-	cl := l.class(domain, endpoint)
-	if cl == nil {
-		l.metrics.unavailable.Inc()
-		return quota.Verdict{}, ErrUndecided
-	}
-	v, c := l.begin(cl)
-	if c == nil {
-		return v, nil
-	}
-	begin := time.Now()
-	if !l.enqueue(c) {
-		l.mu.Lock()
-		l.refund(c)
-		l.mu.Unlock()
-		calls.Put(c)
-		l.metrics.unavailable.Inc()
-		return quota.Verdict{}, ErrUndecided
-	}
-	c.budget.Reset(l.wait)
-	var a answer
-	select {
-	case a = <-c.answer:
-	case <-c.budget.C:
-		if c.state.CompareAndSwap(callWaiting, callGone) {
-			l.metrics.unavailable.Inc()
-			return quota.Verdict{}, ErrUndecided // the ledger still holds c
-		}
-		a = <-c.answer
-	}
-	c.budget.Stop()
-	calls.Put(c)
-	l.metrics.waited(a, time.Since(begin))
-	return a.verdict, a.err
-}
-
-func (l *Ledger) enqueue(c *call) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closing || len(l.waiting) >= maxWaiting {
-		return false
-	}
-	l.waiting = append(l.waiting, c)
-	l.due()
-	return true
-}
-
-// due says that a frame may be due.
-func (l *Ledger) due() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
-
-// mark has the next frame report on a holding, asking for at least want units.
-func (l *Ledger) mark(h *holding, want uint32) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.markLocked(h, want)
-	l.due()
-}
-
-func (l *Ledger) markLocked(h *holding, want uint32) {
-	h.want = max(h.want, want)
-	if !h.marked {
-		h.marked = true
-		l.marked = append(l.marked, h)
-	}
+	l.collector.incarnation = incarnation
 }
 
 // Settle says in the log what was spent of a domain's leases and what is owed, and
@@ -260,10 +133,10 @@ func (l *Ledger) Settle(ctx context.Context, domain string) {
 		l.mu.Unlock()
 		return
 	}
-	l.lastFlush = 0   // charges are due
-	next := l.seq + 1 // what is under way may have been made before
+	l.collector.flushNow()
+	next := l.collector.seq + 1 // what is under way may have been made before
 	if len(l.marked) == 0 && !owing {
-		next = l.seq
+		next = l.collector.seq
 	}
 	l.due()
 	for l.answered < next && ctx.Err() == nil {
@@ -300,13 +173,6 @@ func (l *Ledger) Close(ctx context.Context) {
 	l.wg.Wait()
 }
 
-// busy reports whether there is anything left to send.
-func (l *Ledger) busy() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.sending || len(l.waiting)+len(l.marked)+len(l.returns)+len(l.owing) > 0
-}
-
 // run sends one frame after the other.
 func (l *Ledger) run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
@@ -321,9 +187,9 @@ func (l *Ledger) run(ctx context.Context) {
 		case <-ticker.C:
 			l.look()
 		}
-		for l.collect(&r) {
+		for l.collector.collect(&r) {
 			res, err := l.sender.Send(ctx, r.buf)
-			if stalled := l.apply(&r, res, err); stalled {
+			if stalled := l.applier.apply(&r, res, err); stalled {
 				sleep(ctx, stallPause)
 			}
 			Gather() // the callers that were just answered call again
@@ -348,15 +214,30 @@ func (l *Ledger) abandon() {
 	l.waiting = nil
 }
 
-// reject answers calls with an error. What they have paid goes back.
-func (l *Ledger) reject(batch []*call, err error) {
-	for _, c := range batch {
-		l.refund(c)
-		if c.state.CompareAndSwap(callWaiting, callDecided) {
-			c.answer <- answer{err: err}
+// look looks after the leases: used ones are renewed when half their time is
+// over, unused ones go back at their end, those of ended windows are dropped.
+func (l *Ledger) look() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := l.clock()
+	l.leased = slices.DeleteFunc(l.leased, func(h *holding) bool {
+		h.listed = h.lease.Load() != nil && l.holdings[h.id] == h
+		return !h.listed
+	})
+	for _, h := range l.leased {
+		le := h.lease.Load()
+		switch left := le.deadline.Load() - at.mono; {
+		case at.mono >= le.windowEnds, left <= 0 && le.out == 0:
+			h.lease.Store(nil)
+			le.close()
+		case left > le.length/2 || h.marked:
+		case le.left() == le.out: // nobody used it, and somebody may until it ends
+			if left < le.length/8 {
+				h.giveUp = true
+				l.markLocked(h, 0)
+			}
+		default:
+			l.markLocked(h, 0)
 		}
 	}
 }
-
-var errStale = fmt.Errorf("%w: a newer process runs with this node's ID", ErrUndecided)
-var errMisfit = errors.New("the leader's answer does not fit the frame")

@@ -13,7 +13,7 @@ func rich(units int64) *Ledger {
 	l := newLedger(Config{Node: "n1", Incarnation: 1, Wait: time.Second, MinLease: 16}, simMetrics, systemClock())
 	l.CountersChanged(map[string][]quota.Info{"d": {{ID: 1}, {ID: 2}, {ID: 3, Endpoint: "e"}, {ID: 4, Endpoint: "e"}}})
 	for _, h := range l.holdings {
-		le := newLease(h.id, 1, l.stripes)
+		le := newLease(h.id, 1, l.applier.stripes)
 		le.units.Store(units)
 		le.deadline.Store(int64(time.Hour))
 		h.lease.Store(le)

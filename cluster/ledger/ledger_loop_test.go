@@ -272,7 +272,7 @@ func crowd(t *testing.T, budget time.Duration, delay func(), conditions ...quota
 	g := newRig(t)
 	g.delay = delay
 	g.state.SetMembers(2)
-	g.stripes = 2
+	g.applier.stripes = 2
 	g.wait = budget
 	other := newLedger(Config{Node: "n2", Incarnation: 1, Wait: budget, MinLease: g.params.MinLease, Sender: g}, newMetrics(prometheus.NewRegistry()), g.clocks)
 	g.others = []*Ledger{other}

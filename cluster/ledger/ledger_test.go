@@ -61,7 +61,7 @@ func newRig(t *testing.T, conditions ...quota.Condition) *rig {
 		now: instant{mono: 5000 * ms}, state: quota.NewState(), seqs: map[string]uint64{},
 	}
 	g.Ledger = newLedger(Config{Node: "n1", Incarnation: 7, Wait: patience, MinLease: g.params.MinLease, Sender: g}, newMetrics(g.registry), g.clocks)
-	g.stripes = 1 // so that the last unit is found in one place
+	g.applier.stripes = 1 // so that the last unit is found in one place
 	g.state.SetMembers(1)
 	g.deploy(conditions...)
 	return g
@@ -156,7 +156,7 @@ func (g *rig) take(n uint32) quota.Decision {
 // collect makes the next frame; nil if there is nothing to send.
 func (g *rig) collect() *quota.Frame {
 	g.t.Helper()
-	if !g.Ledger.collect(&g.round) {
+	if !g.collector.collect(&g.round) {
 		return nil
 	}
 	if len(g.round.buf) > quota.MaxFrameBytes {
@@ -172,7 +172,7 @@ func (g *rig) collect() *quota.Frame {
 // answer has the collected frame decided, and the result taken in.
 func (g *rig) answer(f *quota.Frame) (stalled bool) {
 	g.result = g.decide(f)
-	return g.Ledger.apply(&g.round, g.result, nil)
+	return g.applier.apply(&g.round, g.result, nil)
 }
 
 // step sends one frame, if there is something to send.
@@ -604,7 +604,7 @@ func TestUndecidedCallBurnsNothing(t *testing.T) {
 		has := g.left(2)
 		one := g.call("e")
 		g.collect()
-		g.Ledger.apply(&g.round, quota.Result{}, errors.New("the node is no member"))
+		g.applier.apply(&g.round, quota.Result{}, errors.New("the node is no member"))
 		are(t, "then", []*caller{one}, failed)
 		if got := g.left(2); got != has {
 			t.Errorf("of e the node has %d units, had %d", got, has)
@@ -647,7 +647,7 @@ func TestAnswersThatDoNotFit(t *testing.T) {
 			if c.change != nil {
 				c.change(&res)
 			}
-			if g.Ledger.apply(&g.round, res, c.err) {
+			if g.applier.apply(&g.round, res, c.err) {
 				t.Error("the ledger pauses")
 			}
 			are(t, "then", list, failed, failed)

@@ -132,7 +132,7 @@ func ledgerCost(b *testing.B, counters int) {
 		infos[key] = s.Counters(key)
 	}
 	l := newLedger(Config{Node: "n001", Incarnation: 1, Wait: scaleWait, MinLease: quota.DefaultMinLease}, simMetrics, systemClock())
-	l.stripes = 2
+	l.applier.stripes = 2
 	before := inUse()
 	b.ReportMetric(took(func() {
 		l.CountersChanged(infos)
@@ -143,7 +143,7 @@ func ledgerCost(b *testing.B, counters int) {
 	r := round{sent: l.clock()}
 	for _, h := range l.holdings {
 		g := quota.Grant{Units: 16, LeaseMillis: 1 << 40, Window: scaleEpoch, EndsIn: 1 << 40}
-		l.granted(h, nil, quota.Report{}, g, scaleEpoch, r.sent)
+		l.applier.granted(h, g, scaleEpoch, r.sent)
 	}
 	b.ReportMetric((inUse()-known)/float64(counters), "B/lease")
 	b.ReportMetric(took(l.look), "look-leased-ms")

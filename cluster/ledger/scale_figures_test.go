@@ -32,9 +32,9 @@ type scaleTally struct {
 func (t *scaleTally) sent(r *round) {
 	t.takes += uint64(len(r.frame.Takes))
 	t.reports += uint64(len(r.frame.Reports))
-	for i, rep := range r.frame.Reports {
+	for _, rep := range r.frame.Reports {
 		switch {
-		case r.reports[i] == nil:
+		case rep.Window == 0:
 			t.asks++
 		case rep.Back > 0 && rep.Spent == 0:
 			t.idle++

@@ -56,7 +56,7 @@ type queuedCall struct {
 func newScaleNode(f *fleet, i int) *scaleNode {
 	n := &scaleNode{f: f, classes: map[uint64]*class{}, waiting: map[*call]scaleCall{}, calling: true}
 	n.ledger = newLedger(Config{Node: fmt.Sprintf("n%03d", i+1), Incarnation: 1, Wait: scaleWait, MinLease: f.params().MinLease}, simMetrics, n.clock)
-	n.ledger.stripes = 2 // whatever this machine has: a seed gives the same figures anywhere
+	n.ledger.applier.stripes = 2 // whatever this machine has: a seed gives the same figures anywhere
 	n.nextAt = n.gap()
 	f.after(scaleBatch*int64(i)/int64(f.spec.nodes), n.batch) // not all at once
 	return n
@@ -165,7 +165,7 @@ func (n *scaleNode) step() {
 		return
 	}
 	n.foresee()
-	if !n.ledger.collect(&n.r) {
+	if !n.ledger.collector.collect(&n.r) {
 		return
 	}
 	n.sending, n.sentAt = true, n.f.now
@@ -228,7 +228,7 @@ func (n *scaleNode) answered(res quota.Result) {
 	n.attempt++
 	n.f.round += n.f.now - n.sentAt
 	n.f.answered++
-	stalled := n.ledger.apply(&n.r, res, nil)
+	stalled := n.ledger.applier.apply(&n.r, res, nil)
 	for i := range n.r.frame.Takes {
 		for _, c := range n.r.batches[i] {
 			select {

@@ -19,8 +19,8 @@ func (n *simNode) clock() instant {
 func (n *simNode) boot() {
 	n.incarnation++
 	n.ledger = newLedger(Config{Node: n.id, Incarnation: n.incarnation, Wait: time.Hour, MinLease: n.w.params.MinLease}, simMetrics, n.clock)
-	n.ledger.stripes = 2 // whatever this machine has: a seed is a schedule anywhere
-	n.r, n.sending = round{}, false
+	n.ledger.applier.stripes = 2 // whatever this machine has: a seed is a schedule anywhere
+	n.r, n.sending, n.leases = round{}, false, map[*holding]*lease{}
 	n.ledger.CountersChanged(map[string][]quota.Info{"d": n.state.Counters("d")})
 }
 
@@ -60,24 +60,32 @@ func (w *world) tick(n *simNode) {
 
 // step does what the ledger's loop does: one frame after the other.
 func (n *simNode) step() {
-	if n.sending || !n.ledger.collect(&n.r) {
+	if n.sending {
+		return
+	}
+	if n.w.broken == stopAfterReport {
+		for _, h := range n.ledger.holdings {
+			n.leases[h] = h.lease.Load()
+		}
+	}
+	if !n.ledger.collector.collect(&n.r) {
 		return
 	}
 	n.sending = true
 	if n.w.broken == stopAfterReport {
-		n.eachGivenBack(func(h *holding, le *lease, units uint64) {
-			le.units.Store(int64(units))
-			h.lease.Store(le)
+		n.eachGivenBack(func(h *holding, units uint64) {
+			n.leases[h].units.Store(int64(units))
+			h.lease.Store(n.leases[h])
 		})
 	}
 	n.send(append([]byte(nil), n.r.buf...), n.r.frame.Seq)
 }
 
 // eachGivenBack visits what the frame under way gives back.
-func (n *simNode) eachGivenBack(f func(*holding, *lease, uint64)) {
+func (n *simNode) eachGivenBack(f func(*holding, uint64)) {
 	for i, rep := range n.r.frame.Reports {
 		if rep.Back > 0 {
-			f(n.r.held[i], n.r.reports[i], rep.Back)
+			f(n.r.held[i], rep.Back)
 		}
 	}
 }
@@ -94,7 +102,7 @@ func (n *simNode) send(frame []byte, seq uint64) {
 	n.w.on(n, n.w.between(15, 40), func() {
 		if n.w.broken == retryUnderNewID && n.sending && n.r.frame.Seq == seq {
 			n.r.frame.Seq++
-			n.ledger.seq++
+			n.ledger.collector.seq++
 			frame, seq = n.r.frame.Append(nil), n.r.frame.Seq
 		}
 		n.send(frame, seq)
@@ -110,9 +118,9 @@ func (n *simNode) answered(f simFrame, res quota.Result) {
 	w := n.w
 	switch w.broken {
 	case stopAfterReport:
-		n.eachGivenBack(func(h *holding, le *lease, _ uint64) {
-			le.close()
-			h.lease.CompareAndSwap(le, nil)
+		n.eachGivenBack(func(h *holding, _ uint64) {
+			n.leases[h].close()
+			h.lease.CompareAndSwap(n.leases[h], nil)
 		})
 	case timerFromReceipt:
 		n.r.sent = n.clock()
@@ -124,7 +132,7 @@ func (n *simNode) answered(f simFrame, res quota.Result) {
 			}
 		}
 	}
-	stalled := n.ledger.apply(&n.r, res, nil)
+	stalled := n.ledger.applier.apply(&n.r, res, nil)
 	w.check.settled(n, f, res)
 	if stalled {
 		w.on(n, int64(stallPause), n.step)

@@ -97,6 +97,8 @@ type simNode struct {
 
 	r       round
 	sending bool
+	// leases are those that the frame under way reports on, for stopAfterReport.
+	leases map[*holding]*lease
 }
 
 // simLeases are short, so that much happens in a short schedule; those of the

@@ -1,0 +1,130 @@
+package ledger
+
+import (
+	"sync"
+
+	"github.com/tollgate/tollgate/store/quota"
+)
+
+// maxWaiting bounds the calls that wait for a decision at one node. Past it a call is
+// undecided at once.
+const maxWaiting = 1 << 16
+
+// books are what the parts of a ledger share: what the node holds, and what waits for
+// the next frame.
+type books struct {
+	// mu comes after the state machine's lock (store), under which the ledger is told
+	// what has changed: nothing that may want that lock is called under mu.
+	mu sync.Mutex
+
+	holdings map[uint64]*holding
+	leased   []*holding // those that may have a lease, to look after
+
+	waiting []*call
+	marked  []*holding // to report on
+	owing   []*holding // to charge
+	returns []quota.Return
+
+	sending bool // a frame is under way
+	closing bool
+	// answered is the newest frame that was answered; moved is closed, and made
+	// anew, whenever one is.
+	answered uint64
+	moved    chan struct{}
+	// wake has a value when a frame may be due.
+	wake chan struct{}
+}
+
+func newBooks() books {
+	return books{holdings: map[uint64]*holding{}, moved: make(chan struct{}), wake: make(chan struct{}, 1)}
+}
+
+// enqueue has a call wait for the next frame. It reports false if no more may wait.
+func (b *books) enqueue(c *call) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closing || len(b.waiting) >= maxWaiting {
+		return false
+	}
+	b.waiting = append(b.waiting, c)
+	b.due()
+	return true
+}
+
+// due says that a frame may be due.
+func (b *books) due() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// mark has the next frame report on a holding, asking for at least want units.
+func (b *books) mark(h *holding, want uint32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.markLocked(h, want)
+	b.due()
+}
+
+// markLocked is mark under the lock.
+func (b *books) markLocked(h *holding, want uint32) {
+	h.want = max(h.want, want)
+	if !h.marked {
+		h.marked = true
+		b.marked = append(b.marked, h)
+	}
+}
+
+// putBack returns a unit that was not used, because the lease has expired, to
+// the lease: it can go back to the cluster, or be spent once the lease is renewed.
+func (b *books) putBack(le *lease) {
+	if !le.putBack() {
+		b.mu.Lock()
+		b.giveBack(le, 1)
+		b.mu.Unlock()
+	}
+}
+
+// refund puts back, under the lock, the units that a call has paid and that it is
+// not admitted for.
+func (b *books) refund(c *call) {
+	for _, le := range c.paid {
+		if !le.putBack() {
+			b.giveBack(le, 1)
+		}
+	}
+	c.paid = c.paid[:0]
+}
+
+// giveBack has the next frame give back, under the lock, units that were reported as
+// spent and were not.
+func (b *books) giveBack(le *lease, n uint64) {
+	b.returns = append(b.returns, quota.Return{Counter: le.counter, Window: le.window, N: uint32(min(n, quota.MaxCalls))})
+	b.due()
+}
+
+// done says, under the lock, that the frame under way was answered.
+func (b *books) done(seq uint64) {
+	b.sending = false
+	b.answered = seq
+	close(b.moved)
+	b.moved = make(chan struct{})
+}
+
+// reject answers calls with an error, under the lock. What they have paid goes back.
+func (b *books) reject(batch []*call, err error) {
+	for _, c := range batch {
+		b.refund(c)
+		if c.state.CompareAndSwap(callWaiting, callDecided) {
+			c.answer <- answer{err: err}
+		}
+	}
+}
+
+// busy reports whether there is anything left to send.
+func (b *books) busy() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sending || len(b.waiting)+len(b.marked)+len(b.returns)+len(b.owing) > 0
+}

@@ -1,0 +1,179 @@
+package ledger
+
+import "github.com/tollgate/tollgate/store/quota"
+
+// collector makes the node's frames of what is in the books.
+type collector struct {
+	*books
+	node     string
+	minLease uint32 // asked for at least
+	clock    clock
+	cluster  *clusterClock
+	metrics  *metrics
+
+	// The rest is under the books' lock. incarnation and seq number the frames.
+	incarnation, seq uint64
+	// lastFlush is when charges last had a frame of their own, mono ns; 0 has
+	// them sent.
+	lastFlush int64
+}
+
+// collect makes a frame of what waits, as far as one goes. It reports false if
+// there is nothing to send.
+func (c *collector) collect(r *round) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.reset()
+	r.sent = c.clock.steady() // before the units that it reports are counted, and sent
+	size := c.collectCalls(r)
+	size = c.collectReports(r, size)
+	c.collectCharges(r, size)
+	f := &r.frame
+	if len(f.Takes)+len(f.Reports)+len(f.Returns)+len(f.Charges) == 0 {
+		return false
+	}
+	c.seq++
+	c.sending = true
+	f.Node, f.Incarnation, f.Seq = c.node, c.incarnation, c.seq
+	r.buf = f.Append(r.buf[:0])
+	return true
+}
+
+// collectCalls moves the calls that wait into Takes, those that want the same
+// into one.
+func (c *collector) collectCalls(r *round) (size int) {
+	taken := 0
+	for _, one := range c.waiting {
+		if one.state.Load() == callGone {
+			c.refund(one)
+			taken++
+			continue
+		}
+		key := batchKey{one.class, one.missing}
+		i, ok := r.index[key]
+		if !ok {
+			size += takeBytes + 10*len(one.class.holdings)
+			if len(r.frame.Takes) == roundTakes || size > frameBudget/2 {
+				break
+			}
+			i = r.addTake(key)
+		}
+		r.frame.Takes[i].N++
+		r.batches[i] = append(r.batches[i], one)
+		taken++
+	}
+	rest := copy(c.waiting, c.waiting[taken:])
+	clear(c.waiting[rest:])
+	c.waiting = c.waiting[:rest]
+	c.askFor(r)
+	return size
+}
+
+// askFor marks the counters that calls had to be sent for, so that the next
+// calls find a lease.
+func (c *collector) askFor(r *round) {
+	for key, i := range r.index {
+		for n, h := range key.class.holdings {
+			if key.missing&(1<<n) != 0 && !c.closing {
+				c.markLocked(h, max(c.minLease, 4*r.frame.Takes[i].N))
+			}
+		}
+	}
+}
+
+// collectReports reports on the marked holdings: what was spent, what comes
+// back, and what is wanted.
+func (c *collector) collectReports(r *round, size int) int {
+	done := 0
+	for _, h := range c.marked {
+		if len(r.frame.Reports) == roundReports || size > frameBudget {
+			break
+		}
+		done++
+		h.marked = false
+		if rep, ok := c.report(h, r.sent); ok {
+			r.frame.Reports = append(r.frame.Reports, rep)
+			r.held = append(r.held, h)
+			size += itemBytes
+		}
+		h.want, h.giveUp = 0, false
+	}
+	c.marked = append(c.marked[:0], c.marked[done:]...)
+	return size
+}
+
+// report makes the report on one holding; ok is false if there is nothing to
+// say.
+func (c *collector) report(h *holding, at instant) (rep quota.Report, ok bool) {
+	le := h.lease.Load()
+	rep.Counter = h.id
+	switch {
+	case le == nil:
+		if c.leases(h, at) {
+			rep.Want = h.want
+		}
+		return rep, rep.Want > 0
+	case h.giveUp || h.phase != quota.Leasing && h.phaseOf.window == le.window:
+		// Own count to zero first, then the word in the log.
+		h.lease.Store(nil)
+		left := le.close()
+		rep.Window, rep.Back = le.window, min(left, le.out)
+		rep.Spent = le.out - rep.Back
+		if left > rep.Back {
+			// Reported as spent by a caller that has gone away since.
+			c.giveBack(le, left-rep.Back)
+		}
+		c.metrics.givenBack.Add(float64(rep.Back))
+	default:
+		left := min(le.left(), le.out)
+		rep.Window, rep.Spent, rep.Renew = le.window, le.out-left, true
+		rep.Want = max(h.want, le.appetite(rep.Spent, at.mono))
+	}
+	le.out -= rep.Spent + rep.Back
+	le.reported = at.mono
+	return rep, true
+}
+
+// leases reports whether the counter may be leasing: not while the window that
+// is known to be past it certainly runs.
+func (c *collector) leases(h *holding, at instant) bool {
+	now, known := c.cluster.atMost(at)
+	return h.phase == quota.Leasing || !known || now >= h.phaseOf.ends
+}
+
+// collectCharges sends what is given back for callers that went away, and what
+// refused calls owe.
+func (c *collector) collectCharges(r *round, size int) {
+	n := min(len(c.returns), roundOthers, max(frameBudget-size, 0)/itemBytes)
+	r.frame.Returns = append(r.frame.Returns, c.returns[:n]...)
+	c.returns = append(c.returns[:0], c.returns[n:]...)
+	size += n * itemBytes
+	done := 0
+	for _, h := range c.owing {
+		if len(r.frame.Charges) == roundOthers || size > frameBudget {
+			break
+		}
+		if len(r.frame.Takes) == 0 && len(r.frame.Reports) == 0 && !c.closing && done == 0 && !c.flush() {
+			break // not worth a frame of their own before the tick
+		}
+		done++
+		if owed := h.owed.Swap(0); owed > 0 {
+			r.frame.Charges = append(r.frame.Charges, quota.Charge{Counter: h.id, N: uint32(min(owed, quota.MaxCalls))})
+			size += itemBytes
+		}
+	}
+	c.owing = append(c.owing[:0], c.owing[done:]...)
+}
+
+// flushNow has charges sent with the next frame, or in one of their own.
+func (c *collector) flushNow() { c.lastFlush = 0 }
+
+// flush reports whether charges are due by themselves.
+func (c *collector) flush() bool {
+	now := c.clock().mono
+	if c.lastFlush > 0 && now-c.lastFlush < int64(tick) {
+		return false
+	}
+	c.lastFlush = max(now, 1)
+	return true
+}
