@@ -276,12 +276,6 @@ func (w *world) crash(n *simNode) {
 			panic(err)
 		}
 		n.state = s
-		switch w.broken {
-		case creditOnExpiry:
-			s.Without(quota.ExpiredIsUsed)
-		case refundExhausted:
-			s.Without(quota.ExhaustedIsFinal)
-		}
 		n.up = true
 		n.boot()
 		n.heartbeat()

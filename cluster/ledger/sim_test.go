@@ -29,13 +29,13 @@ type mutation string
 
 const (
 	intact             mutation = ""
-	creditOnExpiry     mutation = "an expired lease is credited"
 	timerFromReceipt   mutation = "the holder counts its time from the grant's receipt"
 	stopAfterReport    mutation = "the holder stops spending after it has reported"
 	trustStoredExpiry  mutation = "a new leader trusts the deadlines it finds"
-	refundExhausted    mutation = "units come back to an exhausted window"
 	retryUnderNewID    mutation = "a frame is retried under a new sequence"
 	windowByNodesClock mutation = "a node's wall clock chooses the window"
+	// The state machine's source has no such rule any more.
+	sourceChanged mutation = "the state machine's source is changed"
 )
 
 // world is one schedule.
@@ -113,7 +113,7 @@ func newWorld(seed uint64, broken mutation) *world {
 	if broken == timerFromReceipt { // the answer must come later than a lease lasts
 		w.params = quota.Params{LeaseMillis: 60, MinLease: 2}
 	}
-	w.truth = w.empty()
+	w.truth = quota.NewState()
 	for i := range 2 + w.rng.IntN(3) {
 		n := &simNode{id: fmt.Sprintf("n%d", i+1), w: w, up: true, rate: 1 + (w.rng.Float64()-0.5)*0.018}
 		n.offset = w.rng.Int64N(400*ms) - 200*ms
@@ -123,7 +123,7 @@ func newWorld(seed uint64, broken mutation) *world {
 		w.nodes = append(w.nodes, n)
 	}
 	for _, n := range w.nodes {
-		n.state = w.empty()
+		n.state = quota.NewState()
 		n.boot()
 	}
 	w.limits = []quota.Condition{{Endpoint: "", Max: w.limit(), ResetSeconds: 1000}}
@@ -144,18 +144,6 @@ func newWorld(seed uint64, broken mutation) *world {
 		w.after(w.between(5, 60), w.fault)
 	}
 	return w
-}
-
-// empty is a state machine that has applied nothing.
-func (w *world) empty() *quota.State {
-	s := quota.NewState()
-	switch w.broken {
-	case creditOnExpiry:
-		s.Without(quota.ExpiredIsUsed)
-	case refundExhausted:
-		s.Without(quota.ExhaustedIsFinal)
-	}
-	return s
 }
 
 // limit is one that is soon reached, or in the middle of the schedule's faults.
@@ -346,7 +334,7 @@ func (w *world) copies(lossy bool) int {
 // equal compares every replica with the log applied anew, through a snapshot.
 func (w *world) equal() error {
 	for _, n := range w.nodes {
-		s := w.empty()
+		s := quota.NewState()
 		for _, e := range w.log[:n.applied] {
 			w.apply(s, e, false)
 		}

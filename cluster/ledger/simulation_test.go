@@ -8,6 +8,8 @@ import (
 var (
 	simSeeds = flag.Uint64("seeds", simDefault, "schedules of the quota simulation")
 	simFrom  = flag.Uint64("seed", 1, "seed of the first schedule")
+	// Where a rule is switched off, every schedule has faults.
+	simBroken = flag.String("broken", "", "rule that is switched off; see type mutation")
 )
 
 const simLength = 1500 * ms
@@ -18,7 +20,7 @@ func TestSimulation(t *testing.T) {
 	t.Parallel()
 	var admitted, refused int
 	for seed := *simFrom; seed < *simFrom+*simSeeds; seed++ {
-		w := newWorld(seed, intact)
+		w := newWorld(seed, mutation(*simBroken))
 		w.run(simLength)
 		admitted += w.check.admittedCalls
 		refused += w.check.refusedCalls

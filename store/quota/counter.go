@@ -125,18 +125,16 @@ func (c *counter) settle(s *State) {
 	if w.phase != Draining || w.awaited(s) {
 		return
 	}
-	w.lose(s)
+	w.lose()
 	c.payDebt()
 	c.enter(s, Strict)
 }
 
 // lose gives the leases up whose holders are not waited for any more. They may
 // have spent all they held.
-func (w *window) lose(s *State) {
-	if s.without != ExpiredIsUsed {
-		w.used += w.leased()
-		w.lost += w.leased()
-	}
+func (w *window) lose() {
+	w.used += w.leased()
+	w.lost += w.leased()
 	w.leases = nil
 }
 
@@ -171,7 +169,7 @@ func (c *counter) take(s *State, n uint64) uint64 {
 		return n
 	}
 	w.used += pool
-	w.lose(s) // not awaited: every lease still here is of a holder that was lost
+	w.lose() // not awaited: every lease still here is of a holder that was lost
 	w.debt = 0
 	c.enter(s, Exhausted)
 	return pool
@@ -198,14 +196,8 @@ func (c *counter) charge(s *State, n uint64) {
 // admitted after a refusal (promise 3).
 func (c *counter) giveBack(s *State, start int64, n uint64) {
 	w := &c.window
-	if !c.running(s.now) || w.start != start {
+	if !c.running(s.now) || w.start != start || w.phase == Exhausted {
 		return
-	}
-	if w.phase == Exhausted {
-		if s.without != ExhaustedIsFinal {
-			return
-		}
-		w.phase = Strict
 	}
 	w.used -= min(n, w.used)
 	c.payDebt()

@@ -22,8 +22,6 @@ type State struct {
 	// changed is the counters that entered a phase since TakeChanges; it is no
 	// part of what replicas share.
 	changed []Info
-	// without is a rule that is switched off; see Without.
-	without Rule
 }
 
 // domain holds the counters of one domain, sorted by endpoint, then reset.
