@@ -74,29 +74,6 @@ func unitsAt(s string, i int) int {
 
 func (w weight) total() int { return w.variables + w.singles + 2*w.doubles }
 
-// Compare ranks two patterns that match path as Spring's AntPatternComparator
-// does, the better one first: negative if a is better. Patterns which Spring
-// holds equal are ordered by their text, so that 0 means the same pattern.
-//
-// Spring's order is not transitive. A pattern without "**" always beats one
-// that ends in "/**", while a pattern with "**" elsewhere is ranked against
-// both by its weight: for /x/b/c/d, /**/{d} beats /{a}/{b}/{c}/{d}, which
-// beats /x/**, which beats /**/{d}. A sort by Compare is therefore no way to
-// find the best of many; Best is.
-func Compare(a, b *Pattern, path string) int {
-	switch {
-	case a.weight.catchAll || b.weight.catchAll:
-		return rank(a.weight.catchAll, b.weight.catchAll)
-	case a.text == path || b.text == path:
-		return rank(b.text == path, a.text == path)
-	case a.weight.prefix && b.weight.doubles == 0:
-		return 1
-	case b.weight.prefix && a.weight.doubles == 0:
-		return -1
-	}
-	return compareWeight(a, b)
-}
-
 // rank puts false before true.
 func rank(a, b bool) int {
 	switch {
@@ -108,8 +85,15 @@ func rank(a, b bool) int {
 	return -1
 }
 
-// compareWeight is the part of the order that is the same for every path and
-// transitive.
+// compareWeight is the part of Spring's AntPatternComparator that is the same for every
+// path, and transitive. Patterns which Spring holds equal are ordered by their text, so
+// that 0 means the same pattern.
+//
+// Spring's whole order is not transitive. A pattern without "**" always beats one
+// that ends in "/**", while a pattern with "**" elsewhere is ranked against
+// both by its weight: for /x/b/c/d, /**/{d} beats /{a}/{b}/{c}/{d}, which
+// beats /x/**, which beats /**/{d}. So the best of many is not found by sorting; an
+// index tells the three kinds apart.
 func compareWeight(a, b *Pattern) int {
 	return cmp.Or(
 		rank(a.weight.catchAll, b.weight.catchAll),
@@ -119,29 +103,4 @@ func compareWeight(a, b *Pattern) int {
 		cmp.Compare(a.weight.variables, b.weight.variables),
 		strings.Compare(a.text, b.text),
 	)
-}
-
-// Best picks, whatever their order, the best of patterns that match path; nil
-// if there are none. Patterns that end in "/**" drop out as soon as there is
-// one without any "**"; of the others, the first by Compare wins, which is
-// transitive among them. That is the pattern which beats every other one by
-// Compare, if there is such a pattern; where Spring's order runs in a circle
-// and its choice depends on the order of registration, it settles the matter.
-func Best(patterns []*Pattern, path string) *Pattern {
-	var best, bestPrefix *Pattern
-	plain := false
-	for _, p := range patterns {
-		plain = plain || p.weight.doubles == 0
-		slot := &best
-		if p.weight.prefix && p.text != path {
-			slot = &bestPrefix
-		}
-		if *slot == nil || Compare(p, *slot, path) < 0 {
-			*slot = p
-		}
-	}
-	if bestPrefix == nil || best != nil && (plain || Compare(best, bestPrefix, path) < 0) {
-		return best
-	}
-	return bestPrefix
 }

@@ -5,6 +5,50 @@ import (
 	"testing"
 )
 
+// Spring's order, and the best by it, written down as plainly as they can be: an index
+// must find the same.
+
+// compare ranks two patterns that match path as Spring's AntPatternComparator
+// does: negative if a is better. See compareWeight.
+func compare(a, b *Pattern, path string) int {
+	switch {
+	case a.weight.catchAll || b.weight.catchAll:
+		return rank(a.weight.catchAll, b.weight.catchAll)
+	case a.text == path || b.text == path:
+		return rank(b.text == path, a.text == path)
+	case a.weight.prefix && b.weight.doubles == 0:
+		return 1
+	case b.weight.prefix && a.weight.doubles == 0:
+		return -1
+	}
+	return compareWeight(a, b)
+}
+
+// best picks, whatever their order, the best of patterns that match path; nil
+// if there are none. Patterns that end in "/**" drop out as soon as there is
+// one without any "**"; of the others, the first by compare wins, which is
+// transitive among them. That is the pattern which beats every other one by
+// compare, if there is such a pattern; where Spring's order runs in a circle
+// and its choice depends on the order of registration, it settles the matter.
+func best(patterns []*Pattern, path string) *Pattern {
+	var first, firstPrefix *Pattern
+	plain := false
+	for _, p := range patterns {
+		plain = plain || p.weight.doubles == 0
+		slot := &first
+		if p.weight.prefix && p.text != path {
+			slot = &firstPrefix
+		}
+		if *slot == nil || compare(p, *slot, path) < 0 {
+			*slot = p
+		}
+	}
+	if firstPrefix == nil || first != nil && (plain || compare(first, firstPrefix, path) < 0) {
+		return first
+	}
+	return firstPrefix
+}
+
 // The answers of Spring 5.1 for two patterns, those of its own tests first.
 func TestCompareAsSpring(t *testing.T) {
 	cases := []struct{ path, better, worse string }{
@@ -51,13 +95,13 @@ func TestCompareAsSpring(t *testing.T) {
 	}
 	for _, c := range cases {
 		a, b := mustCompile(t, c.better), mustCompile(t, c.worse)
-		if Compare(a, b, c.path) >= 0 || Compare(b, a, c.path) <= 0 {
-			t.Errorf("for %s: Compare(%s, %s) = %d, the other way %d", c.path, a, b, Compare(a, b, c.path), Compare(b, a, c.path))
+		if compare(a, b, c.path) >= 0 || compare(b, a, c.path) <= 0 {
+			t.Errorf("for %s: compare(%s, %s) = %d, the other way %d", c.path, a, b, compare(a, b, c.path), compare(b, a, c.path))
 		}
-		if Compare(a, a, c.path) != 0 || Compare(b, b, c.path) != 0 {
+		if compare(a, a, c.path) != 0 || compare(b, b, c.path) != 0 {
 			t.Errorf("%s or %s is not equal to itself", a, b)
 		}
-		if got := Best([]*Pattern{b, a}, c.path); got != a {
+		if got := best([]*Pattern{b, a}, c.path); got != a {
 			t.Errorf("for %s: best of %s and %s is %s", c.path, a, b, got)
 		}
 	}
@@ -68,16 +112,16 @@ func TestBestOfACircle(t *testing.T) {
 	const path = "/x/b/c/d"
 	circle := []*Pattern{mustCompile(t, "/**/{d}"), mustCompile(t, "/{a}/{b}/{c}/{d}"), mustCompile(t, "/x/**")}
 	for i, p := range circle {
-		if next := circle[(i+1)%3]; !p.Match(path) || Compare(p, next, path) >= 0 {
+		if next := circle[(i+1)%3]; !p.Match(path) || compare(p, next, path) >= 0 {
 			t.Errorf("%s does not beat %s", p, next)
 		}
 	}
 	for _, order := range permutations(circle) {
-		if got := Best(order, path); got != circle[0] {
+		if got := best(order, path); got != circle[0] {
 			t.Errorf("best of %v is %s", order, got)
 		}
 	}
-	if Best(nil, path) != nil {
+	if best(nil, path) != nil {
 		t.Error("there is a best of none")
 	}
 }

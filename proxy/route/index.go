@@ -44,8 +44,8 @@ type edge struct {
 	to      int32
 }
 
-// found is the best entry of each of the three kinds of pattern that Best has
-// to tell apart.
+// found is the best entry of each of the three kinds of pattern that have
+// to be told apart.
 type found struct {
 	plain  int32 // no "**" in the text
 	prefix int32 // ends in "/**"
@@ -71,7 +71,7 @@ func (f *found) merge(g found) {
 	f.other = min(f.other, g.other)
 }
 
-// best is Best's rule.
+// best: a pattern that ends in "/**" loses to any without "**"; else the weights decide.
 func (f found) best() int32 {
 	if f.plain != none {
 		return min(f.plain, f.other)

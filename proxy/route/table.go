@@ -58,7 +58,7 @@ func NewTable(routes []Route) (*Table, error) {
 }
 
 // Find returns the Index of the route of exactly this method whose pattern is
-// the Best of those that match path. It does not allocate unless a path and
+// the best of those that match path. It does not allocate unless a path and
 // the patterns are such that dozens of partial matches go on side by side.
 func (t *Table) Find(method, path string) (index int, ok bool) {
 	ix := t.methods[method]

@@ -40,7 +40,7 @@ func slowFind(t testing.TB, routes []Route, method, path string) (int, bool) {
 	}
 	for _, list := range [][]*Pattern{matching, noPrefix} {
 		for _, p := range list {
-			if !slices.ContainsFunc(list, func(q *Pattern) bool { return q != p && Compare(q, p, path) <= 0 }) {
+			if !slices.ContainsFunc(list, func(q *Pattern) bool { return q != p && compare(q, p, path) <= 0 }) {
 				return index[p], true
 			}
 		}
@@ -191,7 +191,7 @@ func TestFindWhateverTheOrder(t *testing.T) {
 	})
 }
 
-// Best, given the patterns in any order, is what Find finds.
+// Find finds the best, in whatever order the patterns come.
 func TestFindIsBest(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		routes := drawRoutes(rt)
@@ -207,9 +207,9 @@ func TestFindIsBest(t *testing.T) {
 			}
 		}
 		got, ok := table.Find("GET", path)
-		best := Best(matching, path)
-		if ok != (best != nil) || ok && routes[got].Pattern != best.String() {
-			rt.Errorf("%q: found %d %t of %v, the best of %v is %v", path, got, ok, routes, matching, best)
+		want := best(matching, path)
+		if ok != (want != nil) || ok && routes[got].Pattern != want.String() {
+			rt.Errorf("%q: found %d %t of %v, the best of %v is %v", path, got, ok, routes, matching, want)
 		}
 	})
 }

@@ -117,9 +117,6 @@ func (s *State) Entry(key string) (Entry, bool) {
 	return e, ok
 }
 
-// Len is the number of domains.
-func (s *State) Len() int { return len(s.domains) }
-
 // Summaries lists all domains, sorted by key.
 func (s *State) Summaries() []Summary {
 	list := make([]Summary, 0, len(s.domains))
