@@ -78,9 +78,6 @@ func New(cfg Config) (*Proxy, error) {
 	}
 	p.calls.New = func() any { return &call{proxy: p} }
 	p.table.Store(&table{})
-	// A connection keeps the buffer of its last body; large ones go back to the
-	// garbage collector. The setting is fasthttp's for the whole process.
-	fasthttp.SetBodySizePoolLimit(256<<10, 256<<10)
 	p.server = &fasthttp.Server{
 		Handler: p.serve,
 		Logger:  debugLogger{cfg.Logger},

@@ -47,6 +47,7 @@ func (c *call) send() {
 	case a.Lasting:
 		resp.SetBodyRaw(a.Body)
 	default:
+		// It is small: fasthttp keeps its copy for as long as the connection lasts.
 		resp.SetBody(a.Body)
 	}
 }
