@@ -14,6 +14,8 @@ import (
 var (
 	// ErrNotMember: the node that asks has left, or never joined, the cluster.
 	ErrNotMember = errors.New("the node is not a member of the cluster")
+	// ErrNoMember: the member that a change is about is none of the cluster's.
+	ErrNoMember = errors.New("no such member")
 	// errUnreachable: the peer did not answer; what was asked of it may or
 	// may not have happened.
 	errUnreachable = errors.New("the node did not answer")
@@ -54,6 +56,7 @@ var wireCodes = []struct {
 	{catalog.ErrNotFound, codes.NotFound},
 	{catalog.ErrPrecondition, codes.OutOfRange},
 	{ErrNotMember, codes.PermissionDenied},
+	{ErrNoMember, codes.DataLoss}, // a code that nothing else uses
 }
 
 // Refusals cross as these two codes, with their message.

@@ -23,6 +23,7 @@ func TestErrorsOnTheWire(t *testing.T) {
 		{catalog.ErrNotFound, catalog.ErrNotFound},
 		{catalog.ErrPrecondition, catalog.ErrPrecondition},
 		{ErrNotMember, ErrNotMember},
+		{ErrNoMember, ErrNoMember},
 		// A peer without a leader leads no more than one that follows; a peer
 		// that closes leaves open what it did.
 		{store.ErrNoLeader, store.ErrNotLeader},
@@ -55,7 +56,7 @@ func TestErrorsOnTheWire(t *testing.T) {
 	if got == nil || got.Error() != "the disk burns" {
 		t.Errorf("an error without a code came as %v", got)
 	}
-	for _, known := range []error{store.ErrNotLeader, store.ErrUnknownOutcome, catalog.ErrNotFound, ErrNotMember, errUnreachable} {
+	for _, known := range []error{store.ErrNotLeader, store.ErrUnknownOutcome, catalog.ErrNotFound, ErrNotMember, ErrNoMember, errUnreachable} {
 		if errors.Is(got, known) {
 			t.Errorf("an error without a code came as %v", known)
 		}

@@ -146,7 +146,7 @@ func TestChangesOneAtATime(t *testing.T) {
 		}
 	}
 	done()
-	if err := c.Leave(t.Context(), "n9"); !errors.Is(err, catalog.ErrNotFound) {
+	if err := c.Leave(t.Context(), "n9"); !errors.Is(err, ErrNoMember) {
 		t.Errorf("when it is done, a leave: %v", err)
 	}
 }

@@ -7,11 +7,11 @@ import (
 
 	"github.com/tollgate/tollgate/cluster/clusterpb"
 	"github.com/tollgate/tollgate/store"
-	"github.com/tollgate/tollgate/store/catalog"
 )
 
 // Leave ends a membership: any member's, this node's and the leader's own
-// included. It is refused where the rest could not go on.
+// included. It is refused where the rest could not go on. Errors are the store's, a
+// *Refusal and ErrNoMember.
 func (c *Cluster) Leave(ctx context.Context, id string) error {
 	_, err := onLeader(ctx, c,
 		func() (struct{}, error) { return struct{}{}, c.leaveHere(ctx, id) },
@@ -34,7 +34,7 @@ func (c *Cluster) leaveHere(ctx context.Context, id string) error {
 	servers := c.store.Servers()
 	s := servers.Find(id)
 	if s == nil {
-		return fmt.Errorf("%w: no member %q; members are %s", catalog.ErrNotFound, id, names(servers))
+		return fmt.Errorf("%w: %q; members are %s", ErrNoMember, id, names(servers))
 	}
 	if s.Voter {
 		if err := c.checkQuorumWithout(ctx, id, servers); err != nil {
@@ -77,7 +77,8 @@ func (c *Cluster) checkQuorumWithout(ctx context.Context, id string, servers sto
 	return nil
 }
 
-// Transfer hands leadership to the voter id, or to any if id is empty.
+// Transfer hands leadership to the voter id, or to any if id is empty. Its errors are
+// those of Leave.
 func (c *Cluster) Transfer(ctx context.Context, id string) error {
 	_, err := onLeader(ctx, c,
 		func() (struct{}, error) { return struct{}{}, c.transferHere(id) },
@@ -102,7 +103,7 @@ func (c *Cluster) transferHere(id string) error {
 	to := servers.Find(id)
 	switch {
 	case to == nil:
-		return fmt.Errorf("%w: no member %q; members are %s", catalog.ErrNotFound, id, names(servers))
+		return fmt.Errorf("%w: %q; members are %s", ErrNoMember, id, names(servers))
 	case !to.Voter:
 		return conflict("%s has no vote and cannot lead", id)
 	case id == c.cfg.ID:

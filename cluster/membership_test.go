@@ -14,7 +14,6 @@ import (
 	"github.com/tollgate/tollgate/cluster"
 	"github.com/tollgate/tollgate/node/nodetest"
 	"github.com/tollgate/tollgate/store"
-	"github.com/tollgate/tollgate/store/catalog"
 )
 
 // document is a domain "d" with a quota for all its calls.
@@ -371,7 +370,7 @@ func TestLeave(t *testing.T) {
 	before := pictureOf(leader)
 	for _, via := range c.Nodes {
 		err := via.Cluster().Leave(ctx, "n99")
-		if !errors.Is(err, catalog.ErrNotFound) {
+		if !errors.Is(err, cluster.ErrNoMember) {
 			t.Errorf("an unknown member, via %s: %v", via.ID, err)
 		}
 		for _, n := range c.Nodes {
@@ -402,7 +401,7 @@ func TestLeave(t *testing.T) {
 	if _, known := leader.Store().Members()[down.ID]; known || leader.Store().Servers().Find(down.ID) != nil {
 		t.Error("it is still known")
 	}
-	if err := leader.Cluster().Leave(ctx, down.ID); !errors.Is(err, catalog.ErrNotFound) {
+	if err := leader.Cluster().Leave(ctx, down.ID); !errors.Is(err, cluster.ErrNoMember) {
 		t.Errorf("it leaves again: %v", err)
 	}
 	// A leader by its own hand; then the last voter cannot.
@@ -501,7 +500,7 @@ func TestTransfer(t *testing.T) {
 	}
 	term := leader.Store().Term()
 	for _, via := range c.Nodes {
-		if err := via.Cluster().Transfer(ctx, "n99"); !errors.Is(err, catalog.ErrNotFound) || !strings.Contains(err.Error(), "n1") {
+		if err := via.Cluster().Transfer(ctx, "n99"); !errors.Is(err, cluster.ErrNoMember) || !strings.Contains(err.Error(), "n1") {
 			t.Errorf("to nobody, via %s: %v", via.ID, err)
 		}
 		if err := via.Cluster().Transfer(ctx, leader.ID); err != nil {

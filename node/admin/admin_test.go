@@ -160,7 +160,7 @@ func TestCluster(t *testing.T) {
 		{name: "leave", do: "POST /v1/cluster/leave", body: `{"id":"n3"}`, status: 200, want: statusJSON, asked: "leave n3"},
 		{name: "leave nobody", do: "POST /v1/cluster/leave", body: `{"id":null}`, status: 422,
 			want: failed(42200, "the leave is refused: 1 problem", "$.id", "is missing: "+idRule)},
-		{name: "leave a stranger", do: "POST /v1/cluster/leave", body: `{"id":"n9"}`, fail: fmt.Errorf("remove: %w", ErrNotFound), status: 404,
+		{name: "leave a stranger", do: "POST /v1/cluster/leave", body: `{"id":"n9"}`, fail: fmt.Errorf("remove: %w", ErrNoMember), status: 404,
 			want: failed(40400, `no member has the id "n9"`), asked: "leave n9"},
 		{name: "leave the last", do: "POST /v1/cluster/leave", body: `{"id":"n1"}`, fail: &Refusal{Conflict: true, Message: "n1 is the last voter"}, status: 409,
 			want: failed(40900, "n1 is the last voter"), asked: "leave n1"},

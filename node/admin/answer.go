@@ -110,7 +110,7 @@ func refusalOf(r *http.Request, err error) *envelope.Error {
 		return refusal(http.StatusConflict, "%s", refused.Message)
 	case errors.As(err, &refused):
 		return refusal(http.StatusUnprocessableEntity, "%s", refused.Message)
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrNoMember):
 		return refusal(http.StatusNotFound, "%s", err.Error())
 	case errors.Is(err, ErrPrecondition):
 		return refusal(http.StatusPreconditionFailed, "%s", preconditionText(r))

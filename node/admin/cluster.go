@@ -90,7 +90,7 @@ func memberID(r *request, what string, required bool) (string, error) {
 }
 
 func noMember(id string, err error) error {
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNoMember) {
 		return notFound("no member has the id %q", id)
 	}
 	return err

@@ -14,8 +14,10 @@ import (
 // Errors a Control answers with, beside *Refusal. They may be wrapped. They are
 // those of the rooms below, so that a node passes on what it is told.
 var (
-	// ErrNotFound: no such domain, revision or member. 404.
+	// ErrNotFound: no such domain or revision. 404.
 	ErrNotFound = catalog.ErrNotFound
+	// ErrNoMember: no such member. 404.
+	ErrNoMember = cluster.ErrNoMember
 	// ErrPrecondition: the domain's draft is not as If-Match or If-None-Match
 	// says. 412.
 	ErrPrecondition = catalog.ErrPrecondition
