@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -130,8 +128,6 @@ type Config struct {
 	Clock func() time.Time
 }
 
-var idPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-
 // Validate fills the defaults in and reports everything that is wrong at once,
 // each with the flag it is set by.
 func (c *Config) Validate() error {
@@ -168,8 +164,8 @@ func (c *Config) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
-	if !idPattern.MatchString(c.ID) {
-		bad("--id %q: must be 1 to 64 of A-Z a-z 0-9 . _ -", c.ID)
+	if err := cluster.CheckID(c.ID); err != nil {
+		bad("--id %q: %w", c.ID, err)
 	}
 	if c.DataDir == "" {
 		bad("--data-dir: must name a directory for this node's state")
@@ -226,7 +222,7 @@ func (c *Config) Validate() error {
 		{"admin", c.Admin, c.AdvertiseAdmin, c.missingForAdmin()},
 		{"cluster", c.Cluster, c.AdvertiseCluster, c.missingForCluster()},
 	} {
-		if err := checkAddress(a.listen, true); err != nil {
+		if err := cluster.CheckListen(a.listen); err != nil {
 			bad("--%s %q: %w", a.flag, a.listen, err)
 			continue
 		}
@@ -234,10 +230,10 @@ func (c *Config) Validate() error {
 			bad("--%s %s can be reached by others: give %s, or listen on 127.0.0.1", a.flag, a.listen, a.missing)
 		}
 		if a.advertise != "" {
-			if err := checkAddress(a.advertise, false); err != nil {
+			if err := cluster.CheckAddress(a.advertise); err != nil {
 				bad("--advertise-%s %q: %w", a.flag, a.advertise, err)
 			}
-		} else if unspecified(a.listen) {
+		} else if !reachable(a.listen) {
 			bad("--%s %s names no address that others could reach: give --advertise-%s HOST:PORT too", a.flag, a.listen, a.flag)
 		}
 	}
@@ -279,21 +275,11 @@ func (c *Config) leases() quota.Params {
 	}
 }
 
-// checkAddress accepts host:port; port 0 and an empty or wildcard host only
-// where the address is listened on.
-func checkAddress(addr string, listen bool) error {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return errors.New("must be HOST:PORT")
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return errors.New("the port must be a number up to 65535")
-	}
-	if !listen && (n == 0 || host == "" || unspecified(addr)) {
-		return errors.New("must be a HOST:PORT that others can connect to")
-	}
-	return nil
+// reachable reports whether an address to listen on is one that others could connect
+// to, once it has a port.
+func reachable(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	return err == nil && cluster.CheckAddress(net.JoinHostPort(host, "1")) == nil
 }
 
 func unspecified(addr string) bool {

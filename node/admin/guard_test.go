@@ -148,21 +148,6 @@ func TestSlowBody(t *testing.T) {
 	}
 }
 
-// TestAddresses pins what others could connect to.
-func TestAddresses(t *testing.T) {
-	for addr, ok := range map[string]bool{
-		"10.0.0.5:7001": true, "[2001:db8::1]:1": true, "localhost:65535": true, "node_1.svc.:80": true, "127.0.0.1:7001": true,
-		"": false, ":7001": false, "10.0.0.5": false, "10.0.0.5:": false, "10.0.0.5:0": false, "10.0.0.5:65536": false,
-		"10.0.0.5:+1": false, "10.0.0.5:http": false, "0.0.0.0:1": false, "[::]:1": false, "224.0.0.1:1": false,
-		"[fe80::1%eth0]:1": false, "2001:db8::1:7001": false, "http://a:1": false, "a b:1": false, "a\n:1": false,
-		"a/b:1": false, "u@h:1": false, "-a:1": false, strings.Repeat("a", 254) + ":1": false, "h:000001": false,
-	} {
-		if err := checkAddress(addr); (err == nil) != ok {
-			t.Errorf("%q: %v", addr, err)
-		}
-	}
-}
-
 // FuzzDecode: whatever valid JSON comes, decode ends, and takes a member over
 // only from where encoding/json finds it too.
 func FuzzDecode(f *testing.F) {
