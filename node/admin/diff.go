@@ -18,8 +18,6 @@ const (
 	// maxPathKey bounds, in bytes, how much of a name stands in a path: each
 	// change repeats the names above it.
 	maxPathKey = 200
-	// secretName is the member whose value no diff shows, wherever it is.
-	secretName = "secretKey"
 )
 
 // diff is the answer of GET …/diff.
@@ -129,7 +127,7 @@ func (c *comparison) objects(path string, draft, deployed map[string]any) {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(draft)), maps.Keys(deployed))
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		c.compare(path+step(name), isSecret(name), member(draft, name), member(deployed, name))
+		c.compare(path+step(name), catalog.IsSecret(name), member(draft, name), member(deployed, name))
 	}
 }
 
@@ -175,12 +173,12 @@ func shown(secret bool, v any) any {
 	return masked(v)
 }
 
-// masked is a value without the secrets in it. It changes v.
+// masked is a value without the secrets in it, wherever they are. It changes v.
 func masked(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, value := range v {
-			if isSecret(name) {
+			if catalog.IsSecret(name) {
 				v[name] = catalog.SecretPlaceholder
 			} else {
 				v[name] = masked(value)
@@ -193,8 +191,6 @@ func masked(v any) any {
 	}
 	return v
 }
-
-func isSecret(name string) bool { return strings.EqualFold(name, secretName) }
 
 var pathQuoter = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
 

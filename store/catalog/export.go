@@ -6,14 +6,10 @@ import (
 	"slices"
 )
 
-// SecretPlaceholder stands for every secretKey in an export without secrets.
-// Parse refuses it, so that no domain ends up with a secret that is public.
-const SecretPlaceholder = "********"
-
 // Export is a stored document as people read and keep it: indented by two
 // spaces, unless that made it larger than MaxDocumentBytes. Without secrets
-// the secretKey of HMAC and JWT is replaced by SecretPlaceholder. What was not
-// a stored document gives nil.
+// every secret of a plugin is replaced by SecretPlaceholder. What was not a stored
+// document gives nil.
 func Export(stored []byte, secrets bool) []byte {
 	text, err := compact(stored)
 	if err != nil || !structure(text, &report{}) {
@@ -33,16 +29,8 @@ func Export(stored []byte, secrets bool) []byte {
 	return b.Bytes()
 }
 
-// redactions replaces the secrets of a document.
-func redactions(root value) []edit {
-	var edits []edit
-	for _, secret := range find([]value{root}, []string{Extension, extensionAlias}, []string{"plugins"}, []string{PluginHMAC, PluginJWT}, []string{"secretKey"}) {
-		edits = append(edits, edit{secret.at, secret.at + len(secret.raw), quote(SecretPlaceholder)})
-	}
-	return edits
-}
-
-// find goes from values to members of any of the names, step by step.
+// find goes from values to members of any of the names, or to all, where there are
+// none, step by step.
 func find(from []value, steps ...[]string) []value {
 	for _, names := range steps {
 		var next []value
@@ -51,7 +39,7 @@ func find(from []value, steps ...[]string) []value {
 				continue
 			}
 			for _, m := range v.members() {
-				if slices.Contains(names, m.key) {
+				if len(names) == 0 || slices.Contains(names, m.key) {
 					next = append(next, m.value)
 				}
 			}

@@ -58,6 +58,7 @@ func TestExport(t *testing.T) {
 func TestExportHidesEverySecret(t *testing.T) {
 	for _, text := range []string{
 		`{"x-cloudtoast-apigw":{"plugins":{"JWT":{"secretKey":"hunter2"}}}}`,
+		`{"paths":{"/a":{"get":{"x-toastcloud-apigw":{"plugins":{"NEW":{"list":[{"SecretKey":"hunter2"}]}}}}}}}`,
 		`{"x-toastcloud-apigw":{"plugins":{"JWT":{"secret\u004bey":"hunter2","secretKey":["hunter2"]}}},"x-toastcloud-apigw":{"plugins":{"HMAC":{"secretKey":{"a":"hunter2"}}}}}`,
 	} {
 		if got := string(Export([]byte(text), false)); !strings.Contains(got, SecretPlaceholder) || strings.Contains(got, "hunter2") {

@@ -82,32 +82,6 @@ func readJWT(o *object) *JWT {
 	}
 }
 
-// maxSecretBytes bounds a secret key.
-const maxSecretBytes = 4096
-
-// secret reads a secret, which no message ever repeats.
-func (o *object) secret(name string) string {
-	const want = "the secret, a string of at least one character"
-	v, ok := o.need(name, want)
-	if !ok {
-		return ""
-	}
-	if v.kind() != kindString {
-		o.p.fail(v, "must be %s, not %s", want, v.kind())
-		return ""
-	}
-	s, ok := o.p.text(v, want)
-	switch {
-	case ok && s == "":
-		o.p.fail(v, "is empty: must be %s", want)
-	case s == SecretPlaceholder:
-		o.p.fail(v, "stands for a secret that was left out on export: export with secrets, or put the secret here")
-	case len(s) > maxSecretBytes:
-		o.p.fail(v, "has %d bytes, at most %d are allowed", len(s), maxSecretBytes)
-	}
-	return s
-}
-
 func readUsageQuota(o *object) *UsageQuota {
 	const want = `a list of at least one {"maxUsageQuota":1000,"resetTimeSeconds":60}`
 	q := &UsageQuota{}
