@@ -49,8 +49,8 @@ var wireCodes = []struct {
 }{
 	{store.ErrNotLeader, codes.FailedPrecondition},
 	{store.ErrUnknownOutcome, codes.Aborted},
-	// Of a peer: with no leader it is none; where it closes, what was under
-	// way there may have happened. Back comes the first of the code.
+	// A peer that knows no leader does not lead. What was under way at a peer that
+	// closes may have happened. Of two errors with one code, the first comes back.
 	{store.ErrNoLeader, codes.FailedPrecondition},
 	{store.ErrClosed, codes.Aborted},
 	{catalog.ErrNotFound, codes.NotFound},

@@ -10,8 +10,8 @@ import (
 	"github.com/tollgate/tollgate/store/quota"
 )
 
-// frameAttempt bounds one attempt to have a frame decided, so that a
-// leader that has gone silent is not waited for once another leads.
+// frameAttempt bounds one attempt to have a frame decided, so that nobody waits for a
+// leader that has gone silent once another leads.
 const frameAttempt = time.Second
 
 // frameSender brings the ledger's frames to the leader.

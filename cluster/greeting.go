@@ -7,10 +7,10 @@ import (
 	"net"
 )
 
-// A connection between nodes begins with a greeting: who dials says what for,
-// which node of which cluster it is, and which node it wants. Who accepts says
-// who it is, and in one byte what it thinks of it. s is a length in one byte and
-// as many bytes.
+// A connection between nodes begins with a greeting. The dialler says what the
+// connection is for, which node of which cluster it is, and which node it wants. The
+// other end says who it is and, in one byte, whether it accepts. s is a length in one
+// byte and as many bytes.
 //
 //	greeting  "TGT2" purpose:byte cluster:s from:s to:s
 //	answer    verdict:byte cluster:s id:s
@@ -21,8 +21,8 @@ import (
 // there is a cluster key, the certificates must say the same as the greeting.
 //
 // A node that belongs to no cluster yet is welcome everywhere and welcomes
-// everybody, but for Raft: only once a leader that is about to make it a member
-// has invited it. One that has lost its state, and with it what it voted, thus
+// everybody. It takes part in Raft only once a leader that is about to make it a
+// member has invited it. So a node that has lost its state, and with it its votes,
 // does not vote again under its old name.
 const greetingMagic = "TGT2"
 

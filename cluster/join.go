@@ -98,9 +98,9 @@ func (c *Cluster) record(ctx context.Context, m Member) (index uint64, err error
 }
 
 // checkJoiner makes sure that the address leads to the node that is named, and
-// that it is fresh or ours: a server that is added unseen counts towards the
-// majority whether it exists or not, and one with another history never
-// agrees with us again.
+// that the node is fresh or ours. A server that is added unseen counts towards the
+// majority whether it exists or not. A node with another history never agrees with
+// the others.
 func (c *Cluster) checkJoiner(ctx context.Context, m Member, servers store.Servers) error {
 	for _, s := range servers.List {
 		if s.Address == m.ClusterAddress && s.ID != m.ID {

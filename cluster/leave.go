@@ -23,8 +23,8 @@ func (c *Cluster) Leave(ctx context.Context, id string) error {
 }
 
 // leaveHere is Leave on the leader. A leader that is to leave hands over first
-// and answers ErrNotLeader, so that the caller turns to the next one: removing
-// itself, it would take the calls under way with it.
+// and answers ErrNotLeader, so that the caller turns to the next one. If it removed
+// itself, the calls under way would be lost with it.
 func (c *Cluster) leaveHere(ctx context.Context, id string) error {
 	done, err := c.changing(ctx)
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"github.com/tollgate/tollgate/store"
 )
 
-// hintLife is how long what a member said of the leader is taken for true.
+// hintLife is how long a node believes what a member said of the leader.
 const hintLife = 2 * time.Second
 
-// hint is the leader that a member told of. A node that has moved follows none:
-// the leader dials it where it was.
+// hint is the leader of which a member told. A node that has moved follows no leader:
+// the leader dials the old address.
 type hint struct {
 	mu       sync.Mutex
 	id, addr string

@@ -13,7 +13,7 @@ import (
 const (
 	// servedWait bounds how long a deploy waits for the members to serve it.
 	servedWait = 2 * time.Second
-	// silence is how long a member may say nothing before it is waited for no more.
+	// silence is how long a deploy waits for a member that says nothing.
 	silence = time.Second
 )
 

@@ -19,11 +19,11 @@ const (
 	clockWait = 300 * time.Millisecond
 )
 
-// clockOffset is what a new leader adds to its clock, before it stamps its first
-// command: nothing, unless its clock is far off those of the other voters. A
-// leader ahead of them would end windows before their time, and one behind would
-// have time stand still until it is reached. It is not known before the clocks of a
-// majority are.
+// clockOffset is what a new leader adds to its clock before it stamps its first
+// command. It is nothing, unless the leader's clock is far off those of the other
+// voters. A leader ahead of them would end windows before their time; with one behind
+// them time would stand still until its clock has caught up. The offset is known once
+// the clocks of a majority are.
 func (c *Cluster) clockOffset() (offset time.Duration, known bool) {
 	ahead := c.askClocks()
 	if ahead == nil {
@@ -37,10 +37,10 @@ func (c *Cluster) clockOffset() (offset time.Duration, known bool) {
 	return offset, true
 }
 
-// medianOffset is how far the median of clocks, given as what they are ahead of
-// this node's, is off this node's; 0 if that is within bounds. Of an even number
-// it is the lower median: time that goes slowly refuses calls for a while, time
-// that leaps admits too many.
+// medianOffset is how far the median of some clocks is off this node's, 0 if that is
+// within bounds. Each clock is given as how far it is ahead of this node's. An even
+// number of clocks has the lower median: slow time refuses calls for a while, time that
+// leaps admits too many.
 func medianOffset(ahead []time.Duration) time.Duration {
 	slices.Sort(ahead)
 	if median := ahead[(len(ahead)-1)/2]; median.Abs() > clockSpread {
@@ -49,10 +49,10 @@ func medianOffset(ahead []time.Duration) time.Duration {
 	return 0
 }
 
-// askClocks is how far the voters' clocks are ahead of this node's, its own
-// included; nil if those of a majority did not answer in time. It returns as soon as
-// those of a majority are known and agree, so that a voter that is down, such as the
-// leader before, is not waited for.
+// askClocks asks how far the voters' clocks are ahead of this node's, which is one of
+// them. It returns nil if no majority answers in time. It returns as soon as the clocks
+// of a majority are known and agree, and so does not wait for a voter that is down,
+// such as the leader before.
 func (c *Cluster) askClocks() []time.Duration {
 	ctx, cancel := context.WithTimeout(context.Background(), clockWait)
 	var wg sync.WaitGroup

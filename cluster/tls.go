@@ -9,8 +9,8 @@ import (
 	"github.com/tollgate/tollgate/cluster/pki"
 )
 
-// certificates is the encryption of the cluster port: TLS 1.3, at both ends a
-// certificate of the cluster key's authority.
+// certificates is the encryption of the cluster port: TLS 1.3, with a certificate of
+// the cluster key's authority at both ends.
 type certificates struct {
 	authority *pki.Authority
 	id        string

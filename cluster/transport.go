@@ -200,8 +200,8 @@ func (t *Transport) judge(g greeting, cluster string) byte {
 		t.invited.Store(true)
 		return answerWelcome
 	}
-	// Who is neither about to make this node a member, nor a member of the same
-	// cluster, takes it for a member that it misses.
+	// A dialler that neither makes this node a member nor is of the same cluster takes
+	// it for a member that it misses.
 	if g.purpose != forJoin && g.cluster != "" && g.cluster != cluster && !t.invited.Load() {
 		t.claims.add(g.cluster, g.from)
 	}

@@ -60,8 +60,8 @@ func (a *applier) granted(h *holding, g quota.Grant, now int64, sent instant) {
 	current := h.lease.Load() // nil, if the report gave it up
 	switch {
 	case g.Units == 0:
-		// Nothing that may be spent on: what is still here goes back, or is of
-		// a window that has ended.
+		// Nothing may be spent any more. What is still here goes back; the log takes
+		// none of it if its window has ended.
 		if current != nil && (g.Window != current.window || g.Phase != quota.Leasing) {
 			h.giveUp = true
 			a.markLocked(h, 0)

@@ -76,8 +76,8 @@ func (b *books) markLocked(h *holding, want uint32) {
 	}
 }
 
-// putBack returns a unit that was not used, because the lease has expired, to
-// the lease: it can go back to the cluster, or be spent once the lease is renewed.
+// putBack puts a unit back that was not used because its lease has expired. From
+// there it can go back to the cluster, or be spent once the lease is renewed.
 func (b *books) putBack(le *lease) {
 	if !le.putBack() {
 		b.mu.Lock()

@@ -11,13 +11,12 @@ import (
 // call is one call that waits to be decided.
 type call struct {
 	class *class
-	// missing has a bit for each of the class's counters that the call has
-	// yet to take a unit of.
+	// missing has a bit for each of the class's counters of which the call has no
+	// unit yet.
 	missing uint64
-	// paid are the leases that it has taken a unit of.
+	// paid are the leases from which it has taken a unit.
 	paid []*lease
-	// state goes once from waiting to decided, by the ledger, or to gone, by
-	// the caller.
+	// state changes once: the ledger makes it decided, or the caller makes it gone.
 	state  atomic.Int32
 	answer chan answer // holds one
 	budget *time.Timer
@@ -40,10 +39,10 @@ var calls = sync.Pool{New: func() any {
 	return c
 }}
 
-// Take counts one call on the conditions of the domain, which has some, and, if
-// endpoint is not empty, of that endpoint, and decides it. It returns within the wait budget;
-// ErrUndecided means that nothing may be assumed, and the units, if any were
-// taken, are given back.
+// Take decides one call. It counts the call on the conditions of the domain, which
+// has some, and on those of the endpoint, unless that is empty. It returns within the
+// wait budget. After ErrUndecided nothing may be assumed of the call; units that were
+// taken for it go back.
 func (l *Ledger) Take(domain, endpoint string) (quota.Verdict, error) {
 	cl := l.class(domain, endpoint)
 	if cl == nil {

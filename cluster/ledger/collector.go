@@ -134,15 +134,15 @@ func (c *collector) report(h *holding, at instant) (rep quota.Report, ok bool) {
 	return rep, true
 }
 
-// leases reports whether the counter may be leasing: not while the window that
-// is known to be past it certainly runs.
+// leases reports whether the counter may be leasing. It is not while a window that is
+// known to be past its leasing certainly runs.
 func (c *collector) leases(h *holding, at instant) bool {
 	now, known := c.cluster.atMost(at)
 	return h.phase == quota.Leasing || !known || now >= h.phaseOf.ends
 }
 
-// collectCharges sends what is given back for callers that went away, and what
-// refused calls owe.
+// collectCharges adds what is given back for callers that went away, and what refused
+// calls owe.
 func (c *collector) collectCharges(r *round, size int) {
 	n := min(len(c.returns), roundOthers, max(frameBudget-size, 0)/itemBytes)
 	r.frame.Returns = append(r.frame.Returns, c.returns[:n]...)

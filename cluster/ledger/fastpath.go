@@ -48,10 +48,10 @@ func (l *Ledger) begin(cl *class) (quota.Verdict, *call) {
 	return quota.Verdict{}, c
 }
 
-// class is what a call counts on; an endpoint without conditions of its own
+// class is what a call counts on. An endpoint without conditions of its own
 // counts on the domain's. It is nil for a domain of which this node's replica
-// knows no conditions: it may have been deleted, or not arrived here yet, so
-// that nothing can be said of the call.
+// knows no conditions. Such a domain may have been deleted, or may not have arrived
+// here yet, so nothing can be said of the call.
 func (l *Ledger) class(domain, endpoint string) *class {
 	d := (*l.classes.Load())[domain]
 	if c, ok := d[endpoint]; ok {

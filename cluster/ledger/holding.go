@@ -17,20 +17,20 @@ type holding struct {
 	lease atomic.Pointer[lease]
 	// exhausted is the window that this node's replica knows to be used up.
 	exhausted atomic.Pointer[span]
-	// owed is the calls refused here by other counters that this one has yet
-	// to be charged.
+	// owed is the number of calls that other counters refused here and that this
+	// counter is still to be charged for.
 	owed atomic.Int64
 
-	// phase is the newest known, of the window phaseOf.
+	// phase is the newest known phase, phaseOf the window that it is of.
 	phase   quota.Phase
 	phaseOf span
 	// listed: the counter is in the ledger's list of those with a lease.
 	listed bool
 	// marked: the counter is in the ledger's list to report on.
 	marked bool
-	// want has the next report ask for at least so many units.
+	// want is how many units the next report asks for at least.
 	want uint32
-	// giveUp has it give the lease back.
+	// giveUp: the next report gives the lease back.
 	giveUp bool
 }
 
@@ -51,24 +51,26 @@ func (h *holding) learn(p quota.Phase, of span) {
 type lease struct {
 	counter uint64
 	window  int64
-	// units is what is left but for the stripes; far below zero once the lease
-	// is closed, as they are then.
+	// units is what is left beside the stripes. Once the lease is closed, units and
+	// stripes are far below zero.
 	units atomic.Int64
-	// stripes have a few units each, one for every core, so that cores do not
-	// fight over one number. moving is held while units move to one.
+	// stripes have a few units each. There is one for every core, so that cores do
+	// not fight over one number. moving is held while units move to a stripe.
 	stripes []stripe
 	moving  sync.Mutex
-	// deadline is when spending ends, mono ns, and drift the drift of the
-	// clocks when it was set.
+	// deadline is when spending ends, mono ns. drift is the drift of the clocks when
+	// the deadline was set.
 	deadline, drift atomic.Int64
-	// low is the number of units at which more is asked for, once.
+	// low is the number of units at which more is asked for; asked is set then, so
+	// that it happens once.
 	low   atomic.Int64
 	asked atomic.Bool
 
-	// Under the ledger's lock: out is what the cluster believes to be here,
-	// last what it gave last, windowEnds when the window ends, mono ns, length
-	// how long the lease lasts, ns, reported when it was last reported on.
-	out, last                    uint64
+	// The rest is under the ledger's lock. out is how many units the cluster believes
+	// to be here, last how many it gave last.
+	out, last uint64
+	// windowEnds is when the window ends, and reported when the lease was last
+	// reported on, mono ns. length is how long the lease lasts, ns.
 	windowEnds, length, reported int64
 }
 
@@ -82,9 +84,9 @@ const (
 	closedUnits = math.MinInt64 / 2
 	// stripeUnits is the most that a stripe is filled with at a time.
 	stripeUnits = 64
-	// leastSupply is the time, ns, that a lease is to have units for at least. A
-	// long one has them for a quarter of its time: to ask for more takes a round,
-	// and what a node holds is lost with it.
+	// leastSupply is the time, ns, for which a lease is to have units at least. A long
+	// lease has units for a quarter of its time: asking for more takes a round, and
+	// what a node holds is lost with the node.
 	leastSupply = int64(quota.DefaultLeaseMillis * time.Millisecond)
 )
 
@@ -92,8 +94,8 @@ func newLease(counter uint64, window int64, stripes int) *lease {
 	return &lease{counter: counter, window: window, stripes: make([]stripe, stripes)}
 }
 
-// takeFrom takes n units of a number of them, all or none. It never takes what is
-// not there, even for a moment: a close in that moment would find too few.
+// takeFrom takes n units, or none if there are fewer. The number never goes below
+// zero, not even for a moment: a close in that moment would find too few.
 func takeFrom(units *atomic.Int64, n int64) bool {
 	for {
 		have := units.Load()

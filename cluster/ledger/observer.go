@@ -9,8 +9,8 @@ import (
 )
 
 // CountersChanged implements store.QuotaObserver: the counters of some domains
-// are now these, none if a domain has gone. Calls go on with the others meanwhile,
-// so the whole map is copied, once.
+// are now these; a domain that has gone has none. Calls of other domains go on
+// meanwhile, so the whole map is copied, once for all of them.
 func (l *Ledger) CountersChanged(changed map[string][]quota.Info) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -34,7 +34,7 @@ func (l *Ledger) CountersChanged(changed map[string][]quota.Info) {
 }
 
 // classify lists, by endpoint, what a call counts on: the domain's counters and
-// the endpoint's. It takes the holdings that go on to be out of gone.
+// the endpoint's. It takes the holdings that stay out of gone.
 func (l *Ledger) classify(counters []quota.Info, gone map[*holding]bool) map[string]*class {
 	own := &class{}
 	classes := map[string]*class{"": own}
@@ -73,7 +73,7 @@ func (l *Ledger) PhasesChanged(changed []quota.Info) {
 		if le := h.lease.Load(); le != nil && le.window == info.Window {
 			if info.Phase == quota.Draining {
 				l.metrics.drains.Inc()
-			} else { // waited for in vain
+			} else { // the cluster has waited for it in vain
 				l.metrics.lost.Add(float64(le.out))
 			}
 			l.markLocked(h, 0)

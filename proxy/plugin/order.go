@@ -14,11 +14,11 @@ var order = [...]place{
 	// APIs have as an endpoint, and without the credentials that it asks for.
 	// It is the only step that a call passes without an endpoint.
 	{[]string{catalog.PluginCORS}, ofDomain(buildCORS), nil},
-	// First of those that refuse, because it costs least: who may not come in
-	// at all sees no maintenance, uses no quota and gets no signature checked.
+	// It is the first of those that refuse, because it costs least. A client that may
+	// not come in sees no maintenance, uses no quota and has no signature checked.
 	{[]string{catalog.PluginIPACL}, ofDomain(buildIPACL), nil},
-	// Behind IPACL, which is for good, and before the quota: a call that was
-	// never meant to be served is not charged.
+	// It is behind IPACL, whose refusals are for good, and before the quota: a call that
+	// was never meant to be served is not charged.
 	{[]string{catalog.PluginMaintenance}, ofDomain(buildMaintenance), nil},
 	// Behind what refuses without counting, before authentication, as in the
 	// original: whoever guesses keys uses up the quota. Domain and endpoint are
@@ -27,11 +27,11 @@ var order = [...]place{
 	// One of the two at most. Before all that acts in the client's name.
 	{[]string{catalog.PluginHMAC}, ofDomain(buildHMAC), nil},
 	{[]string{catalog.PluginJWT}, ofDomain(buildJWT), nil},
-	// First behind authentication, because it may refuse as well, and with the
+	// It is the first behind authentication, because it may refuse as well. It gets the
 	// header as the client sent it: HEADER is for the endpoint server.
 	{[]string{catalog.PluginPreAPI}, nil, buildPreAPI},
-	// Behind everything that may refuse: a broken rewrite is nothing to show to
-	// who may not call.
+	// It is behind everything that may refuse: nobody who may not call is to see a broken
+	// rewrite.
 	{[]string{catalog.PluginURIRewrite}, buildDomainRewrite, buildEndpointRewrite},
 	// Last of those that change the request, and before the two that answer it,
 	// for it changes their answers too.

@@ -72,13 +72,13 @@ func (q *usageQuota) Serve(c *Call) (answered bool, err error) {
 	return false, envelope.QuotaExceeded
 }
 
-// wholeSeconds rounds up, so that who waits that long finds a new window.
+// wholeSeconds rounds up, so that a client that waits that long finds a new window.
 func wholeSeconds(d time.Duration) int64 {
 	return max(1, int64((d+time.Second-1)/time.Second))
 }
 
-// Explain implements Step. What is used up is not asked: whoever asks would
-// have to take.
+// Explain implements Step. It does not say what is used up: asking for that would take
+// a unit.
 func (q *usageQuota) Explain(*Call) Finding {
 	var say []string
 	note := func(whose string, of *catalog.UsageQuota) {

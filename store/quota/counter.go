@@ -21,7 +21,7 @@ type window struct {
 	start int64 // cluster time, ms; 0 means never opened
 	max   uint64
 	used  uint64 // units that are gone; more than max once that was lowered
-	lost  uint64 // of those, what nobody came to say was spent
+	lost  uint64 // those of used whose holders never said what became of them
 	// debt is units that refused calls were charged while others held all
 	// that was left; what comes back pays it first.
 	debt    uint64
@@ -30,10 +30,10 @@ type window struct {
 	leases  []lease // sorted by holder
 }
 
-// lease is what one incarnation of a node holds of a window. The units are the
-// holder's to spend until its own clock says that the lease has ended; here
-// they are neither used nor in the pool until the holder has said, in the log,
-// what became of them, or until nobody waits for its word any more.
+// lease is what one incarnation of a node holds of a window. The holder may spend the
+// units until its own clock says that the lease has ended. Here they are neither used
+// nor in the pool until the holder has said in the log what became of them, or until
+// nobody waits for its word any more.
 type lease struct {
 	holder holder
 	units  uint64
@@ -74,8 +74,8 @@ func (w *window) pool() uint64 {
 
 // drainEntries is how many entries a window that drains lets pass before it
 // gives up a holder whose lease has expired. While the log stood still, nobody
-// could give anything back; and an entry that was late tells holders only as it
-// is applied that they are to.
+// could give anything back. And a late entry tells the holders to give back only when
+// it is applied.
 const drainEntries = 8
 
 // awaited reports whether a node may still hold units that it can spend, or
@@ -108,8 +108,7 @@ func (c *counter) enter(s *State, p Phase) {
 	}
 }
 
-// drain has every lease come back. Where there is none, the window is strict
-// at once.
+// drain calls every lease back. If there is none, the window is strict at once.
 func (c *counter) drain(s *State) {
 	if c.window.phase == Leasing {
 		c.window.drained = s.entries
@@ -118,8 +117,8 @@ func (c *counter) drain(s *State) {
 	c.settle(s)
 }
 
-// settle ends the draining when no holder is awaited any more: what the ones
-// that were lost held counts as used.
+// settle ends the draining when no holder is awaited any more. What lost holders held
+// counts as used.
 func (c *counter) settle(s *State) {
 	w := &c.window
 	if w.phase != Draining || w.awaited(s) {
@@ -157,7 +156,7 @@ func (c *counter) decidable(s *State, n uint64) uint64 {
 }
 
 // take charges n decidable calls and returns how many of them the condition
-// allows. One beyond the pool exhausts the window: it is about to be refused.
+// allows. A call beyond the pool exhausts the window, because it will be refused.
 func (c *counter) take(s *State, n uint64) uint64 {
 	w := &c.window
 	if w.phase == Exhausted {
@@ -175,8 +174,8 @@ func (c *counter) take(s *State, n uint64) uint64 {
 	return pool
 }
 
-// charge charges n calls that another condition has refused, without waiting:
-// what the pool does not have is owed by what comes back.
+// charge charges n calls that another condition has refused, without waiting. If the
+// pool has too little, the rest is a debt that is paid from what comes back.
 func (c *counter) charge(s *State, n uint64) {
 	w := &c.window
 	if w.phase == Exhausted || !w.awaited(s) {
@@ -191,9 +190,8 @@ func (c *counter) charge(s *State, n uint64) {
 	}
 }
 
-// giveBack returns n units of a strict call to the window they came from, which
-// takes nothing back once a call has been refused: a later call would be
-// admitted after a refusal (promise 3).
+// giveBack returns n units to the window that they came from. An exhausted window takes
+// nothing back: a later call would be admitted after a refusal (promise 3).
 func (c *counter) giveBack(s *State, start int64, n uint64) {
 	w := &c.window
 	if !c.running(s.now) || w.start != start || w.phase == Exhausted {
@@ -203,8 +201,8 @@ func (c *counter) giveBack(s *State, start int64, n uint64) {
 	c.payDebt()
 }
 
-// limit sets the maximum. It holds at once while a window runs that is not
-// exhausted, keeping what is used of it, else from the next window on.
+// limit sets the maximum. It holds at once for a window that runs and is not
+// exhausted, and keeps what is used of it; else it holds from the next window on.
 func (c *counter) limit(s *State, limit uint64) {
 	c.max = limit
 	w := &c.window

@@ -85,8 +85,8 @@ type Result struct {
 }
 
 // Decision answers a Take. Of its N calls the first Decided are decided, and of
-// those the first Admitted are admitted, the others refused. The rest could not
-// be decided yet, and was charged nothing: it is to be asked again.
+// those the first Admitted are admitted, the others refused. The rest could not be
+// decided yet and was charged nothing; the node is to ask for it again.
 type Decision struct {
 	Decided, Admitted uint32
 	// RetryAfter is the time in ms until the last exceeded condition's window
@@ -154,10 +154,10 @@ func (s *State) Apply(f *Frame) Result {
 	return res
 }
 
-// decide charges the calls on every counter: as many are admitted as the
-// narrowest of them allows (spec section 10). Calls are decided as far as all
-// counters can be told, or where one of them refuses in any case; then the
-// others are charged without waiting.
+// decide charges the calls on every counter, and admits as many as the narrowest of
+// them allows (spec section 10). It decides as many calls as every counter can tell of.
+// Where one counter refuses in any case it decides all, and charges the others without
+// waiting.
 func (s *State) decide(t Take) Decision {
 	d := Decision{Windows: make([]int64, len(t.Counters))}
 	decided, refused := uint64(t.N), false

@@ -12,21 +12,21 @@ const (
 )
 
 // leaseMillis is how long a holder may spend a lease of the counter that is
-// granted now: a twentieth of the time that the pool is going to last, if the
-// window goes on as it did until now, within bounds. Near the end a lost holder is felt
-// for as long as its lease lasts, so it is to be short; far from it, short leases
-// of many counters would go idle, and be renewed, all the time.
+// granted now: a twentieth of the time for which the pool will last if the window goes
+// on as before, within bounds. Near the window's end a lease must be short, because a
+// lost holder is felt for as long as its lease lasts. Far from the end it may be long:
+// short leases of many counters would go idle, and be renewed, all the time.
 func (c *counter) leaseMillis(s *State) int64 {
 	w, tenth := &c.window, max(MinLeaseMillis, int64(c.reset)*1000/10)
 	least := max(MinLeaseMillis, min(int64(s.params.LeaseMillis), tenth))
 	most := min(max(int64(s.params.LongLeaseMillis), least), tenth)
-	// How many times what is gone the pool has; past a thousand it is far.
+	// times is the pool divided by what is gone; a thousand is far from the end.
 	times := min(w.pool()/max(w.max-w.pool(), 1), 1000)
 	return max(least, min(most, (s.now-w.start)*int64(times)/20))
 }
 
-// renew has the lease, granted or renewed for t ms now, waited for. A longer
-// grant before it may be what the holder goes by until it hears of this one.
+// renew records that the lease was granted or renewed for t ms now, and so how long
+// it is waited for. The holder may go by a longer grant until it hears of this one.
 func (l *lease) renew(s *State, t int64) {
 	until := s.now + waitFor(t)
 	if l.length = max(l.length, t); until >= l.expires {
@@ -51,8 +51,8 @@ func (w *window) find(h holder) (int, bool) {
 }
 
 // orphan takes a node's name off its leases, which are waited for all the same.
-// A node of that name that joins later may count its starts anew, and must not
-// be taken for their holder: they may be spent.
+// A node of that name that joins later may count its starts anew. It must not be
+// taken for the holder of these leases, which may be spent.
 func (w *window) orphan(node string) {
 	for i := range w.leases {
 		if l := &w.leases[i]; l.holder.node == node {
@@ -123,9 +123,9 @@ func (c *counter) grant(s *State, h holder, want uint64) {
 }
 
 // BeginTerm says that the commands from here on were proposed in a Raft term.
-// The first one of a term has every open lease waited for as long as if it had
-// been granted now: the clock of the leader before may have stood anywhere, so
-// its deadlines mean nothing to the clock of the new one.
+// From the first command of a term every open lease is waited for as if it had been
+// granted now. The clock of the leader before may have stood anywhere, so its
+// deadlines mean nothing to the clock of the new one.
 func (s *State) BeginTerm(term uint64) {
 	if term <= s.term {
 		return

@@ -261,10 +261,10 @@ func (p *pair) recode() {
 	p.s = s
 }
 
-// TestAgainstModel holds strict windows, which the specification can be read to
-// literally; the leasing ones are the simulation's (package cluster). It runs random commands, with repeated frames, restarts, units
-// given back, limits changed, snapshots taken and restored at any point, and
-// expects what the specification says at each.
+// TestAgainstModel holds strict windows against the specification, read literally. The
+// simulation (cluster/ledger) does so for leasing ones. It runs random commands, with
+// repeated frames, restarts, units given back, limits changed, snapshots taken and
+// restored at any point, and expects what the specification says at each.
 func TestAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := newPair(t)

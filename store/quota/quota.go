@@ -67,9 +67,9 @@ type Params struct {
 	MinLease uint32
 }
 
-// Bounds and defaults of Params. A lease outlives its holder, and near a window's
-// end all calls wait for that: the default keeps the loss of a leader that held
-// leases, an election and a lease, below a second as a rule.
+// Bounds and defaults of Params. A lease outlives its holder, and near a window's end
+// all calls wait until it has expired. When a leader that held leases is lost, they
+// wait for an election too. The default keeps both together below a second as a rule.
 const (
 	DefaultLeaseMillis, MinLeaseMillis, MaxLeaseMillis = 200, 10, 60_000
 	DefaultLongLeaseMillis                             = 2000
