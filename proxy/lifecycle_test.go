@@ -102,6 +102,33 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// TestShutdownAtOnce: a Serve that has just begun ends too.
+func TestShutdownAtOnce(t *testing.T) {
+	for range 200 {
+		p, err := New(Config{Quota: admitAll{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- p.Serve(ln) }()
+		if err := p.Shutdown(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-served:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(patience):
+			t.Fatal("it goes on serving")
+		}
+	}
+}
+
 // TestShutdownDeadline: who does not finish in time is cut off.
 func TestShutdownDeadline(t *testing.T) {
 	hold := make(chan struct{})

@@ -147,6 +147,11 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	p.phase.Store(stopping)
 	listeners := p.listeners
 	p.mu.Unlock()
+	// fasthttp closes those that it serves by now; one that it is about to serve
+	// would be served for ever.
+	for _, l := range listeners {
+		_ = l.Close() // nobody can do anything about it
+	}
 	err := p.server.ShutdownWithContext(ctx)
 	if err != nil {
 		// fasthttp would go on serving what is connected (pitfalls 2(a) 44).
