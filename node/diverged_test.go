@@ -20,9 +20,7 @@ func TestDiverged(t *testing.T) {
 	t.Parallel()
 	c := nodetest.Start(t, 3, func(cfg *nodetest.Config) { cfg.CheckpointEvery = 100 * time.Millisecond })
 	c.Deploy(document([][2]int{{100, 3600}}, nil))
-	nodetest.Eventually(t, "all have come to rules with checkpoints", func() bool {
-		return c.Nodes[0].Store().Rules() >= store.RulesCheckpoints
-	})
+	c.Raised()
 	victim := c.Nodes[2]
 	victim.Stop()
 	falsify(t, filepath.Join(victim.Config().DataDir, "raft.db"), victim.ID)

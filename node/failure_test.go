@@ -119,6 +119,7 @@ func TestWholeClusterRestarts(t *testing.T) {
 	var first tally
 	load(c, 12, 60, endpoint, &first)
 	c.Settled("d")
+	c.Raised()
 	before := c.Digest()
 	domains := c.Nodes[0].Store().Domains()
 	for _, n := range c.Nodes {
@@ -151,6 +152,7 @@ func TestSnapshotRestore(t *testing.T) {
 	var got tally
 	load(c, 12, 240, endpoint, &got)
 	c.Settled("d")
+	c.Raised()
 	want := c.Digest()
 	for _, n := range c.Nodes {
 		if err := n.Store().Snapshot(); err != nil {

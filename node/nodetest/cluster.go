@@ -80,8 +80,10 @@ func (c *Cluster) Add(opts ...Option) *Node {
 	}
 	nd := &Node{ID: id, c: c, cfg: Config{
 		FoundingWait: time.Millisecond,
-		DiskTimeout:  node.MaxDiskTimeout, // all have one disk, and it is busy
-		ID:           id, DataDir: filepath.Join(c.t.TempDir(), id),
+		// Replicas change no more by themselves once they have settled.
+		CheckpointEvery: time.Hour,
+		DiskTimeout:     node.MaxDiskTimeout, // all have one disk, and it is busy
+		ID:              id, DataDir: filepath.Join(c.t.TempDir(), id),
 		Listen: FreeAddr(c.t), Admin: FreeAddr(c.t), Cluster: FreeAddr(c.t),
 		Logger: logger,
 	}}
@@ -248,6 +250,14 @@ func (c *Cluster) Settled(domain string) {
 			}
 		}
 		return true
+	})
+}
+
+// Raised waits until all nodes have come to the newest rules.
+func (c *Cluster) Raised() {
+	c.t.Helper()
+	Eventually(c.t, "all have come to the newest rules", func() bool {
+		return !slices.ContainsFunc(c.Up(), func(n *Node) bool { return n.Store().Rules() < store.KnownRules().Newest })
 	})
 }
 
