@@ -72,12 +72,14 @@ type Ledger struct {
 	classes atomic.Pointer[map[string]map[string]*class]
 	cluster clusterClock
 
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	// What is locked comes last: a call that needs no lock does not share a cache line
+	// with it.
 	books
 	collector collector
 	applier   applier
-
-	stop context.CancelFunc
-	wg   sync.WaitGroup
 }
 
 // Open makes a ledger that knows no counters yet, and begins to send frames. It is to
