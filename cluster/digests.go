@@ -28,7 +28,6 @@ func (c *Cluster) watchDigests(ctx context.Context) {
 	if every == 0 {
 		every = defaultCheckpointEvery
 	}
-	var last uint64
 	for {
 		pause := time.NewTimer(max(every, checkpointShare*c.store.CheckpointCost()))
 		select {
@@ -37,17 +36,18 @@ func (c *Cluster) watchDigests(ctx context.Context) {
 			return
 		case <-pause.C:
 		}
-		if c.store.IsLeader() && c.store.Rules() >= store.RulesCheckpoints && c.store.Applied() != last {
-			last = c.checkpoint(ctx)
+		if c.store.IsLeader() && c.store.Rules() >= store.RulesCheckpoints {
+			c.checkpoint(ctx)
 		}
 	}
 }
 
-// checkpoint compares all replicas once. It returns the index at which it did.
-func (c *Cluster) checkpoint(ctx context.Context) uint64 {
+// checkpoint compares all replicas once, also where nothing was applied since the last
+// time: a member may have come back with another state.
+func (c *Cluster) checkpoint(ctx context.Context) {
 	res, err := c.store.Apply(ctx, store.Command{Kind: store.KindCheckpoint})
 	if err != nil {
-		return 0
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, digestTimeout)
 	defer cancel()
@@ -65,7 +65,6 @@ func (c *Cluster) checkpoint(ctx context.Context) uint64 {
 			c.digestOf(ctx, s, res.Index, right)
 		}
 	}
-	return res.Index
 }
 
 // rightDigest is the digest of most of the voters that have told one; if no digest
