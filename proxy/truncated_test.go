@@ -126,6 +126,7 @@ func TestSlowClient(t *testing.T) {
 	}
 	idle.wantClosed()
 	// A body may take longer than a header.
+	g = startGateway(t, func(c *Config) { c.HeaderTimeout = 50 * time.Millisecond }, domainOf("test", up.url(), everything...))
 	c := dial(t, g.addr)
 	defer c.Close()
 	c.send("POST /test/a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n")
