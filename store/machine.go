@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -154,12 +153,20 @@ func (m *machine) changed(index uint64) {
 
 // Snapshot implements log.Machine.
 func (m *machine) Snapshot() io.WriterTo {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	if m.stopped != nil { // the log has gone on without it
-		return unwritten{m.stopped}
+	s, err := m.snapshot()
+	if err != nil { // the log has gone on without it
+		return unwritten{err}
 	}
-	return bytes.NewReader(m.state.append(nil))
+	return s
+}
+
+// snapshot is the state as of now. It takes the lock, as a writer, for next to
+// nothing; what is done with it holds nobody up. The error is why the machine has
+// stopped, if it has.
+func (m *machine) snapshot() (*snapshot, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state.snapshot(), m.stopped
 }
 
 // unwritten is the snapshot of a machine that has stopped.
@@ -189,9 +196,11 @@ func (m *machine) Restore(r io.Reader) (applied uint64, err error) {
 	return s.applied, nil
 }
 
-// digest is the index of the newest command and a hash of the whole state.
-func (m *machine) digest() (uint64, [sha256.Size]byte) {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	return m.state.applied, sha256.Sum256(m.state.append(nil))
+// digest is the index of the newest command and a hash of the whole state. It
+// holds nobody up.
+func (m *machine) digest() (index uint64, sum [sha256.Size]byte) {
+	s, _ := m.snapshot()
+	h := sha256.New()
+	_, _ = s.WriteTo(h) // a hash refuses nothing
+	return s.applied, [sha256.Size]byte(h.Sum(nil))
 }

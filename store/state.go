@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"slices"
@@ -70,17 +72,33 @@ const (
 	stateRules = 2
 )
 
-// append appends the canonical encoding of the state; equal states have equal
-// bytes.
+// snapshot is a state as it was at one moment: it may be written while the state
+// goes on to change.
+type snapshot struct {
+	applied   uint64
+	rules     Rules
+	clusterID string
+	members   map[string]Member
+	catalog   *catalog.State
+	quota     *quota.Snapshot
+}
+
+// snapshot is the state as of now. It costs a copy of the members.
+func (s *state) snapshot() *snapshot {
+	return &snapshot{s.applied, s.rules, s.clusterID, maps.Clone(s.members), s.catalog.Clone(), s.quota.Snapshot()}
+}
+
+// WriteTo implements io.WriterTo: it writes the canonical encoding of the state;
+// equal states have equal bytes. It goes through each part twice, first for its
+// length, and so needs no memory for it.
 //
 //	version:byte(1) applied:u clusterID:s           by RulesFirst
 //	version:byte(2) rules:u applied:u clusterID:s   by later rules
 //	members:u { id:s admin:s proxy:s } catalog:s quota:s
-func (s *state) append(b []byte) []byte {
-	if s.rules <= RulesFirst {
-		b = append(b, stateFirst)
-	} else {
-		b = protowire.AppendVarint(append(b, stateRules), uint64(s.rules))
+func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
+	b := []byte{stateFirst}
+	if s.rules > RulesFirst {
+		b = protowire.AppendVarint([]byte{stateRules}, uint64(s.rules))
 	}
 	b = protowire.AppendVarint(b, s.applied)
 	b = protowire.AppendString(b, s.clusterID)
@@ -91,8 +109,28 @@ func (s *state) append(b []byte) []byte {
 		b = protowire.AppendString(b, m.AdminAddress)
 		b = protowire.AppendString(b, m.ProxyAddress)
 	}
-	b = protowire.AppendBytes(b, s.catalog.Append(nil))
-	return protowire.AppendBytes(b, s.quota.Append(nil))
+	var written int64
+	for _, part := range []io.WriterTo{s.catalog, s.quota} {
+		length, _ := part.WriteTo(io.Discard)
+		b = protowire.AppendVarint(b, uint64(length))
+		n, err := w.Write(b)
+		if written += int64(n); err != nil {
+			return written, err
+		}
+		m, err := part.WriteTo(w)
+		if written += m; err != nil {
+			return written, err
+		}
+		b = b[:0]
+	}
+	return written, nil
+}
+
+// append appends the canonical encoding of the state.
+func (s *state) append(b []byte) []byte {
+	buf := bytes.NewBuffer(b)
+	_, _ = s.snapshot().WriteTo(buf) // a buffer refuses nothing
+	return buf.Bytes()
 }
 
 // decodeState is the inverse of state.append.
@@ -113,7 +151,7 @@ func decodeState(b []byte) (state, error) {
 		b = b[n:]
 		return v
 	}
-	bytes := func() []byte {
+	text := func() []byte {
 		v, n := protowire.ConsumeBytes(b)
 		if n < 0 {
 			truncated, b = true, nil
@@ -132,15 +170,15 @@ func decodeState(b []byte) (state, error) {
 		}
 	}
 	s.applied = number()
-	s.clusterID = string(bytes())
+	s.clusterID = string(text())
 	for range number() {
 		if truncated {
 			break
 		}
-		m := Member{ID: string(bytes()), AdminAddress: string(bytes()), ProxyAddress: string(bytes())}
+		m := Member{ID: string(text()), AdminAddress: string(text()), ProxyAddress: string(text())}
 		s.members[m.ID] = m
 	}
-	cat, quo := bytes(), bytes()
+	cat, quo := text(), text()
 	if truncated || len(b) > 0 {
 		return state{}, errors.New("truncated, or longer than it says")
 	}

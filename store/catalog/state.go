@@ -3,8 +3,8 @@ package catalog
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+
+	"github.com/tidwall/btree"
 
 	"github.com/tollgate/tollgate/store/quota"
 )
@@ -22,17 +22,17 @@ var (
 // A State is not safe for use by several goroutines at once. What it hands
 // out may be kept and shared: entries are replaced, never changed.
 type State struct {
-	serial  uint64 // of the newest revision
-	domains map[string]Entry
+	serial  uint64                    // of the newest revision
+	domains btree.Map[string, *Entry] // what they point at is never changed
 }
 
 // NewState is an empty catalogue.
-func NewState() *State { return &State{domains: map[string]Entry{}} }
+func NewState() *State { return &State{} }
 
-// Clone is a copy that later commands to s do not change. It shares the
-// documents and costs a map: take it under the lock, encode it outside.
+// Clone is a copy that later commands to s do not change; it may be read while
+// they are applied. It shares what does not change of it, and costs nothing.
 func (s *State) Clone() *State {
-	return &State{serial: s.serial, domains: maps.Clone(s.domains)}
+	return &State{serial: s.serial, domains: *s.domains.Copy()}
 }
 
 // Result is what a command did.
@@ -54,15 +54,16 @@ type Result struct {
 // errors; the state is then as it was.
 func (s *State) Apply(c Command) (Result, error) {
 	if c.Op == OpPut {
-		if !c.If.Holds(s.domains[c.Draft.Key].Draft.Serial) {
+		old, taken := s.Entry(c.Draft.Key)
+		if !c.If.Holds(old.Draft.Serial) {
 			return Result{}, ErrPrecondition
 		}
-		if _, taken := s.domains[c.Draft.Key]; taken && c.MustBeNew {
+		if taken && c.MustBeNew {
 			return Result{}, ErrExists
 		}
 		return s.put(c.Draft, c.Deploy), nil
 	}
-	e, ok := s.domains[c.Key]
+	e, ok := s.Entry(c.Key)
 	if !ok {
 		return Result{}, ErrNotFound
 	}
@@ -73,7 +74,7 @@ func (s *State) Apply(c Command) (Result, error) {
 	case OpDeploy:
 		return s.deploy(e), nil
 	case OpDelete:
-		delete(s.domains, c.Key)
+		s.domains.Delete(c.Key)
 		return Result{Key: c.Key, Deleted: true}, nil
 	}
 	// DecodeCommand lets no other through: a node that went on would differ
@@ -83,7 +84,7 @@ func (s *State) Apply(c Command) (Result, error) {
 
 func (s *State) put(d Draft, deploy bool) Result {
 	s.serial++
-	e := s.domains[d.Key]
+	e, _ := s.Entry(d.Key)
 	e.Key, e.Name, e.Endpoints = d.Key, d.Name, d.Endpoints
 	e.Draft = Revision{
 		Number:     e.Draft.Number + 1,
@@ -91,7 +92,7 @@ func (s *State) put(d Draft, deploy bool) Result {
 		Document:   d.Document,
 		Conditions: d.Conditions,
 	}
-	s.domains[d.Key] = e
+	s.domains.Set(d.Key, &e)
 	if deploy {
 		return s.deploy(e)
 	}
@@ -101,7 +102,7 @@ func (s *State) put(d Draft, deploy bool) Result {
 // deploy makes the draft live; again, if it is already.
 func (s *State) deploy(e Entry) Result {
 	e.Deployed = e.Draft
-	s.domains[e.Key] = e
+	s.domains.Set(e.Key, &e)
 	return Result{
 		Key:        e.Key,
 		Revision:   e.Deployed.Number,
@@ -113,33 +114,35 @@ func (s *State) deploy(e Entry) Result {
 
 // Entry is one domain.
 func (s *State) Entry(key string) (Entry, bool) {
-	e, ok := s.domains[key]
-	return e, ok
+	if e, ok := s.domains.Get(key); ok {
+		return *e, true
+	}
+	return Entry{}, false
 }
 
 // Summaries lists all domains, sorted by key.
 func (s *State) Summaries() []Summary {
-	list := make([]Summary, 0, len(s.domains))
-	for _, e := range s.sorted() {
+	list := make([]Summary, 0, s.domains.Len())
+	s.domains.Scan(func(_ string, e *Entry) bool {
 		sum := Summary{Key: e.Key, Name: e.Name, DraftRevision: e.Draft.Number, Endpoints: e.Endpoints}
 		if e.Deployed.Number != 0 {
 			number := e.Deployed.Number // a pointer into e would keep its documents
 			sum.DeployedRevision = &number
 		}
 		list = append(list, sum)
-	}
+		return true
+	})
 	return list
 }
 
 // Deployed lists the domains of which something is live, sorted by key.
 func (s *State) Deployed() []Entry {
-	return slices.DeleteFunc(s.sorted(), func(e Entry) bool { return e.Deployed.Number == 0 })
-}
-
-func (s *State) sorted() []Entry {
-	list := make([]Entry, 0, len(s.domains))
-	for _, key := range slices.Sorted(maps.Keys(s.domains)) {
-		list = append(list, s.domains[key])
-	}
+	var list []Entry
+	s.domains.Scan(func(_ string, e *Entry) bool {
+		if e.Deployed.Number != 0 {
+			list = append(list, *e)
+		}
+		return true
+	})
 	return list
 }

@@ -1,8 +1,10 @@
 package catalog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 )
 
@@ -24,23 +26,43 @@ const (
 //
 // uint, string and conditions are described in wire.go.
 func (s *State) Append(b []byte) []byte {
-	b = binary.AppendUvarint(b, s.serial)
-	b = binary.AppendUvarint(b, uint64(len(s.domains)))
-	for _, e := range s.sorted() {
-		b = appendString(b, e.Key)
-		b = appendString(b, e.Name)
-		b = binary.AppendUvarint(b, uint64(e.Endpoints))
-		b = appendRevision(b, e.Draft)
-		switch e.Deployed.Serial {
-		case 0:
-			b = append(b, deployedNothing)
-		case e.Draft.Serial:
-			b = append(b, deployedDraft)
-		default:
-			b = appendRevision(append(b, deployedOlder), e.Deployed)
-		}
+	buf := bytes.NewBuffer(b)
+	_, _ = s.WriteTo(buf) // a buffer refuses nothing
+	return buf.Bytes()
+}
+
+// WriteTo writes the state's encoding to w, a domain at a time.
+func (s *State) WriteTo(w io.Writer) (written int64, err error) {
+	b := binary.AppendUvarint(nil, s.serial)
+	b = binary.AppendUvarint(b, uint64(s.domains.Len()))
+	flush := func() bool {
+		var n int
+		n, err = w.Write(b)
+		written, b = written+int64(n), b[:0]
+		return err == nil
 	}
-	return b
+	if !flush() {
+		return written, err
+	}
+	s.domains.Scan(func(_ string, e *Entry) bool {
+		b = e.append(b)
+		return flush()
+	})
+	return written, err
+}
+
+func (e *Entry) append(b []byte) []byte {
+	b = appendString(b, e.Key)
+	b = appendString(b, e.Name)
+	b = binary.AppendUvarint(b, uint64(e.Endpoints))
+	b = appendRevision(b, e.Draft)
+	switch e.Deployed.Serial {
+	case 0:
+		return append(b, deployedNothing)
+	case e.Draft.Serial:
+		return append(b, deployedDraft)
+	}
+	return appendRevision(append(b, deployedOlder), e.Deployed)
 }
 
 func appendRevision(b []byte, r Revision) []byte {
@@ -73,7 +95,8 @@ func DecodeState(b []byte) (*State, error) {
 		if e.Deployed.Serial != 0 {
 			serials[e.Deployed.Serial] = true
 		}
-		s.domains[e.Key], previous = e, e.Key
+		s.domains.Set(e.Key, &e)
+		previous = e.Key
 	}
 	if err := d.end(); err != nil {
 		return nil, fmt.Errorf("catalog state: %w", err)

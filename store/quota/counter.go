@@ -8,12 +8,23 @@ import (
 // counter counts one condition. Its window starts with the first call that it
 // counts; a counter whose window has ended keeps it until the next call.
 type counter struct {
+	epoch  uint64 // State.epoch when it was made
+	domain string
+	at     int // its place in the domain
+
 	id       uint64
 	endpoint string
 	reset    uint32 // s
 	max      uint64 // of the next window
 
 	window window
+}
+
+// clone is a copy that shares nothing that changes.
+func (c *counter) clone(epoch uint64) *counter {
+	own := *c
+	own.epoch, own.window.leases = epoch, slices.Clone(c.window.leases)
+	return &own
 }
 
 // window is one run of a counter. The zero window has never been open.

@@ -125,13 +125,13 @@ func (s *State) Apply(f *Frame) Result {
 	}
 	h := holder{f.Node, f.Incarnation}
 	for _, r := range f.Returns {
-		if c := s.counters[r.Counter]; c != nil {
+		if c := s.counter(r.Counter); c != nil {
 			c.giveBack(s, r.Window, uint64(r.N))
 		}
 	}
 	res := Result{Now: s.now, Decisions: make([]Decision, len(f.Takes)), Grants: make([]Grant, len(f.Reports))}
 	for _, r := range f.Reports {
-		if c := s.counters[r.Counter]; c != nil {
+		if c := s.counter(r.Counter); c != nil {
 			c.account(s, h, r)
 		}
 	}
@@ -139,14 +139,14 @@ func (s *State) Apply(f *Frame) Result {
 		res.Decisions[i] = s.decide(t)
 	}
 	for _, ch := range f.Charges {
-		if c := s.counters[ch.Counter]; c != nil {
+		if c := s.counter(ch.Counter); c != nil {
 			c.open(s)
 			c.charge(s, uint64(ch.N))
 		}
 	}
 	for i, r := range f.Reports {
 		res.Grants[i] = Grant{Phase: Strict}
-		if c := s.counters[r.Counter]; c != nil {
+		if c := s.counter(r.Counter); c != nil {
 			res.Grants[i] = c.answer(s, h, r)
 		}
 	}
@@ -162,7 +162,7 @@ func (s *State) decide(t Take) Decision {
 	d := Decision{Windows: make([]int64, len(t.Counters))}
 	decided, refused := uint64(t.N), false
 	for _, id := range t.Counters {
-		c := s.counters[id]
+		c := s.counter(id)
 		if c == nil {
 			continue
 		}
@@ -179,7 +179,7 @@ func (s *State) decide(t Take) Decision {
 	}
 	admitted := decided
 	for i, id := range t.Counters {
-		c := s.counters[id]
+		c := s.counter(id)
 		if c == nil || decided == 0 {
 			continue
 		}

@@ -131,12 +131,13 @@ func (s *State) BeginTerm(term uint64) {
 		return
 	}
 	s.term = term
-	for _, d := range s.domains {
-		for _, c := range d.counters {
-			for i := range c.window.leases {
-				l := &c.window.leases[i]
-				l.expires = max(l.expires, s.now+waitFor(l.length))
-			}
+	for _, c := range s.counters { // each by itself: their order does not matter
+		if len(c.window.leases) == 0 {
+			continue
+		}
+		leases := s.own(c).window.leases
+		for i := range leases {
+			leases[i].expires = max(leases[i].expires, s.now+waitFor(leases[i].length))
 		}
 	}
 }

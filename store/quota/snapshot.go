@@ -1,9 +1,12 @@
 package quota
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"math"
 
+	"github.com/tidwall/btree"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -18,24 +21,80 @@ import (
 
 const maxCount = math.MaxUint32 // of a list: stops absurd lengths, not real ones
 
+// Snapshot is a State as it was at one moment. It does not change when the state
+// does, and may be read while the state is changed.
+type Snapshot struct {
+	head     []byte // what stands before the domains
+	domains  *btree.Map[string, *domain]
+	sessions map[string]session
+}
+
+// Snapshot is the state as of now, at the cost of a copy of the sessions. What
+// of the counters is changed later is copied first, once a snapshot.
+func (s *State) Snapshot() *Snapshot {
+	shared := s.view(s.domains.Copy())
+	s.epoch++
+	return shared
+}
+
+// view is the state as it is until it is changed.
+func (s *State) view(domains *btree.Map[string, *domain]) *Snapshot {
+	v := &Snapshot{domains: domains, sessions: make(map[string]session, len(s.sessions))}
+	v.head = appendUvarints(nil, uint64(s.now), s.entries, s.term, uint64(s.params.LeaseMillis), uint64(s.params.LongLeaseMillis), uint64(s.params.MinLease),
+		uint64(s.members), s.lastID, uint64(domains.Len()))
+	for node, ses := range s.sessions {
+		v.sessions[node] = *ses
+	}
+	return v
+}
+
 // Append appends the state's canonical encoding, for snapshots and digests.
 func (s *State) Append(b []byte) []byte {
-	b = appendUvarints(b, uint64(s.now), s.entries, s.term, uint64(s.params.LeaseMillis), uint64(s.params.LongLeaseMillis), uint64(s.params.MinLease),
-		uint64(s.members), s.lastID, uint64(len(s.domains)))
-	for _, key := range sorted(s.domains) {
-		b = protowire.AppendString(b, key)
-		b = protowire.AppendVarint(b, uint64(len(s.domains[key].counters)))
-		for _, c := range s.domains[key].counters {
-			b = c.append(b)
+	buf := bytes.NewBuffer(b)
+	_, _ = s.view(&s.domains).WriteTo(buf) // a buffer refuses nothing
+	return buf.Bytes()
+}
+
+// chunk is how much of an encoding is written at a time, in bytes.
+const chunk = 32 << 10
+
+// WriteTo implements io.WriterTo: it writes the canonical encoding.
+func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
+	var written int64
+	b := append(make([]byte, 0, 2*chunk), s.head...)
+	flush := func(least int) (err error) {
+		if len(b) >= least {
+			var n int
+			n, err = w.Write(b)
+			written, b = written+int64(n), b[:0]
 		}
+		return err
+	}
+	var err error
+	s.domains.Scan(func(key string, d *domain) bool {
+		b = protowire.AppendString(b, key)
+		b = protowire.AppendVarint(b, uint64(len(d.counters)))
+		for _, c := range d.counters {
+			b = c.append(b)
+			if err = flush(chunk); err != nil {
+				return false
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return written, err
 	}
 	b = protowire.AppendVarint(b, uint64(len(s.sessions)))
 	for _, node := range sorted(s.sessions) {
 		ses := s.sessions[node]
 		b = protowire.AppendString(b, node)
 		b = ses.result.Append(appendUvarints(b, ses.incarnation, ses.seq))
+		if err = flush(chunk); err != nil {
+			return written, err
+		}
 	}
-	return b
+	return written, flush(1)
 }
 
 func (c *counter) append(b []byte) []byte {
@@ -63,12 +122,18 @@ func DecodeState(b []byte) (*State, error) {
 	}
 	s.members = int(r.bounded("members", 0, math.MaxInt32))
 	s.lastID = r.uvarint()
-	for range r.bounded("number of domains", 0, maxCount) {
+	previous := ""
+	for i := range r.bounded("number of domains", 0, maxCount) {
 		if r.err != nil {
 			break
 		}
 		key := r.string("domain", maxDomainBytes)
-		s.add(key, &domain{counters: list(r, "counters", maxCount, r.counter)})
+		d := &domain{counters: list(r, "counters", maxCount, r.counter)}
+		known := len(s.counters)
+		if s.add(key, d); r.err == nil && (i > 0 && key <= previous || len(s.counters) != known+len(d.counters)) {
+			r.fail(fmt.Errorf("domain %q does not come after %q, or has a counter that is there already", key, previous))
+		}
+		previous = key
 	}
 	for range r.bounded("number of sessions", 0, maxCount) {
 		if r.err != nil {

@@ -3,6 +3,8 @@ package quota
 import (
 	"cmp"
 	"slices"
+
+	"github.com/tidwall/btree"
 )
 
 // State holds all counters and what is needed to apply each frame once. It is
@@ -15,9 +17,12 @@ type State struct {
 	members int
 	lastID  uint64
 
-	domains  map[string]*domain
-	counters map[uint64]*counter
+	domains  btree.Map[string, *domain]
+	counters map[uint64]*counter // of all domains
 	sessions map[string]*session
+	// epoch counts the snapshots that were taken: what was made in an earlier
+	// one may be shared with them, and is copied before it is changed.
+	epoch uint64
 
 	// changed is the counters that entered a phase since TakeChanges; it is no
 	// part of what replicas share.
@@ -25,7 +30,10 @@ type State struct {
 }
 
 // domain holds the counters of one domain, sorted by endpoint, then reset.
-type domain struct{ counters []*counter }
+type domain struct {
+	epoch    uint64
+	counters []*counter
+}
 
 // session is what is remembered of a node to apply its frames exactly once.
 type session struct {
@@ -37,8 +45,8 @@ type session struct {
 // NewState is an empty state.
 func NewState() *State {
 	return &State{
-		params:  Params{LeaseMillis: DefaultLeaseMillis, LongLeaseMillis: DefaultLongLeaseMillis, MinLease: DefaultMinLease},
-		domains: map[string]*domain{}, counters: map[uint64]*counter{}, sessions: map[string]*session{},
+		params:   Params{LeaseMillis: DefaultLeaseMillis, LongLeaseMillis: DefaultLongLeaseMillis, MinLease: DefaultMinLease},
+		counters: map[uint64]*counter{}, sessions: map[string]*session{},
 	}
 }
 
@@ -84,19 +92,20 @@ func (s *State) SetConditions(key string, conditions []Condition) {
 		reset    uint32
 	}
 	kept := map[name]*counter{}
-	if old := s.domains[key]; old != nil {
+	if old, ok := s.domains.Delete(key); ok {
 		for _, c := range old.counters {
 			kept[name{c.endpoint, c.reset}] = c
 			delete(s.counters, c.id)
 		}
-		delete(s.domains, key)
 	}
 	d := &domain{}
 	for _, cond := range conditions {
 		c := kept[name{cond.Endpoint, cond.ResetSeconds}]
 		if c == nil {
 			s.lastID++
-			c = &counter{id: s.lastID, endpoint: cond.Endpoint, reset: cond.ResetSeconds}
+			c = &counter{epoch: s.epoch, id: s.lastID, endpoint: cond.Endpoint, reset: cond.ResetSeconds}
+		} else if c.epoch != s.epoch {
+			c = c.clone(s.epoch)
 		}
 		c.limit(s, cond.Max)
 		d.counters = append(d.counters, c)
@@ -111,10 +120,36 @@ func (s *State) add(key string, d *domain) {
 	slices.SortFunc(d.counters, func(a, b *counter) int {
 		return cmp.Or(cmp.Compare(a.endpoint, b.endpoint), cmp.Compare(a.reset, b.reset))
 	})
-	s.domains[key] = d
-	for _, c := range d.counters {
+	d.epoch = s.epoch
+	s.domains.Set(key, d)
+	for i, c := range d.counters {
+		c.domain, c.at = key, i
 		s.counters[c.id] = c
 	}
+}
+
+// counter is the counter of that ID, to be changed; nil if there is none.
+func (s *State) counter(id uint64) *counter {
+	c := s.counters[id]
+	if c == nil || c.epoch == s.epoch {
+		return c
+	}
+	return s.own(c)
+}
+
+// own replaces a counter that snapshots may share by a copy that they don't.
+func (s *State) own(c *counter) *counter {
+	if c.epoch == s.epoch {
+		return c
+	}
+	d, _ := s.domains.Get(c.domain)
+	if d.epoch != s.epoch {
+		d = &domain{epoch: s.epoch, counters: slices.Clone(d.counters)}
+		s.domains.Set(c.domain, d)
+	}
+	c = c.clone(s.epoch)
+	d.counters[c.at], s.counters[c.id] = c, c
+	return c
 }
 
 // Forget drops what is remembered of a node that has left the cluster. What it
@@ -122,17 +157,19 @@ func (s *State) add(key string, d *domain) {
 func (s *State) Forget(node string) {
 	delete(s.sessions, node)
 	for _, c := range s.counters { // each by itself: their order does not matter
-		c.window.orphan(node)
+		if slices.ContainsFunc(c.window.leases, func(l lease) bool { return l.holder.node == node }) {
+			s.own(c).window.orphan(node)
+		}
 	}
 }
 
 // Domains lists the domains that have conditions, sorted.
-func (s *State) Domains() []string { return sorted(s.domains) }
+func (s *State) Domains() []string { return s.domains.Keys() }
 
 // Counters lists a domain's counters: its own first, then its endpoints'.
 func (s *State) Counters(key string) []Info {
-	d := s.domains[key]
-	if d == nil {
+	d, ok := s.domains.Get(key)
+	if !ok {
 		return nil
 	}
 	list := make([]Info, 0, len(d.counters))
@@ -145,8 +182,8 @@ func (s *State) Counters(key string) []Info {
 // Readings reads a domain's conditions out as of the cluster time now, or of
 // the newest command if that is later: its own first, then its endpoints'.
 func (s *State) Readings(key string, now int64) []Reading {
-	d := s.domains[key]
-	if d == nil {
+	d, ok := s.domains.Get(key)
+	if !ok {
 		return nil
 	}
 	list := make([]Reading, 0, len(d.counters))
