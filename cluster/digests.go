@@ -36,7 +36,7 @@ func (c *Cluster) watchDigests(ctx context.Context) {
 			return
 		case <-pause.C:
 		}
-		if c.store.IsLeader() && c.store.Rules() >= store.RulesCheckpoints {
+		if c.store.IsLeader() && c.store.Rules() >= store.RulesSecond {
 			c.checkpoint(ctx)
 		}
 	}

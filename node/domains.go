@@ -61,7 +61,7 @@ func (d *domains) publish() {
 		serial := e.Deployed.Serial
 		dom := d.parsed[serial]
 		if dom == nil {
-			doc, err := catalog.Parse(e.Deployed.Document, catalog.ParseOptions{})
+			doc, err := parseStored(&e.Deployed)
 			if err != nil {
 				d.logger.Error("a deployed domain cannot be read by this version", "domain", e.Key, "revision", e.Deployed.Number, "error", err)
 				continue
@@ -78,7 +78,20 @@ func (d *domains) publish() {
 	d.published.Reach(index)
 }
 
+// parseStored reads a revision's document.
+func parseStored(r *catalog.Revision) (*catalog.Document, error) {
+	stored, err := r.JSON()
+	if err != nil {
+		return nil, err
+	}
+	return catalog.Parse(stored, catalog.ParseOptions{})
+}
+
 // await returns once the proxy serves what was deployed up to index.
 func (d *domains) await(ctx context.Context, index uint64) error {
-	return d.published.Wait(ctx, index)
+	if err := d.store.WaitApplied(ctx, index); err != nil {
+		return err
+	}
+	// Up to there, what is live has last changed then.
+	return d.published.Wait(ctx, min(index, d.store.DeployedIndex()))
 }

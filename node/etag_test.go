@@ -57,8 +57,11 @@ func TestETag(t *testing.T) {
 	if r := api(t, at(1), "POST", "/v1/domains/shop/deploy", ""); r.header.Get("ETag") != first {
 		t.Errorf("deploy: %s, want %s", r.header.Get("ETag"), first)
 	}
-	second := fresh(conditionally(t, at(1), "PUT", "/v1/domains/shop", document, first))
-	third := fresh(api(t, at(2), "POST", "/v1/domains?deploy=true", document))
+	if r := conditionally(t, at(2), "PUT", "/v1/domains/shop?deploy=true", document, first); r.status != 200 || r.header.Get("ETag") != first {
+		t.Errorf("the same document again: %v with %s, want %s", r, r.header.Get("ETag"), first)
+	}
+	second := fresh(conditionally(t, at(1), "PUT", "/v1/domains/shop", swagger("shop", "Shop", "second", ""), first))
+	third := fresh(api(t, at(2), "POST", "/v1/domains?deploy=true", swagger("shop", "Shop", "third", "")))
 	for i, r := range []reply{
 		conditionally(t, at(0), "PUT", "/v1/domains/shop", document, first),
 		conditionally(t, at(1), "POST", "/v1/domains", document, second),

@@ -38,14 +38,17 @@ const (
 	// KindForget drops what is remembered of a member that left.
 	KindForget
 	// KindCheckpoint has every replica work out the digest of its state at this
-	// index. It changes nothing. RulesCheckpoints.
+	// index. It changes nothing. RulesSecond.
 	KindCheckpoint
+	// KindPiece brings a part of a KindCatalog command that is too large for
+	// one entry.
+	KindPiece
 )
 
 // since is the first rules that have a kind.
 func (k Kind) since() Rules {
-	if k == KindCheckpoint {
-		return RulesCheckpoints
+	if k == KindCheckpoint || k == KindPiece {
+		return RulesSecond
 	}
 	return RulesFirst
 }
@@ -60,6 +63,7 @@ func (k Kind) since() Rules {
 //	KindMember   id:s admin:s proxy:s
 //	KindForget   id:s
 //	KindCheckpoint
+//	KindPiece    of:u total:u bytes:s, of a catalog.Command
 //
 // u is a uvarint, s a uvarint length and its bytes.
 type Command struct {
@@ -78,6 +82,7 @@ type Command struct {
 	Frames [][]byte
 	Leases quota.Params
 	Member Member
+	Piece  Piece
 }
 
 // Member is where others reach a member's listeners for clients and admins.
@@ -116,6 +121,10 @@ func (c *Command) Append(b []byte) []byte {
 		b = protowire.AppendString(b, c.Member.ProxyAddress)
 	case KindForget:
 		b = protowire.AppendString(b, c.Member.ID)
+	case KindPiece:
+		b = protowire.AppendVarint(b, c.Piece.Of)
+		b = protowire.AppendVarint(b, c.Piece.Total)
+		b = protowire.AppendBytes(b, c.Piece.Bytes)
 	}
 	return b
 }
@@ -178,7 +187,9 @@ func (d *decoded) payload(b []byte) (err error) {
 		return fields(b, maxAddressBytes, &d.ClusterID)
 	case KindCatalog:
 		cmd, err := catalog.DecodeCommand(b)
-		d.Catalog = &cmd
+		if d.Catalog = &cmd; err == nil && cmd.Draft.Size > 0 && d.Rules < RulesSecond {
+			err = fmt.Errorf("a compressed document: there is none by rules %d", d.Rules)
+		}
 		return err
 	case KindFrames:
 		return d.decodeFrames(b)
@@ -188,8 +199,34 @@ func (d *decoded) payload(b []byte) (err error) {
 		return fields(b, maxAddressBytes, &d.Member.ID)
 	case KindCheckpoint:
 		return fields(b, 0)
+	case KindPiece:
+		return d.decodePiece(b)
 	}
 	return errors.New("unknown kind")
+}
+
+func (d *decoded) decodePiece(b []byte) error {
+	of, n := protowire.ConsumeVarint(b)
+	if n < 0 {
+		return errors.New("piece: truncated")
+	}
+	total, m := protowire.ConsumeVarint(b[n:])
+	if m < 0 {
+		return errors.New("piece: truncated")
+	}
+	part, k := protowire.ConsumeBytes(b[n+m:])
+	switch {
+	case k < 0:
+		return errors.New("piece: truncated")
+	case n+m+k < len(b):
+		return fmt.Errorf("piece: %d bytes too many", len(b)-n-m-k)
+	case total > MaxCommandBytes || uint64(len(part)) > total:
+		return fmt.Errorf("a piece of %d bytes of %d: must be at most those, and %d", len(part), total, MaxCommandBytes)
+	case len(part) == 0 && (of != 0 || total != 0):
+		return errors.New("an empty piece")
+	}
+	d.Piece = Piece{of, total, append([]byte(nil), part...)}
+	return nil
 }
 
 func (d *decoded) decodeFrames(b []byte) error {

@@ -92,10 +92,21 @@ func genFrame(t *rapid.T) []byte {
 	return f.Append(nil)
 }
 
+// genPiece draws a piece of a put, or one of nothing.
+func genPiece(t *rapid.T) Piece {
+	whole := catalog.Put(catalog.Draft{Key: "p", Document: []byte("{}")}, true)
+	b := whole.Append(nil)
+	half := len(b) / 2
+	return rapid.SampledFrom([]Piece{
+		{}, {Total: uint64(len(b)), Bytes: b}, {Total: uint64(len(b)), Bytes: b[:half]},
+		{1, uint64(len(b)), b[half:]}, {2, uint64(len(b)), b[half:]}, {12, uint64(len(b)), b[half:]},
+	}).Draw(t, "piece")
+}
+
 // genCommand draws a command such as a leader proposes.
 func genCommand(t *rapid.T) Command {
 	c := Command{
-		Kind: Kind(rapid.IntRange(int(KindInit), int(KindCheckpoint)).Draw(t, "kind")),
+		Kind: Kind(rapid.IntRange(int(KindInit), int(KindPiece)).Draw(t, "kind")),
 		Time: rapid.OneOf(rapid.Int64Range(1_000_000, 1_010_000), rapid.SampledFrom([]int64{0, math.MaxInt64 / 4})).Draw(t, "time"),
 		Term: genTerm.Draw(t, "term"),
 	}
@@ -118,6 +129,8 @@ func genCommand(t *rapid.T) Command {
 		c.Member = Member{genNode.Draw(t, "id"), genAddress.Draw(t, "admin"), genAddress.Draw(t, "proxy")}
 	case KindForget:
 		c.Member.ID = genNode.Draw(t, "id")
+	case KindPiece:
+		c.Piece = genPiece(t)
 	}
 	return c
 }
@@ -156,6 +169,7 @@ func TestCommandBytes(t *testing.T) {
 		"01 02 00 00 02 0161":         {Kind: KindCatalog, Catalog: &deploy},
 		"01 03 01 00 d00f 8827 10 00": {Kind: KindFrames, Time: 1, Leases: quota.Params{LeaseMillis: 2000, LongLeaseMillis: 5000, MinLease: 16}},
 		"01 04 01 00 026e31 0161 00":  {Kind: KindMember, Time: 1, Member: Member{"n1", "a", ""}},
+		"02 07 02 00 09 07 03 026162": {Kind: KindPiece, Rules: RulesSecond, Term: 9, Piece: Piece{7, 3, []byte("ab")}},
 		"01 05 01 8001 026e31":        {Kind: KindForget, Time: 1, Term: 128, Member: Member{ID: "n1"}},
 		"01 03 01 09 0a 14 01 01 1a 026e31 02 03" +
 			"01 07 ac02 05" +
@@ -201,7 +215,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"rules 1, said twice":   {[]byte{2, 5, 1, 0, 0, 1, 'a'}, "rules: truncated or out of range"},
 		"rules 3":               {[]byte{2, 5, 3, 0, 0, 1, 'a'}, "has rules 3, this release knows rules 1 to 2"},
 		"kind 0":                {[]byte{1, 0, 0, 0}, "kind 0: unknown"},
-		"kind 7":                {[]byte{1, 7, 0, 0}, "kind 7: unknown"},
+		"kind 8":                {[]byte{1, 8, 0, 0}, "kind 8: unknown"},
 		"a checkpoint too soon": {[]byte{1, 6, 0, 0}, "kind 6: there is none by rules 1"},
 		"kind 255":              {[]byte{1, 255, 0, 0}, "kind 255: unknown"},
 		"no time":               {[]byte{1, 5}, "time"},
@@ -235,6 +249,13 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"member cut off":        {member(Member{"n1", "a", "b"})[:8], "truncated"},
 		"member with a tail":    {append(member(Member{"n1", "a", "b"}), 1, 2), "2 bytes too many"},
 		"no catalogue command":  {[]byte{1, 2, 0, 0, 99}, "unknown operation 99"},
+		"piece without total":   {[]byte{2, 7, 2, 0, 0, 3}, "piece: truncated"},
+		"piece without bytes":   {[]byte{2, 7, 2, 0, 0, 3, 5}, "piece: truncated"},
+		"piece with a tail":     {[]byte{2, 7, 2, 0, 0, 3, 5, 1, 'a', 'b'}, "piece: 1 bytes too many"},
+		"piece over its total":  {[]byte{2, 7, 2, 0, 0, 3, 1, 2, 'a', 'b'}, "a piece of 2 bytes of 1"},
+		"piece of too much":     {(&Command{Kind: KindPiece, Rules: RulesSecond, Piece: Piece{3, MaxCommandBytes + 1, []byte("a")}}).Append(nil), "of 25165825"},
+		"empty piece":           {[]byte{2, 7, 2, 0, 0, 3, 1, 0}, "an empty piece"},
+		"a piece too soon":      {[]byte{1, 7, 0, 0, 3, 5, 1, 'a'}, "kind 7: there is none by rules 1"},
 	} {
 		got, err := DecodeCommand(c.bytes)
 		if err == nil {

@@ -15,11 +15,11 @@ type Rules uint32
 const (
 	// RulesFirst are those of every entry before there were numbers.
 	RulesFirst Rules = 1
-	// RulesCheckpoints have KindCheckpoint.
-	RulesCheckpoints Rules = 2
+	// RulesSecond have KindCheckpoint, KindPiece and compressed documents.
+	RulesSecond Rules = 2
 
 	oldestRules = RulesFirst
-	newestRules = RulesCheckpoints
+	newestRules = RulesSecond
 )
 
 // RulesRange are the rules that a node can apply, from Oldest to Newest.

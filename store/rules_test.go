@@ -14,7 +14,7 @@ func TestUnknownRules(t *testing.T) {
 	t.Parallel()
 	var fatal []error
 	m := newMachine(func(string) {}, func(err error) { fatal = append(fatal, err) })
-	member := Command{Kind: KindMember, Rules: RulesCheckpoints, Member: Member{ID: "n1"}}
+	member := Command{Kind: KindMember, Rules: RulesSecond, Member: Member{ID: "n1"}}
 	m.Apply(7, 1, member.Append(nil))
 	index, before := m.digest()
 	later := Command{Kind: KindMember, Rules: newestRules + 1, Member: Member{ID: "n2"}}
@@ -49,11 +49,11 @@ func TestRulesOfSnapshots(t *testing.T) {
 	if first[0] != stateFirst {
 		t.Errorf("a state of the first rules begins with %d", first[0])
 	}
-	checkpoint := Command{Kind: KindCheckpoint, Rules: RulesCheckpoints}
+	checkpoint := Command{Kind: KindCheckpoint, Rules: RulesSecond}
 	m.Apply(3, 1, checkpoint.Append(nil))
 	later := m.state.append(nil)
 	back, err := decodeState(later)
-	if err != nil || back.rules != RulesCheckpoints || !bytes.Equal(back.append(nil), later) {
+	if err != nil || back.rules != RulesSecond || !bytes.Equal(back.append(nil), later) {
 		t.Errorf("rules %d, %v", back.rules, err)
 	}
 	later[1] = byte(newestRules + 1)
@@ -83,7 +83,7 @@ func TestCheckpoint(t *testing.T) {
 	m := newMachine(func(string) {}, nil)
 	member := Command{Kind: KindMember, Member: Member{ID: "n1"}}
 	m.Apply(2, 1, member.Append(nil))
-	checkpoint := Command{Kind: KindCheckpoint, Rules: RulesCheckpoints}
+	checkpoint := Command{Kind: KindCheckpoint, Rules: RulesSecond}
 	m.Apply(3, 1, checkpoint.Append(nil))
 	_, want := m.digest()
 	m.Apply(4, 1, member.Append(nil))

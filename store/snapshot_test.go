@@ -30,7 +30,11 @@ func TestSnapshotsStandStill(t *testing.T) {
 			applied(t, m, uint64(i+1), genCommand(t))
 			if rapid.Bool().Draw(t, "snapshot") {
 				want := persisted(t, m)
-				all = append(all, kept{m.snapshot(), want})
+				copied, err := m.snapshot()
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, kept{copied, want})
 			}
 		}
 		late := make(chan []byte, len(all))

@@ -23,6 +23,7 @@ type state struct {
 	members   map[string]Member
 	catalog   *catalog.State
 	quota     *quota.State
+	pieces    *assembly // nil while there are none
 }
 
 func newState() state {
@@ -37,6 +38,7 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 		s.quota.Advance(c.Time)
 	}
 	s.quota.BeginTerm(term)
+	s.dropPieces(term)
 	res := Result{Index: index}
 	switch c.Kind {
 	case KindInit:
@@ -44,9 +46,11 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 			s.clusterID = c.ClusterID
 		}
 	case KindCatalog:
-		res.Catalog, res.Err = s.catalog.Apply(*c.Catalog)
-		if res.Catalog.Deployed || res.Catalog.Deleted {
-			s.quota.SetConditions(res.Catalog.Key, res.Catalog.Conditions)
+		s.change(*c.Catalog, &res)
+	case KindPiece:
+		var whole []byte
+		if whole, res.Err = s.addPiece(index, term, c.Piece); whole != nil {
+			s.change(assembled(whole), &res)
 		}
 	case KindFrames:
 		s.quota.BeginFrames(c.Leases)
@@ -65,6 +69,14 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 	return res
 }
 
+// change makes a change of the domains.
+func (s *state) change(c catalog.Command, res *Result) {
+	res.Catalog, res.Err = s.catalog.Apply(c)
+	if res.Catalog.Deployed || res.Catalog.Deleted {
+		s.quota.SetConditions(res.Catalog.Key, res.Catalog.Conditions)
+	}
+}
+
 // The first byte of a snapshot. States of RulesFirst are as they were before there
 // were rules.
 const (
@@ -81,11 +93,12 @@ type snapshot struct {
 	members   map[string]Member
 	catalog   *catalog.State
 	quota     *quota.Snapshot
+	pieces    *assembly
 }
 
 // snapshot is the state as of now. It costs a copy of the members.
 func (s *state) snapshot() *snapshot {
-	return &snapshot{s.applied, s.rules, s.clusterID, maps.Clone(s.members), s.catalog.Clone(), s.quota.Snapshot()}
+	return &snapshot{s.applied, s.rules, s.clusterID, maps.Clone(s.members), s.catalog.Clone(), s.quota.Snapshot(), s.pieces}
 }
 
 // WriteTo implements io.WriterTo: it writes the canonical encoding of the state;
@@ -94,7 +107,8 @@ func (s *state) snapshot() *snapshot {
 //
 //	version:byte(1) applied:u clusterID:s           by RulesFirst
 //	version:byte(2) rules:u applied:u clusterID:s   by later rules
-//	members:u { id:s admin:s proxy:s } catalog:s quota:s
+//	members:u { id:s admin:s proxy:s } catalog:s quota:s [ pieces ]
+//	pieces: term:u of:u total:u bytes:s, where there are any
 func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
 	b := []byte{stateFirst}
 	if s.rules > RulesFirst {
@@ -123,7 +137,14 @@ func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
 		}
 		b = b[:0]
 	}
-	return written, nil
+	if a := s.pieces; a != nil {
+		b = protowire.AppendVarint(b, a.term)
+		b = protowire.AppendVarint(b, a.of)
+		b = protowire.AppendVarint(b, a.total)
+		b = protowire.AppendBytes(b, a.bytes)
+	}
+	n, err := w.Write(b)
+	return written + int64(n), err
 }
 
 // append appends the canonical encoding of the state.
@@ -179,6 +200,14 @@ func decodeState(b []byte) (state, error) {
 		s.members[m.ID] = m
 	}
 	cat, quo := text(), text()
+	if !truncated && len(b) > 0 {
+		a := &assembly{number(), number(), number(), nil}
+		a.bytes = bytes.Clone(text())
+		if a.of == 0 || a.total > MaxCommandBytes || len(a.bytes) == 0 || uint64(len(a.bytes)) >= a.total {
+			return state{}, errors.New("the pieces of a change are out of bounds")
+		}
+		s.pieces = a
+	}
 	if truncated || len(b) > 0 {
 		return state{}, errors.New("truncated, or longer than it says")
 	}

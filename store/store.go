@@ -51,6 +51,8 @@ type Store struct {
 	machine *machine
 	// raised are the rules that this node has been told to propose by.
 	raised atomic.Uint32
+	// large has room for the one change that is proposed in pieces.
+	large chan struct{}
 
 	mu        sync.Mutex
 	clusterID string
@@ -63,7 +65,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{Log: l, cfg: cfg}
+	s := &Store{Log: l, cfg: cfg, large: make(chan struct{}, 1)}
 	s.machine = newMachine(s.rememberClusterID, l.Fail)
 	id, err := l.Stable(keyClusterID)
 	s.clusterID = string(id)
@@ -145,9 +147,4 @@ func (p *Proposal) Wait(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	return res.(Result), nil
-}
-
-// Apply proposes a command and waits for its result.
-func (s *Store) Apply(ctx context.Context, c Command) (Result, error) {
-	return s.Propose(c).Wait(ctx)
 }

@@ -63,6 +63,7 @@ func found(t *testing.T, dir string) *Store {
 	if err := s.Bootstrap(); err != nil {
 		t.Fatal(err)
 	}
+	s.RaiseRules(newestRules)
 	lead(t, s)
 	return s
 }

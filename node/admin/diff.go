@@ -56,7 +56,7 @@ func (s *server) diffDomain(r *request) (any, error) {
 		return out, nil
 	}
 	out.DeployedRevision = &entry.Deployed.Number
-	if bytes.Equal(entry.Draft.Document, entry.Deployed.Document) {
+	if bytes.Equal(entry.Draft.Document, entry.Deployed.Document) && entry.Draft.Size == entry.Deployed.Size {
 		out.Equal = true
 		return out, nil
 	}
@@ -76,7 +76,11 @@ func (s *server) diffDomain(r *request) (any, error) {
 
 // tree is a stored document as Go values, its numbers as they are written.
 func tree(key string, rev catalog.Revision) (root any, err error) {
-	dec := json.NewDecoder(bytes.NewReader(rev.Document))
+	stored, err := storedDocument(key, rev)
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(stored))
 	dec.UseNumber()
 	if err := dec.Decode(&root); err != nil {
 		return nil, fmt.Errorf("domain %q, revision %d: the stored document is not readable: %w", key, rev.Number, err)

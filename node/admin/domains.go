@@ -137,11 +137,24 @@ func (s *server) getDomain(r *request) (any, error) {
 	if !r.query.is("deployed") {
 		setETag(r.w, entry.Draft.Serial)
 	}
-	out := catalog.Export(rev.Document, r.query.is("secrets"))
+	stored, err := storedDocument(entry.Key, rev)
+	if err != nil {
+		return nil, err
+	}
+	out := catalog.Export(stored, r.query.is("secrets"))
 	if out == nil {
 		return nil, fmt.Errorf("domain %q, revision %d: the stored document is not readable", entry.Key, rev.Number)
 	}
 	return document(out), nil
+}
+
+// storedDocument is the document of a revision.
+func storedDocument(key string, rev catalog.Revision) ([]byte, error) {
+	doc, err := rev.JSON()
+	if err != nil {
+		return nil, fmt.Errorf("domain %q, revision %d: the stored document is not readable: %w", key, rev.Number, err)
+	}
+	return doc, nil
 }
 
 // deleteDomain asks for the key twice: a domain takes its quotas with it.
@@ -194,7 +207,11 @@ func (s *server) deployWarnings(r *request, key string, revision uint64) []catal
 	}
 	opts := s.Parse
 	opts.Target = nil // judged when it was imported
-	doc, err := catalog.Parse(entry.Deployed.Document, opts)
+	stored, err := entry.Deployed.JSON()
+	if err != nil {
+		return nil
+	}
+	doc, err := catalog.Parse(stored, opts)
 	if err != nil {
 		return nil
 	}
@@ -222,7 +239,11 @@ func (s *server) cloneDomain(r *request) (any, error) {
 	if name == nil {
 		name = &entry.Name
 	}
-	renamed, err := catalog.Rename(entry.Draft.Document, *key, *name)
+	stored, err := storedDocument(entry.Key, entry.Draft)
+	if err != nil {
+		return nil, err
+	}
+	renamed, err := catalog.Rename(stored, *key, *name)
 	problems, err = addProblems(problems, err)
 	if err != nil {
 		return nil, err

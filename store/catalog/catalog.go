@@ -44,6 +44,9 @@ type Draft struct {
 	Endpoints int
 	// Document is Document.JSON. The catalogue keeps it: it is read-only.
 	Document []byte
+	// Size is 0, or the bytes of the document if Document is compressed
+	// (Command.Pack).
+	Size int
 	// Conditions are Domain.Conditions, in force once the draft is deployed.
 	Conditions []quota.Condition
 }
@@ -56,8 +59,10 @@ type Revision struct {
 	// Serial counts the saved drafts of the whole catalogue from 1 and is
 	// never used twice: what is cached per revision is cached under it.
 	Serial uint64
-	// Document is Document.JSON as it was saved.
+	// Document is the document as it is kept; Revision.JSON is what was saved.
 	Document []byte
+	// Size is 0, or the bytes of the document if Document is compressed.
+	Size int
 	// Conditions are the quota conditions the document configures.
 	Conditions []quota.Condition
 }

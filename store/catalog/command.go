@@ -59,7 +59,7 @@ func Delete(key string) Command { return Command{Op: OpDelete, Key: key} }
 func (c *Command) Check() error {
 	unused := func() error {
 		d := &c.Draft
-		if c.Deploy || c.MustBeNew || d.Key != "" || d.Name != "" || d.Endpoints != 0 || d.Document != nil || d.Conditions != nil {
+		if c.Deploy || c.MustBeNew || d.Key != "" || d.Name != "" || d.Endpoints != 0 || d.Document != nil || d.Size != 0 || d.Conditions != nil {
 			return errUnused
 		}
 		return nil
@@ -90,12 +90,12 @@ func (c *Command) Check() error {
 //	delete  03 | key string
 //	if      04 | precondition | put, deploy or delete
 //
-//	draft   key string | name string | endpoints uint | document string |
-//	        conditions
+//	draft   key string | name string | endpoints uint | document | conditions
 //
 // A command without a Precondition is encoded as before there were any: it
-// stands so in older logs. precondition is described in precondition.go,
-// uint, string and conditions in wire.go.
+// stands so in older logs; and so does a document that is not compressed.
+// precondition is described in precondition.go, uint, string, document and
+// conditions in wire.go.
 func (c *Command) Append(b []byte) []byte {
 	if !c.If.IsZero() {
 		b = c.If.append(append(b, byte(opIf)))
@@ -114,7 +114,7 @@ func (c *Command) Append(b []byte) []byte {
 	b = appendString(append(b, flags), c.Draft.Key)
 	b = appendString(b, c.Draft.Name)
 	b = binary.AppendUvarint(b, uint64(c.Draft.Endpoints))
-	b = appendString(b, c.Draft.Document)
+	b = appendDocument(b, c.Draft.Document, c.Draft.Size)
 	return appendConditions(b, c.Draft.Conditions)
 }
 
@@ -137,7 +137,7 @@ func DecodeCommand(b []byte) (Command, error) {
 		c.Draft.Key = d.string("key", 1, MaxKeyBytes)
 		c.Draft.Name = d.string("name", 0, maxNameBytes)
 		c.Draft.Endpoints = int(d.uint("endpoints", 0, MaxEndpoints))
-		c.Draft.Document = d.document()
+		c.Draft.Document, c.Draft.Size = d.document()
 		c.Draft.Conditions = d.conditions()
 	case OpDeploy, OpDelete:
 		c.Key = d.string("key", 1, MaxKeyBytes)

@@ -94,8 +94,9 @@ func TestCommandRoundTrip(t *testing.T) {
 func TestCommandBytes(t *testing.T) {
 	conditions := []quota.Condition{{Max: 1, ResetSeconds: 300}, {Endpoint: "GET /", Max: 2, ResetSeconds: 3}}
 	for want, c := range map[string]Command{
-		"01 01 0161 026e6e 03 027b7d 02 00 01 ac02 05474554202f 02 03": Put(Draft{"a", "nn", 3, []byte("{}"), conditions}, true),
+		"01 01 0161 026e6e 03 027b7d 02 00 01 ac02 05474554202f 02 03": Put(Draft{"a", "nn", 3, []byte("{}"), 0, conditions}, true),
 		"01 00 0161 00 00 0178 00":                                     Put(Draft{Key: "a", Document: []byte("x")}, false),
+		"01 00 0161 00 00 00 8020 0178 00":                             Put(Draft{Key: "a", Document: []byte("x"), Size: 4096}, false),
 		"02 0161":                                                      Deploy("a"),
 		"03 0161":                                                      Delete("a"),
 		"04 00 01 00 0161 00 00 0178 00":                               {Op: OpPut, Draft: Draft{Key: "a", Document: []byte("x")}, If: Precondition{Absent: true}},
@@ -129,6 +130,8 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"too many endpoints":       "01 00 0161 00 a19c01 0178 00",
 		"empty document":           "01 00 0161 00 00 00 00",
 		"document over its cap":    "01 00 0161 00 00 81808004 78 00",
+		"nothing compressed":       "01 00 0161 00 00 00 8020 00 00",
+		"compressed size over cap": "01 00 0161 00 00 00 81808004 0178 00",
 		"name over its cap":        "01 00 0161 8108 00 0178 00",
 		"huge number of condition": "01 00 0161 00 00 0178 c0b802",
 		"over cap of conditions":   "01 00 0161 00 00 0178 c1b802",
@@ -205,7 +208,7 @@ func TestCommandCaps(t *testing.T) {
 
 // FuzzDecodeCommand: whatever is accepted has exactly this encoding.
 func FuzzDecodeCommand(f *testing.F) {
-	for _, c := range []Command{Deploy("a"), Delete("b"), Put(Draft{"a", "n", 1, []byte("{}"), []quota.Condition{{Endpoint: "GET /", Max: 1, ResetSeconds: 2}}}, true)} {
+	for _, c := range []Command{Deploy("a"), Delete("b"), Put(Draft{"a", "n", 1, []byte("{}"), 0, []quota.Condition{{Endpoint: "GET /", Max: 1, ResetSeconds: 2}}}, true)} {
 		f.Add(c.Append(nil))
 	}
 	f.Add(binary.AppendUvarint([]byte{2}, 1<<63))

@@ -142,7 +142,11 @@ func TestDraftOfDocument(t *testing.T) {
 	if e.Name != "모든 것" || e.Endpoints != 8 {
 		t.Errorf("%+v", e)
 	}
-	again := mustParse(t, string(e.Deployed.Document), ParseOptions{})
+	stored, err := e.Deployed.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := mustParse(t, string(stored), ParseOptions{})
 	if !reflect.DeepEqual(again.Domain, doc.Domain) {
 		t.Error("the deployed document is another domain")
 	}

@@ -90,6 +90,7 @@ func (s *State) put(d Draft, deploy bool) Result {
 		Number:     e.Draft.Number + 1,
 		Serial:     s.serial,
 		Document:   d.Document,
+		Size:       d.Size,
 		Conditions: d.Conditions,
 	}
 	s.domains.Set(d.Key, &e)

@@ -22,9 +22,9 @@ const (
 //	domain    key string | name string | endpoints uint | draft revision |
 //	          deployed
 //	deployed  00 (nothing) | 01 (the draft) | 02 revision (an older one)
-//	revision  number uint | serial uint | document string | conditions
+//	revision  number uint | serial uint | document | conditions
 //
-// uint, string and conditions are described in wire.go.
+// uint, string, document and conditions are described in wire.go.
 func (s *State) Append(b []byte) []byte {
 	buf := bytes.NewBuffer(b)
 	_, _ = s.WriteTo(buf) // a buffer refuses nothing
@@ -68,7 +68,7 @@ func (e *Entry) append(b []byte) []byte {
 func appendRevision(b []byte, r Revision) []byte {
 	b = binary.AppendUvarint(b, r.Number)
 	b = binary.AppendUvarint(b, r.Serial)
-	b = appendString(b, r.Document)
+	b = appendDocument(b, r.Document, r.Size)
 	return appendConditions(b, r.Conditions)
 }
 
@@ -129,7 +129,7 @@ func (d *decoder) entry(serial uint64) Entry {
 func (d *decoder) revision(serial, number uint64) Revision {
 	r := Revision{Number: d.uint("revision number", 1, number)}
 	r.Serial = d.uint("revision serial", r.Number, serial)
-	r.Document = d.document()
+	r.Document, r.Size = d.document()
 	r.Conditions = d.conditions()
 	return r
 }

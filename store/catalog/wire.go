@@ -13,6 +13,8 @@ import (
 //
 //	uint        uvarint, in as few bytes as it takes
 //	string      length uint | bytes
+//	document    string, not empty | 00 size uint packed string: of size bytes
+//	            once it is decompressed (zstd)
 //	conditions  n uint | n × ( endpoint string | max uint | resetSeconds uint )
 //
 // Every value has one encoding, so that equal states have equal bytes.
@@ -99,8 +101,12 @@ func (d *decoder) string(what string, least, most int) string {
 }
 
 // document copies: what was decoded must not pin, or change with, the buffer.
-func (d *decoder) document() []byte {
-	return append([]byte(nil), d.take("document", 1, MaxDocumentBytes)...)
+func (d *decoder) document() (doc []byte, size int) {
+	if d.err == nil && d.at < len(d.b) && d.b[d.at] == 0 {
+		d.at++
+		size = int(d.uint("document size", 1, MaxDocumentBytes))
+	}
+	return append([]byte(nil), d.take("document", 1, MaxDocumentBytes)...), size
 }
 
 func (d *decoder) conditions() []quota.Condition {
@@ -179,6 +185,7 @@ func (d *Draft) check() error {
 		checkLength("name", len(d.Name), 0, maxNameBytes),
 		endpoints,
 		checkLength("document", len(d.Document), 1, MaxDocumentBytes),
+		checkLength("document before it was compressed", d.Size, 0, MaxDocumentBytes),
 		checkConditions(d.Conditions),
 	)
 }
