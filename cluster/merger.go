@@ -9,8 +9,9 @@ import (
 	"github.com/tollgate/tollgate/store/quota"
 )
 
-// maxEntryBytes bounds the frames of one entry.
-const maxEntryBytes = 1 << 20
+// maxEntryBytes bounds the frames of one entry: a slow link carries it in a small
+// part of the time after which a follower that hears nothing stands for election.
+const maxEntryBytes = 128 << 10
 
 // proposer is the part of the store that the merger needs.
 type proposer interface {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tollgate/tollgate/store/log"
 )
@@ -71,6 +72,12 @@ func Open(cfg Config) (*Store, error) {
 	s.clusterID = string(id)
 	if err == nil {
 		err = l.Start(s.machine)
+	}
+	if err == nil && cfg.Registerer != nil {
+		err = cfg.Registerer.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "tollgate_raft_deployed_index",
+			Help: "Index of the entry by which the live domains last changed on this node. Equal on all nodes that have applied the same entries, unless one started from a snapshot.",
+		}, func() float64 { return float64(s.DeployedIndex()) }))
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.Close())

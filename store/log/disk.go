@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // diskPoll is between two looks at the disk.
@@ -40,10 +41,11 @@ type disk struct {
 	// the process' monotonic clock; 0 while there is none.
 	busySince atomic.Int64
 	begin     time.Time
+	wrote     prometheus.Observer // of the time that entries took
 }
 
-func newDisk(log raft.LogStore, stable raft.StableStore) *disk {
-	return &disk{LogStore: log, stable: stable, begin: time.Now()}
+func newDisk(log raft.LogStore, stable raft.StableStore, wrote prometheus.Observer) *disk {
+	return &disk{LogStore: log, stable: stable, begin: time.Now(), wrote: wrote}
 }
 
 // timed runs an operation of the disk.
@@ -67,7 +69,10 @@ func (d *disk) StoreLog(l *raft.Log) error { return d.StoreLogs([]*raft.Log{l}) 
 
 // StoreLogs implements raft.LogStore.
 func (d *disk) StoreLogs(l []*raft.Log) error {
-	return d.timed(func() error { return d.LogStore.StoreLogs(l) })
+	begin := time.Now()
+	err := d.timed(func() error { return d.LogStore.StoreLogs(l) })
+	d.wrote.Observe(time.Since(begin).Seconds())
+	return err
 }
 
 // Set implements raft.StableStore.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // enqueueTimeout bounds how long a proposal waits to be taken up. A leader
@@ -66,6 +67,8 @@ func (l *Log) watchLeader() {
 type Proposal struct {
 	future raft.ApplyFuture
 	err    error // why it is not on its way
+	begin  time.Time
+	took   prometheus.Observer
 }
 
 // Refused is a proposal that is not on its way, because of err.
@@ -75,7 +78,8 @@ func Refused(err error) *Proposal { return &Proposal{err: err} }
 // proposal to wait for; proposals of one leader are applied in the order they
 // were made in.
 func (l *Log) Propose(payload []byte) *Proposal {
-	return &Proposal{future: l.raft.Apply(payload, enqueueTimeout)}
+	begin := time.Now()
+	return &Proposal{future: l.raft.Apply(payload, enqueueTimeout), begin: begin, took: l.timings.commit}
 }
 
 // Wait returns what the machine made of a committed entry. ErrNotLeader means
@@ -92,6 +96,7 @@ func (p *Proposal) Wait(ctx context.Context) (any, error) {
 		if err != nil {
 			return nil, translate(err)
 		}
+		p.took.Observe(time.Since(p.begin).Seconds())
 		return p.future.Response(), nil
 	case <-ctx.Done():
 		return nil, ErrUnknownOutcome

@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Raft timing. A follower stands for election when it has heard nothing for
@@ -35,13 +36,15 @@ const (
 	// recovery after a partition by as much.
 	transportTimeout = time.Second
 
+	// These bound the log in entries; bounds.go has the bounds in bytes.
 	snapshotInterval  = 30 * time.Second
 	snapshotThreshold = 16384
 	trailingLogs      = 16384
 	retainedSnapshots = 2
 )
 
-// Config is what a Log is opened with; all fields are required.
+// Config is what a Log is opened with; all fields but Registerer
+// are required.
 type Config struct {
 	// ID is this node's name in the group.
 	ID string
@@ -60,6 +63,8 @@ type Config struct {
 	// DiskTimeout is how long a write may take before a node that leads is
 	// given up (Failed); 0 is for ever.
 	DiskTimeout time.Duration
+	// Registerer receives the log's metrics; nil: nobody does.
+	Registerer prometheus.Registerer
 
 	// wrapLog stands between raft and the log in tests.
 	wrapLog func(raft.LogStore) raft.LogStore
@@ -74,7 +79,8 @@ type Log struct {
 	hadOthers   atomic.Bool
 
 	db          *raftboltdb.BoltStore
-	snapshots   raft.SnapshotStore
+	snapshots   *snapshots
+	recent      *recent
 	disk        *disk
 	network     *raftNetwork
 	replication *replication
@@ -83,6 +89,7 @@ type Log struct {
 	running atomic.Pointer[raft.Raft]
 	fsm     fsm
 	stamps  *stamps
+	timings timings
 
 	stalled atomic.Int64
 	failed  chan error // has room for one
@@ -104,7 +111,7 @@ func Open(cfg Config) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{
-		cfg: cfg, db: db, stamps: newStamps(cfg.Clock),
+		cfg: cfg, db: db, stamps: newStamps(cfg.Clock), timings: newTimings(),
 		observed:    make(chan raft.Observation, 64),
 		leaderMoved: make(chan struct{}, 1),
 		closed:      make(chan struct{}),
@@ -118,10 +125,12 @@ func Open(cfg Config) (*Log, error) {
 
 // read looks at what is on the disk.
 func (l *Log) read() error {
-	var err error
-	l.snapshots, err = raft.NewFileSnapshotStoreWithLogger(l.cfg.Dir, retainedSnapshots, raftLogger(l.cfg.Logger))
+	files, err := raft.NewFileSnapshotStoreWithLogger(l.cfg.Dir, retainedSnapshots, raftLogger(l.cfg.Logger))
 	if err == nil { // raft lets the world read it
 		err = os.Chmod(filepath.Join(l.cfg.Dir, snapshotDir), 0o700)
+	}
+	if err == nil {
+		l.snapshots, err = newSnapshots(files, l.boundTrail)
 	}
 	if err != nil {
 		return fmt.Errorf("snapshots: %w", err)
@@ -145,11 +154,12 @@ func (l *Log) Start(m Machine) error {
 	if l.cfg.wrapLog != nil {
 		entries = l.cfg.wrapLog(entries)
 	}
-	l.disk = newDisk(entries, l.db)
-	cache, err := raft.NewLogCache(1024, l.disk)
+	l.disk = newDisk(entries, l.db, l.timings.fsync)
+	recent, err := newRecent(l.disk, cacheBytes)
 	if err != nil {
-		return err
+		return fmt.Errorf("reading the log: %w", err)
 	}
+	l.recent = recent
 	logger := raftLogger(l.cfg.Logger)
 	l.network = newRaftNetwork(l.cfg, l.configured)
 	l.replication = &replication{
@@ -162,7 +172,7 @@ func (l *Log) Start(m Machine) error {
 		}),
 		leads: l.leads, closed: l.closed, peers: map[raft.ServerID]*peerProgress{}, gates: map[raft.ServerID]*gate{},
 	}
-	r, err := raft.NewRaft(l.raftConfig(logger), &l.fsm, cache, l.disk, l.snapshots, l.replication)
+	r, err := raft.NewRaft(l.raftConfig(logger), &l.fsm, l.recent, l.disk, l.snapshots, l.replication)
 	if err != nil {
 		return errors.Join(fmt.Errorf("starting raft: %w", err), l.replication.Close())
 	}
@@ -176,6 +186,10 @@ func (l *Log) Start(m Machine) error {
 	l.wg.Go(l.watchLeader)
 	l.wg.Go(l.watchFollowers)
 	l.wg.Go(l.watchDisk)
+	l.wg.Go(l.watchBounds)
+	if err := l.register(); err != nil {
+		return fmt.Errorf("registering the metrics: %w", err)
+	}
 	return nil
 }
 

@@ -7,12 +7,15 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// replication is raft's transport, watched, and without two of its faults.
+// replication is raft's transport, watched, and without three of its faults.
 //
 // It does not pipeline. When a pipelined AppendEntries is answered without
 // success, raft's sender may wait for its decoder, which has ended: the follower
 // gets heartbeats and no entries until the leader changes (hashicorp/raft#612).
 // The leader has one entry of quota frames under way at a time, so nothing is lost.
+//
+// It sends no more than maxExchange at a time: raft counts entries, and a request
+// of large ones would hold up the heartbeats behind it.
 //
 // It waits for a member that cannot be reached, in place of raft, which waits up
 // to 10 s longer than the member is away.
@@ -48,6 +51,7 @@ const reachPause = 50 * time.Millisecond
 
 // AppendEntries implements raft.Transport.
 func (r *replication) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	args.Entries = args.Entries[:carried(args.Entries)] // raft goes on with what was sent
 	for {
 		if !isHeartbeat(args) {
 			r.pass(id)
@@ -110,6 +114,17 @@ func (r *replication) pass(id raft.ServerID) {
 	case <-g.open:
 	case <-r.closed:
 	}
+}
+
+// carried is how many of the entries go into one request.
+func carried(entries []*raft.Log) int {
+	size := 0
+	for i, e := range entries {
+		if size += entrySize(e); size > maxExchange && i > 0 {
+			return i
+		}
+	}
+	return len(entries)
 }
 
 // isHeartbeat tells raft's heartbeats from requests that carry the log: they say
