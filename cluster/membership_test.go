@@ -163,6 +163,7 @@ func TestRefusedJoins(t *testing.T) {
 		m.ID, m.ClusterAddress = id, clusterAddress
 		return m
 	}
+	c.Raised()
 	before := pictureOf(leader)
 	for name, j := range map[string]struct {
 		member   cluster.Member
@@ -367,6 +368,7 @@ func TestLeave(t *testing.T) {
 			followers = append(followers, n)
 		}
 	}
+	c.Raised()
 	before := pictureOf(leader)
 	for _, via := range c.Nodes {
 		err := via.Cluster().Leave(ctx, "n99")

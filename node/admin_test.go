@@ -168,6 +168,7 @@ func TestBadInput(t *testing.T) {
 		{"transfer to no name", "POST", "/v1/cluster/transfer", `{"id":""}`, 422, "$.id: "},
 		{"no such call", "POST", "/v1/cluster/recover", "", 404, "/v1/cluster/recover"},
 	}
+	c.Raised()
 	before, digest := picture(t, leader), c.Digest()
 	for _, b := range cases {
 		for _, n := range []*nodetest.Node{leader, followers[0]} {

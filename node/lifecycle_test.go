@@ -143,6 +143,7 @@ func TestBootstrapAgain(t *testing.T) {
 	c.Deploy(document([][2]int{{5, 3600}}, nil))
 	var first tally
 	load(c, 1, 3, endpoint, &first)
+	c.Raised()
 	id, digest := n.Store().ClusterID(), c.Digest()
 	for range 2 {
 		n.Stop()
