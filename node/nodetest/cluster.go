@@ -154,6 +154,14 @@ func (c *Cluster) Misdirect(from, to *Node) {
 	c.net.leads[from.ClusterAddr()] = to.ClusterAddr()
 }
 
+// Throttle has the link between any two nodes carry so many bytes a second in
+// each direction; 0 is no bound.
+func (c *Cluster) Throttle(rate int) {
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	c.net.rate = rate
+}
+
 // Rejoin undoes Isolate.
 func (n *Node) Rejoin() {
 	for _, other := range n.c.Nodes {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
 // network is TCP between the nodes of a test cluster, with cables to cut.
@@ -15,10 +16,14 @@ type network struct {
 	leads map[string]string // where an address leads to, if elsewhere
 	cut   map[[2]string]bool
 	conns map[*conn]struct{}
+	// rate is what a link carries in each direction, in bytes a second; 0 is no
+	// bound. busy is until when a link has something to carry already.
+	rate int
+	busy map[[2]string]time.Time
 }
 
 func newNetwork() *network {
-	return &network{owner: map[string]string{}, leads: map[string]string{}, cut: map[[2]string]bool{}, conns: map[*conn]struct{}{}}
+	return &network{owner: map[string]string{}, leads: map[string]string{}, cut: map[[2]string]bool{}, conns: map[*conn]struct{}{}, busy: map[[2]string]time.Time{}}
 }
 
 // port is the network as one node sees it; it implements cluster.Network.
@@ -97,12 +102,47 @@ type conn struct {
 	from, to string
 }
 
-// Write drops what a cut cable would.
-func (c *conn) Write(b []byte) (int, error) {
-	if c.net.isCut(c.from, c.to) {
-		return len(b), nil
+// packet is how much of one connection a slow link carries before it turns to
+// another.
+const packet = 4 << 10
+
+// burst is how long a slow link that was idle carries without a pause: as long as
+// a busy machine may oversleep.
+const burst = 10 * time.Millisecond
+
+// Write drops what a cut cable would, and takes the time of a slow one.
+func (c *conn) Write(b []byte) (sent int, err error) {
+	for first := true; first || sent < len(b); first = false {
+		if c.net.isCut(c.from, c.to) {
+			return len(b), nil
+		}
+		part := b[sent:]
+		if wait, slow := c.net.carry(c.from, c.to, min(len(part), packet)); slow {
+			part = part[:min(len(part), packet)]
+			time.Sleep(wait) // what the cable takes, not for a state
+		}
+		n, err := c.Conn.Write(part)
+		if sent += n; err != nil {
+			return sent, err
+		}
 	}
-	return c.Conn.Write(b)
+	return sent, nil
+}
+
+// carry puts bytes on a link. It returns when they have arrived, from now, and
+// whether the link is slow.
+func (n *network) carry(from, to string, bytes int) (time.Duration, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.rate == 0 {
+		return 0, false
+	}
+	link, now := [2]string{from, to}, time.Now()
+	if idle := now.Add(-burst); n.busy[link].Before(idle) {
+		n.busy[link] = idle
+	}
+	n.busy[link] = n.busy[link].Add(time.Duration(bytes) * time.Second / time.Duration(n.rate))
+	return n.busy[link].Sub(now), true
 }
 
 // Read drops what a cut cable would, until the deadline or Close.

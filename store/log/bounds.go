@@ -1,6 +1,7 @@
 package log
 
 import (
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -13,13 +14,13 @@ const (
 	// snapshotBytes is how much the log may grow until a snapshot is taken.
 	// Where a snapshot is larger, the log may become as large as that: else
 	// more would be written for the snapshots than for the log.
-	snapshotBytes = 16 << 20
+	snapshotBytes = 8 << 20
 	// trailingBytes is what is kept of the log before a snapshot, for
 	// followers that are a little behind.
-	trailingBytes = 8 << 20
+	trailingBytes = 4 << 20
 	// cacheBytes is what is kept of the newest entries in memory: they are
 	// about to be sent and applied.
-	cacheBytes = 4 << 20
+	cacheBytes = 2 << 20
 	// maxExchange is what one request carries to a follower, unless a single
 	// entry is larger. At 20 Mbit/s it takes 52 ms: heartbeats wait for no
 	// more than that.
@@ -172,6 +173,9 @@ func (l *Log) watchBounds() {
 		if err := l.Snapshot(); err != nil && l.raft.State() != raft.Shutdown {
 			l.cfg.Logger.Warn("the log has grown by its bound, but no snapshot could be taken; this is tried again", "error", err)
 		}
+		// What grew it is garbage now, and a process that has little to do
+		// would keep it for minutes.
+		debug.FreeOSMemory()
 	}
 }
 
