@@ -4,6 +4,7 @@ GO      ?= go
 BIN     := bin/tollgate
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo +dirty)
+RELEASE := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)'
 BASE_PORT := 7000
 SEEDS    := 20000
 FROM     := 1
@@ -11,13 +12,16 @@ DURATION := 3m
 SEED     := 1
 GOFILES := $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
 
-.PHONY: help build run demo test simulate chaos check format vet staticcheck arrows tidy bench bench-peers micro bench-diff scale generate clean
+.PHONY: help build run demo test simulate chaos check format vet staticcheck arrows tidy bench bench-peers micro bench-diff scale generate clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/tollgate
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o $(BIN) ./cmd/tollgate
+	$(RELEASE) -o $(BIN) ./cmd/tollgate
+
+bin/tollgate-bench: FORCE
+	$(RELEASE) -o $@ ./cmd/tollgate-bench
 
 bin/demo: $(wildcard scripts/demo/*)
 	$(GO) build -o $@ ./scripts/demo
@@ -56,8 +60,8 @@ arrows: ## packages import only what the house allows
 tidy: ## fails if go mod tidy would change anything
 	$(GO) mod tidy -diff
 
-bench: build ## measure it under load, beside the peers that are installed, in under ten minutes
-	$(BIN) bench --out bench/results --page bench/RESULTS.md
+bench: build bin/tollgate-bench ## measure it under load, beside the peers that are installed, in under ten minutes
+	bin/tollgate-bench run --out bench/results --page bench/RESULTS.md
 
 bench-peers: ## install the peers that bench measures, as far as they are to be had
 	@scripts/bench-peers

@@ -83,7 +83,7 @@ func TestCompareUnlike(t *testing.T) {
 	a, b := twoRuns(t)
 	a.Commit, b.Commit = a.Commit+"+dirty", b.Commit+"+dirty"
 	b.Machine = Machine{CPU: "Neoverse-N1", Cores: 4, OS: "Linux 6.12.9", Go: "go1.26.8"}
-	b.Command = "tollgate bench --connections 16"
+	b.Command = "tollgate-bench run --connections 16"
 	for i := range b.Results {
 		r := &b.Results[i]
 		r.Speed = 0

@@ -87,7 +87,7 @@ func (p *page) picture(name, title string) {
 func (p *page) head() {
 	r := p.run
 	p.sayf("# Results of the benchmark")
-	p.sayf("The newest run, as `tollgate bench page` writes it from the run's report; nothing here is entered by hand.")
+	p.sayf("The newest run, as `tollgate-bench page` writes it from the run's report; nothing here is entered by hand.")
 	p.table(2, []string{"", ""}, [][]string{
 		{"begun", r.Began.UTC().Format(timeLayout)},
 		{"took", time.Duration(r.Seconds * float64(time.Second)).Round(time.Second).String()},
@@ -157,7 +157,7 @@ func (p *page) noise() {
 		return
 	}
 	p.sayf("## Noise")
-	p.sayf("How far slices of one result are from its median, over all results. `tollgate bench compare` holds two runs of one commit to the\n" +
+	p.sayf("How far slices of one result are from its median, over all results. `tollgate-bench compare` holds two runs of one commit to the\n" +
 		"whole of what lies between the slices, or the floor where that is more, and to how much the machine's speed differed.")
 	p.table(1, []string{"figure", "least", "in the middle", "most", "floor between runs"}, rows)
 	var speeds []float64
@@ -177,6 +177,6 @@ func (p *page) noise() {
 // again tells how to repeat the run.
 func (p *page) again() {
 	p.sayf("## Again")
-	p.sayf("```\nmake bench-peers    # installs the peers that are to be had\n%s\ntollgate bench compare OLD NEW\ntollgate bench page NEW -o bench/RESULTS.md\n```", p.run.Command)
-	p.WriteString("OLD and NEW are folders of results, which `tollgate bench` names by date and commit.\n")
+	p.sayf("```\nmake bench-peers    # installs the peers that are to be had\n%s\ntollgate-bench compare OLD NEW\ntollgate-bench page NEW -o bench/RESULTS.md\n```", p.run.Command)
+	p.WriteString("OLD and NEW are folders of results, which `tollgate-bench run` names by date and commit.\n")
 }

@@ -45,7 +45,7 @@ func sampleRun(t testing.TB, seed uint64) *Run {
 		Began:   time.Date(2026, 11, 22, 17, 45, 24, 0, time.UTC),
 		Seconds: 531.4,
 		Commit:  "cc558a7a8723bf00327a3abee6e5b71fd3d3f013",
-		Command: "tollgate bench",
+		Command: "tollgate-bench run",
 		Machine: Machine{CPU: "AMD EPYC", Cores: 2, MemoryBytes: 24684096 << 10, OS: "Linux 6.18.44", Go: "go1.26.8"},
 		Missing: []Missing{{"ratelimit", "no ratelimit on the PATH or in bin/peers (make bench-peers)"}},
 	}}

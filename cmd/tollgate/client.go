@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
@@ -83,7 +84,7 @@ func (c *client) try(ctx context.Context, base string, rq request) ([]byte, erro
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
 	req, err := http.NewRequestWithContext(ctx, rq.method, target, bytes.NewReader(rq.body))
 	if err != nil {
-		return nil, usagef("--admin-url %s: %w", base, err)
+		return nil, cli.Usagef("--admin-url %s: %w", base, err)
 	}
 	if rq.body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -157,7 +158,7 @@ func notTollgate(base string, resp *http.Response, body []byte) error {
 		return fmt.Errorf("%s speaks TLS: say https://, or leave the scheme out and give --%s FILE or --%s FILE", base, setAdminCA, setClusterKeyFile)
 	}
 	return fmt.Errorf("%s answered %s (%s), which no Tollgate admin API does; is that the right --admin-url?",
-		base, resp.Status, cell(resp.Header.Get("Content-Type")))
+		base, resp.Status, cli.Cell(resp.Header.Get("Content-Type")))
 }
 
 // refusedError is an answer of the admin API that refuses.
@@ -171,7 +172,7 @@ type refusedError struct {
 // Error is the message, its code behind it, and a line a problem.
 func (e *refusedError) Error() string {
 	message := strings.TrimPrefix(e.message, fmt.Sprintf("%d ", e.code))
-	text := fmt.Sprintf("%s (%d)", cell(message), e.code)
+	text := fmt.Sprintf("%s (%d)", cli.Cell(message), e.code)
 	if e.code == 40100 {
 		text += "; --token-file or " + envToken + " gives it"
 	}
@@ -181,7 +182,7 @@ func (e *refusedError) Error() string {
 func problemLines(problems []catalog.Problem) string {
 	var b strings.Builder
 	for _, p := range problems {
-		b.WriteString("\n" + cell(p.Path) + ": " + cell(p.Message))
+		b.WriteString("\n" + cli.Cell(p.Path) + ": " + cli.Cell(p.Message))
 	}
 	return b.String()
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
 // closedAddress is one where nobody listens.
@@ -48,14 +50,14 @@ func TestSeveralNodes(t *testing.T) {
 	up := httptest.NewServer(rec)
 	defer up.Close()
 	got := command{args: []string{"deploy", "shop", "--admin-url", down + ", " + up.URL}}.run(t.Context())
-	if want := (outcome{exitDone, "shop: revision 1 is live\n", ""}); got != want {
+	if want := (outcome{cli.Done, "shop: revision 1 is live\n", ""}); got != want {
 		t.Errorf("second node up: %+v", got)
 	}
 
 	got = command{args: []string{"deploy", "shop", "--admin-url", down + "," + down}}.run(t.Context())
 	wantLine := "  " + down + ": dial tcp " + strings.TrimPrefix(down, "http://") + ": connect: connection refused\n"
 	want := "tollgate deploy: no node answered; is one running there? --admin-url or TOLLGATE_ADMIN_URL names others\n" + wantLine + wantLine
-	if got != (outcome{exitFailed, "", want}) {
+	if got != (outcome{cli.Failed, "", want}) {
 		t.Errorf("none up:\n got %+v\nwant %s", got, want)
 	}
 }
@@ -72,11 +74,11 @@ func TestLostAnswer(t *testing.T) {
 
 	got := command{args: []string{"deploy", "shop", "--admin-url", urls}}.run(t.Context())
 	want := "tollgate deploy: " + first.URL + ": EOF; the call may or may not have taken effect: look, then repeat it if it has not\n"
-	if got != (outcome{exitFailed, "", want}) || asked.Load() != 1 || rec.asked != "" {
+	if got != (outcome{cli.Failed, "", want}) || asked.Load() != 1 || rec.asked != "" {
 		t.Errorf("change: %+v, asked %d times, second %q", got, asked.Load(), rec.asked)
 	}
 	got = command{args: []string{"domains", "--json", "--admin-url", urls}}.run(t.Context())
-	if got != (outcome{exitDone, "[]\n", ""}) {
+	if got != (outcome{cli.Done, "[]\n", ""}) {
 		t.Errorf("read: %+v", got)
 	}
 }
@@ -95,7 +97,7 @@ func TestNoTollgate(t *testing.T) {
 		server := httptest.NewServer(c.answer)
 		got := command{args: []string{"domains", "--token", "x", "--admin-url", server.URL}}.run(t.Context())
 		want := "tollgate domains: " + server.URL + " answered " + c.want + ", which no Tollgate admin API does; is that the right --admin-url?\n"
-		if got != (outcome{exitFailed, "", want}) {
+		if got != (outcome{cli.Failed, "", want}) {
 			t.Errorf("%s:\n got %+v\nwant %s", name, got, want)
 		}
 		server.Close()
@@ -110,7 +112,7 @@ func TestInterrupted(t *testing.T) {
 	}))
 	defer server.Close()
 	got := command{args: []string{"domains", "--admin-url", server.URL}}.run(ctx)
-	if want := (outcome{exitFailed, "", "tollgate domains: interrupted before an answer came\n"}); got != want {
+	if want := (outcome{cli.Failed, "", "tollgate domains: interrupted before an answer came\n"}); got != want {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
 )
 
@@ -62,7 +63,7 @@ func (f *clientFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.token, "token", "", "the `TOKEN` to call with; others on this machine can see it, --token-file is safer (env "+envToken+")")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` that holds the token to call with (env "+envTokenFile+")")
-	flags.BoolVar(&f.json, flagJSON, false, "print the node's JSON answer, for scripts")
+	flags.BoolVar(&f.json, cli.FlagJSON, false, "print the node's JSON answer, for scripts")
 }
 
 // client makes the client that flags and environment ask for.
@@ -76,7 +77,7 @@ func (a *app) client(f *clientFlags) (*client, error) {
 	}
 	for _, base := range c.urls {
 		if address, plain := strings.CutPrefix(base, "http://"); c.token != "" && plain && !loopbackURL(base) {
-			return nil, usagef("--admin-url %s: a token is not sent to another machine over plain HTTP, where everybody on the way could read it; say https://%s", base, address)
+			return nil, cli.Usagef("--admin-url %s: a token is not sent to another machine over plain HTTP, where everybody on the way could read it; say https://%s", base, address)
 		}
 	}
 	return c, nil
@@ -90,18 +91,18 @@ func (a *app) connection(f *nodeFlags, lax bool) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	ca := cmp.Or(f.adminCA, a.env[envAdminCA])
+	ca := cmp.Or(f.adminCA, a.Env[envAdminCA])
 	urls, err := a.adminURLs(f, key != "" || ca != "")
 	if err != nil {
 		return nil, err
 	}
 	if f.timeout <= 0 {
-		return nil, usagef("--timeout %v: must be more than 0", f.timeout)
+		return nil, cli.Usagef("--timeout %v: must be more than 0", f.timeout)
 	}
 	trust := &tls.Config{InsecureSkipVerify: true}
 	if slices.ContainsFunc(urls, func(u string) bool { return strings.HasPrefix(u, "https:") && !(lax && loopbackURL(u)) }) {
 		if trust, err = node.AdminTrust(ca, key); err != nil {
-			return nil, &usageError{err}
+			return nil, &cli.UsageError{Err: err}
 		}
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -118,7 +119,7 @@ func (a *app) connection(f *nodeFlags, lax bool) (*client, error) {
 func (a *app) adminURLs(f *nodeFlags, trusts bool) ([]string, error) {
 	name, value := "--admin-url", f.adminURL
 	if value == "" {
-		name, value = envAdminURL, a.env[envAdminURL]
+		name, value = envAdminURL, a.Env[envAdminURL]
 	}
 	if value == "" {
 		value = defaultAdminURL
@@ -135,7 +136,7 @@ func (a *app) adminURLs(f *nodeFlags, trusts bool) ([]string, error) {
 		}
 		u, err := url.Parse(whole)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			return nil, usagef("%s: %q must be HOST:PORT, or an http or https URL such as %s", name, part, exampleAdminURL)
+			return nil, cli.Usagef("%s: %q must be HOST:PORT, or an http or https URL such as %s", name, part, exampleAdminURL)
 		}
 		urls = append(urls, strings.TrimRight(whole, "/"))
 	}

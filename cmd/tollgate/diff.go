@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
@@ -37,7 +38,7 @@ func (a *app) diffCommand() *cobra.Command {
 		Long: "Show where a domain's draft differs from what is live: + stands only in the draft, - only in what is live,\n" +
 			"~ in both, with the live value first. Secret keys are never shown. Long values are cut; --json has them whole.\n" +
 			"Exit status 0 whether or not they differ.",
-		Args: takes("KEY"),
+		Args: cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.call(cmd, &f, request{method: http.MethodGet, path: domainPath(args[0]) + "/diff"}, func(answer []byte, out *bytes.Buffer) error {
 				return showDiff(args[0], answer, out)
@@ -53,7 +54,7 @@ func showDiff(key string, answer []byte, out *bytes.Buffer) error {
 	if err := read(answer, &d); err != nil {
 		return err
 	}
-	key = cell(key)
+	key = cli.Cell(key)
 	switch {
 	case d.DeployedRevision == nil:
 		fmt.Fprintf(out, "%s: nothing is live yet; `tollgate deploy %s` makes the draft, revision %d, live\n", key, key, d.DraftRevision)
@@ -62,13 +63,13 @@ func showDiff(key string, answer []byte, out *bytes.Buffer) error {
 		fmt.Fprintf(out, "%s: the draft, revision %d, is the same as what is live, revision %d\n", key, d.DraftRevision, *d.DeployedRevision)
 		return nil
 	}
-	count := plural(len(d.Changes), "change")
+	count := cli.Plural(len(d.Changes), "change")
 	if d.Truncated {
 		count = "more than " + count
 	}
 	fmt.Fprintf(out, "%s: from revision %d, which is live, to the draft, revision %d: %s\n", key, *d.DeployedRevision, d.DraftRevision, count)
 	for _, c := range d.Changes {
-		path, draft, live := cell(c.Path), diffValue(c.Draft), diffValue(c.Deployed)
+		path, draft, live := cli.Cell(c.Path), diffValue(c.Draft), diffValue(c.Deployed)
 		switch {
 		case c.Deployed == nil:
 			fmt.Fprintf(out, "+ %s: %s\n", path, draft)
@@ -92,7 +93,7 @@ func isMask(value json.RawMessage) bool { return string(value) == `"`+catalog.Se
 func diffValue(value json.RawMessage) string {
 	text := []rune(string(value))
 	if len(text) <= maxDiffValue {
-		return cell(string(text))
+		return cli.Cell(string(text))
 	}
-	return strings.TrimRight(cell(string(text[:maxDiffValue])), " ") + "…"
+	return strings.TrimRight(cli.Cell(string(text[:maxDiffValue])), " ") + "…"
 }

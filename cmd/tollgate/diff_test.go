@@ -4,6 +4,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
 func TestDiff(t *testing.T) {
@@ -33,7 +35,7 @@ func TestDiff(t *testing.T) {
 		server := httptest.NewServer(rec)
 		got := command{args: words(c.args), env: []string{"TOLLGATE_ADMIN_URL=" + server.URL}}.run(t.Context())
 		server.Close()
-		if want := (outcome{exitDone, c.want, ""}); got != want || rec.asked != "GET /v1/domains/shop/diff" {
+		if want := (outcome{cli.Done, c.want, ""}); got != want || rec.asked != "GET /v1/domains/shop/diff" {
 			t.Errorf("tollgate %s asked %s\n got %+v\nwant %+v", c.args, rec.asked, got, want)
 		}
 	}

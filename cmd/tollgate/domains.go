@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
@@ -34,7 +35,7 @@ func (a *app) importCommand() *cobra.Command {
 		Short: "Save a Swagger document as the draft of its domain",
 		Long: "Save a Swagger 2.0 document (JSON) as the draft of the domain that its basePath names;\n" +
 			"the domain is made if there is none. - reads standard input.",
-		Args: takes("FILE|-"),
+		Args: cli.Takes("FILE|-"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			document, err := a.readDocument(args[0])
 			if err != nil {
@@ -86,7 +87,7 @@ func (a *app) showSaved(answer []byte, out *bytes.Buffer, dryRun bool) error {
 		return err
 	}
 	a.warn(s.Warnings)
-	key := cell(s.Key)
+	key := cli.Cell(s.Key)
 	switch {
 	case dryRun:
 		fmt.Fprintf(out, "%s: the document is valid; nothing was saved\n", key)
@@ -105,7 +106,7 @@ func except(pending []string) string {
 	}
 	names := make([]string, len(pending))
 	for i, id := range pending {
-		names[i] = cell(id)
+		names[i] = cli.Cell(id)
 	}
 	return ", but not yet at " + strings.Join(names, ", ")
 }
@@ -116,7 +117,7 @@ func (a *app) exportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export KEY",
 		Short: "Print a domain as a Swagger document",
-		Args:  takes("KEY"),
+		Args:  cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			query := url.Values{}
 			if deployed {
@@ -128,9 +129,9 @@ func (a *app) exportCommand() *cobra.Command {
 			var tag string
 			return a.call(cmd, &f, request{method: http.MethodGet, path: domainPath(args[0]), query: query, etag: &tag}, func(answer []byte, out *bytes.Buffer) error {
 				if etag {
-					fmt.Fprintf(a.stderr, "ETag: %s\n", cell(tag))
+					fmt.Fprintf(a.Stderr, "ETag: %s\n", cli.Cell(tag))
 				}
-				_, err := out.Write(line(answer)) // the node indents it
+				_, err := out.Write(cli.Line(answer)) // the node indents it
 				return err
 			})
 		},
@@ -148,7 +149,7 @@ func (a *app) deployCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deploy KEY",
 		Short: "Make a domain's draft live on all nodes",
-		Args:  takes("KEY"),
+		Args:  cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.call(cmd, &f, request{method: http.MethodPost, path: domainPath(args[0]) + "/deploy", ifMatch: entityTag(ifMatch)}, func(answer []byte, out *bytes.Buffer) error {
 				return a.showSaved(answer, out, false)
@@ -165,7 +166,7 @@ func (a *app) domainsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "domains",
 		Short: "List the domains",
-		Args:  takes(),
+		Args:  cli.Takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.call(cmd, &f, request{method: http.MethodGet, path: "/v1/domains"}, showDomains)
 		},
@@ -191,7 +192,7 @@ func showDomains(answer []byte, out *bytes.Buffer) error {
 		}
 		rows[i] = []string{d.Key, d.Name, strconv.FormatUint(d.DraftRevision, 10), deployed, strconv.Itoa(d.Endpoints)}
 	}
-	return table(out, "KEY|NAME|DRAFT|DEPLOYED|ENDPOINTS", rows)
+	return cli.Table(out, "KEY|NAME|DRAFT|DEPLOYED|ENDPOINTS", rows)
 }
 
 func (a *app) cloneCommand() *cobra.Command {
@@ -200,7 +201,7 @@ func (a *app) cloneCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clone KEY NEWKEY",
 		Short: "Copy a domain's draft to a new domain",
-		Args:  takes("KEY", "NEWKEY"),
+		Args:  cli.Takes("KEY", "NEWKEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			fields := map[string]string{"key": args[1]}
 			if cmd.Flags().Changed("name") {
@@ -226,14 +227,14 @@ func (a *app) deleteCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete KEY --confirm KEY",
 		Short: "Delete a domain and its quota",
-		Args:  takes("KEY"),
+		Args:  cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key := args[0]
 			if confirm != key {
-				return usagef("deleting a domain cannot be undone: repeat its key with --confirm %s", cell(key))
+				return cli.Usagef("deleting a domain cannot be undone: repeat its key with --confirm %s", cli.Cell(key))
 			}
 			return a.call(cmd, &f, request{method: http.MethodDelete, path: domainPath(key), query: url.Values{"confirm": {key}}}, func(_ []byte, out *bytes.Buffer) error {
-				fmt.Fprintf(out, "%s: deleted\n", cell(key))
+				fmt.Fprintf(out, "%s: deleted\n", cli.Cell(key))
 				return nil
 			})
 		},

@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
 )
 
 // clientVariables are the environment variables that are none of a node's
 // settings.
-var clientVariables = []string{envAdminURL, envToken, envTokenFile, envSecretKey, envSecretKeyFile}
+var clientVariables = []string{envAdminURL, envToken, envTokenFile, cli.EnvSecretKey, cli.EnvSecretKeyFile}
 
 // serviceVariable matches what Kubernetes tells the containers of a pod of a
 // service that is called tollgate, or tollgate- and something.
@@ -41,14 +42,14 @@ func unknownVariables(env map[string]string) []string {
 // warnOfEnvironment names what stands in the environment and does nothing
 // there: a misspelt setting must not quietly keep its default.
 func (a *app) warnOfEnvironment(cfg node.Config) {
-	for _, name := range unknownVariables(a.env) {
+	for _, name := range unknownVariables(a.Env) {
 		cfg.Logger.Warn("nothing reads this environment variable", "variable", name, "didYouMean", nearest(name, append(nodeVariables(), clientVariables...)))
 	}
 	if cfg.ClusterKey != "" || cfg.AdminTokenFile != "" {
 		return
 	}
 	for _, name := range []string{envToken, envTokenFile} {
-		if a.env[name] != "" {
+		if a.Env[name] != "" {
 			cfg.Logger.Warn("this environment variable is for the commands that call a node; the node itself has no secret, and everybody on this machine is its administrator",
 				"variable", name, "didYouMean", envClusterKey+" and "+envPrefix+"ADMIN_TOKEN_FILE")
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
 const explainPath = "/v1/explain"
@@ -33,7 +35,7 @@ func (a *app) explainCommand() *cobra.Command {
 			"counted. URL is that of the gateway, or only its path and query; the host of a whole URL is sent as Host.\n" +
 			"Exit status 0 also for a request that would be refused.",
 		Example: "  tollgate explain GET /shop/items?page=2 -H 'Origin: https://app.example' --client-ip 203.0.113.7",
-		Args:    takes("METHOD", "URL"),
+		Args:    cli.Takes("METHOD", "URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rq, err := newExplainRequest(args[0], args[1], fields, clientIP)
 			if err != nil {
@@ -55,7 +57,7 @@ func (a *app) explainCommand() *cobra.Command {
 }
 
 func newExplainRequest(method, address string, fields []string, clientIP string) (*explainRequest, error) {
-	target, whole, err := splitAddress(address)
+	target, whole, err := cli.SplitAddress(address)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +67,7 @@ func newExplainRequest(method, address string, fields []string, clientIP string)
 		name, value, ok := strings.Cut(field, ":")
 		if name = strings.TrimSpace(name); !ok || name == "" {
 			// Not the field itself: what stands there may be a credential.
-			return nil, usagef("--header: must be 'NAME: VALUE', such as 'Origin: https://app.example'")
+			return nil, cli.Usagef("--header: must be 'NAME: VALUE', such as 'Origin: https://app.example'")
 		}
 		lower := strings.ToLower(name)
 		if spelling[lower] == "" {
@@ -76,13 +78,13 @@ func newExplainRequest(method, address string, fields []string, clientIP string)
 	}
 	if clientIP != "" {
 		if _, err := netip.ParseAddr(clientIP); err != nil {
-			return nil, usagef("--client-ip %q: must be an IP address such as 203.0.113.7", clientIP)
+			return nil, cli.Usagef("--client-ip %q: must be an IP address such as 203.0.113.7", clientIP)
 		}
 	}
 	if whole && spelling["host"] == "" {
 		u, err := url.Parse(address)
 		if err != nil {
-			return nil, usagef("%q: %w", address, err)
+			return nil, cli.Usagef("%q: %w", address, err)
 		}
 		rq.Headers["Host"] = []string{u.Host}
 	}

@@ -4,6 +4,8 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
 const (
@@ -90,7 +92,7 @@ func TestExplainRefuses(t *testing.T) {
 		{"explain GET /a --client-ip localhost", `--client-ip "localhost": must be an IP address such as 203.0.113.7`},
 	} {
 		got := command{args: words(c.args)}.run(t.Context())
-		if want := (outcome{exitUsage, "", "tollgate explain: " + c.want + see}); got != want {
+		if want := (outcome{cli.Usage, "", "tollgate explain: " + c.want + see}); got != want {
 			t.Errorf("tollgate %s\n got %+v\nwant %+v", c.args, got, want)
 		}
 	}
@@ -105,7 +107,7 @@ func TestExplainElsewhere(t *testing.T) {
 	second := httptest.NewServer(&recorder{status: 200, answer: explainedNowhere})
 	defer second.Close()
 	got := command{args: []string{"explain", "GET", "/a", "--json", "--admin-url", first.URL + "," + second.URL}}.run(t.Context())
-	if want := (outcome{exitDone, explainedNowhere + "\n", ""}); got != want || asked.Load() == 0 {
+	if want := (outcome{cli.Done, explainedNowhere + "\n", ""}); got != want || asked.Load() == 0 {
 		t.Errorf("got %+v, first asked %d times", got, asked.Load())
 	}
 }

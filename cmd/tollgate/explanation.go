@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/proxy/plugin"
 )
@@ -19,11 +20,11 @@ func showExplanation(rq *explainRequest, answer []byte, out *bytes.Buffer) error
 	if err := read(answer, &e); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Request   %s %s\n", cell(rq.Method), cell(rq.URL))
+	fmt.Fprintf(out, "Request   %s %s\n", cli.Cell(rq.Method), cli.Cell(rq.URL))
 	if e.Domain == nil {
 		out.WriteString("Domain    none\n")
 	} else {
-		fmt.Fprintf(out, "Domain    %s (%s)\n", cell(e.Domain.Key), cell(e.Domain.Name))
+		fmt.Fprintf(out, "Domain    %s (%s)\n", cli.Cell(e.Domain.Key), cli.Cell(e.Domain.Name))
 		fmt.Fprintf(out, "Endpoint  %s\n", endpointLine(e.Endpoint))
 	}
 	if len(e.Plugins) > 0 {
@@ -48,9 +49,9 @@ func endpointLine(e *proxy.ExplainedEndpoint) string {
 	}
 	var variables []string
 	for _, name := range slices.Sorted(maps.Keys(e.Variables)) {
-		variables = append(variables, fmt.Sprintf("{%s} is %s", cell(name), cell(e.Variables[name])))
+		variables = append(variables, fmt.Sprintf("{%s} is %s", cli.Cell(name), cli.Cell(e.Variables[name])))
 	}
-	text := cell(e.Method) + " " + cell(e.Pattern)
+	text := cli.Cell(e.Method) + " " + cli.Cell(e.Pattern)
 	if variables != nil {
 		text += ", " + strings.Join(variables, ", ")
 	}
@@ -66,30 +67,30 @@ func showFindings(findings []plugin.Finding, out *bytes.Buffer) error {
 			signed = f.StringToSign
 		}
 	}
-	if err := table(out, "#|PLUGIN|DECISION|WHY", rows); err != nil {
+	if err := cli.Table(out, "#|PLUGIN|DECISION|WHY", rows); err != nil {
 		return err
 	}
 	if signed != "" {
-		fmt.Fprintf(out, "\nSigned    %s\n", cell(signed)) // cell spells line ends as \n
+		fmt.Fprintf(out, "\nSigned    %s\n", cli.Cell(signed)) // cell spells line ends as \n
 	}
 	return nil
 }
 
 func showCall(c *proxy.ExplainedCall, out *bytes.Buffer) {
-	fmt.Fprintf(out, "Calls     %s %s\n", cell(c.Method), cell(c.URL))
+	fmt.Fprintf(out, "Calls     %s %s\n", cli.Cell(c.Method), cli.Cell(c.URL))
 	showFields("sets", c.SetHeaders, out)
 	for _, name := range c.DroppedHeaders {
-		fmt.Fprintf(out, "  drops   %s\n", cell(name))
+		fmt.Fprintf(out, "  drops   %s\n", cli.Cell(name))
 	}
 }
 
 func showAnswer(a *plugin.Answer, out *bytes.Buffer) {
 	fmt.Fprintf(out, "Answers   %d", a.Status)
 	if a.ResultMessage != "" {
-		fmt.Fprintf(out, ", %s", cell(a.ResultMessage)) // the code leads it
+		fmt.Fprintf(out, ", %s", cli.Cell(a.ResultMessage)) // the code leads it
 	}
 	if a.BodyBytes > 0 {
-		fmt.Fprintf(out, ", with a body of %s", plural(a.BodyBytes, "byte"))
+		fmt.Fprintf(out, ", with a body of %s", cli.Plural(a.BodyBytes, "byte"))
 	}
 	out.WriteString("\n")
 	showFields("sets", a.Headers, out)
@@ -99,8 +100,8 @@ func showFields(verb string, fields map[string]string, out *bytes.Buffer) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		value := ""
 		if fields[name] != "" {
-			value = " " + cell(fields[name])
+			value = " " + cli.Cell(fields[name])
 		}
-		fmt.Fprintf(out, "  %-6s  %s:%s\n", verb, cell(name), value)
+		fmt.Fprintf(out, "  %-6s  %s:%s\n", verb, cli.Cell(name), value)
 	}
 }

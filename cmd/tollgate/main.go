@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
 func main() {
@@ -24,8 +26,9 @@ func supervise(open openFunc) int {
 		<-signals
 		cancel()
 		<-signals
-		os.Exit(exitFailed)
+		os.Exit(cli.Failed)
 	}()
-	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, env: environment(os.Environ()), open: open, exit: os.Exit}
+	process := &cli.Process{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Env: cli.Environment(os.Environ())}
+	a := &app{Process: process, open: open, exit: os.Exit}
 	return a.run(ctx, os.Args[1:])
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node/admin"
 )
 
@@ -18,7 +19,7 @@ func (a *app) membersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "members",
 		Short: "List the nodes of the cluster",
-		Args:  takes(),
+		Args:  cli.Takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.call(cmd, &f, request{method: http.MethodGet, path: "/v1/cluster"}, func(answer []byte, out *bytes.Buffer) error {
 				status, err := readStatus(answer)
@@ -41,14 +42,14 @@ func readStatus(answer []byte) (admin.ClusterStatus, error) {
 func showMembers(status admin.ClusterStatus, out *bytes.Buffer) error {
 	leader := "no leader is known"
 	if status.Leader != "" {
-		leader = "leader " + cell(status.Leader)
+		leader = "leader " + cli.Cell(status.Leader)
 	}
-	fmt.Fprintf(out, "Cluster %s, %s, term %d\n", cell(status.ClusterID), leader, status.Term)
+	fmt.Fprintf(out, "Cluster %s, %s, term %d\n", cli.Cell(status.ClusterID), leader, status.Term)
 	rows := make([][]string, len(status.Members))
 	for i, m := range status.Members {
-		rows[i] = []string{m.ID, m.Role, yesNo(m.Voter), yesNo(m.Reachable), strconv.FormatUint(m.AppliedIndex, 10), m.ProxyAddress, m.AdminAddress, m.ClusterAddress}
+		rows[i] = []string{m.ID, m.Role, cli.YesNo(m.Voter), cli.YesNo(m.Reachable), strconv.FormatUint(m.AppliedIndex, 10), m.ProxyAddress, m.AdminAddress, m.ClusterAddress}
 	}
-	return table(out, "ID|ROLE|VOTER|REACHABLE|APPLIED|PROXY|ADMIN|CLUSTER", rows)
+	return cli.Table(out, "ID|ROLE|VOTER|REACHABLE|APPLIED|PROXY|ADMIN|CLUSTER", rows)
 }
 
 func (a *app) joinCommand() *cobra.Command {
@@ -60,7 +61,7 @@ func (a *app) joinCommand() *cobra.Command {
 		Short: "Take a running node into the cluster",
 		Long: "Take a running node into the cluster. A node that is started with --join asks for this by itself;\n" +
 			"the command is for one that was not.",
-		Args: takes("ID"),
+		Args: cli.Takes("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m.ID, m.Voter = args[0], !nonvoter
 			var missing []string
@@ -70,10 +71,10 @@ func (a *app) joinCommand() *cobra.Command {
 				}
 			}
 			if missing != nil {
-				return usagef("%s must be given: the addresses where the other nodes and clients reach %s", strings.Join(missing, ", "), cell(m.ID))
+				return cli.Usagef("%s must be given: the addresses where the other nodes and clients reach %s", strings.Join(missing, ", "), cli.Cell(m.ID))
 			}
 			return a.change(cmd, &f, "join", m, func(admin.ClusterStatus) string {
-				return cell(m.ID) + " is a member of the cluster"
+				return cli.Cell(m.ID) + " is a member of the cluster"
 			})
 		},
 	}
@@ -91,10 +92,10 @@ func (a *app) leaveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "leave ID",
 		Short: "Remove a node from the cluster for good",
-		Args:  takes("ID"),
+		Args:  cli.Takes("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.change(cmd, &f, "leave", memberID{args[0]}, func(admin.ClusterStatus) string {
-				return cell(args[0]) + " has left the cluster"
+				return cli.Cell(args[0]) + " has left the cluster"
 			})
 		},
 	}
@@ -107,7 +108,7 @@ func (a *app) transferCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "transfer [ID]",
 		Short: "Hand leadership over, to one node or to any voter",
-		Args:  takes("[ID]"),
+		Args:  cli.Takes("[ID]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var body memberID
 			if len(args) == 1 {
@@ -117,7 +118,7 @@ func (a *app) transferCommand() *cobra.Command {
 				if status.Leader == "" {
 					return "leadership was handed over; the new leader is not known yet"
 				}
-				return "the leader is " + cell(status.Leader)
+				return "the leader is " + cli.Cell(status.Leader)
 			})
 		},
 	}

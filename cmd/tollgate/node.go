@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/viper"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
 	"github.com/tollgate/tollgate/store"
 )
@@ -49,7 +50,7 @@ func (a *app) nodeCommand() *cobra.Command {
 			"Each flag is also an environment variable, TOLLGATE_ and its name in capitals (TOLLGATE_DATA_DIR),\n" +
 			"and a key of the YAML file that --config names (data-dir: /var/lib/tollgate).\n" +
 			"A flag overrules the environment, the environment the file.",
-		Args: takes(),
+		Args: cli.Takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// First of all: a hang-up never ends a node.
 			hangUps := make(chan os.Signal, 1)
@@ -58,7 +59,7 @@ func (a *app) nodeCommand() *cobra.Command {
 			if err := refuseFormerFlags(cmd); err != nil {
 				return err
 			}
-			v, err := settingsOf(cmd.Flags(), a.env)
+			v, err := settingsOf(cmd.Flags(), a.Env)
 			if err != nil {
 				return err
 			}
@@ -66,9 +67,9 @@ func (a *app) nodeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			cfg.Logger = logger(a.stderr, v.GetString(setLogLevel), v.GetString(setLogFormat))
+			cfg.Logger = logger(a.Stderr, v.GetString(setLogLevel), v.GetString(setLogFormat))
 			if err := cfg.Validate(); err != nil {
-				return &usageError{headline(err)}
+				return &cli.UsageError{Err: headline(err)}
 			}
 			a.warnOfEnvironment(cfg)
 			return a.runNode(cmd.Context(), cfg, hangUps)
@@ -100,7 +101,7 @@ const formerText = "is no setting of a node any more: --" + setClusterKeyFile + 
 func refuseFormerFlags(cmd *cobra.Command) error {
 	for _, name := range formerSettings {
 		if cmd.Flags().Changed(name) {
-			return usagef("--%s %s", name, formerText)
+			return cli.Usagef("--%s %s", name, formerText)
 		}
 	}
 	return nil

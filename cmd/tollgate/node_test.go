@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
 	"github.com/tollgate/tollgate/node/nodetest"
 )
@@ -65,9 +66,9 @@ func TestNodeStops(t *testing.T) {
 		node *fakeNode
 		want outcome
 	}{
-		"in good order": {&fakeNode{}, outcome{exitDone, "", ""}},
+		"in good order": {&fakeNode{}, outcome{cli.Done, "", ""}},
 		"too late": {&fakeNode{closeErr: context.DeadlineExceeded},
-			outcome{exitFailed, "", "tollgate node: the node did not stop in good order: context deadline exceeded\n"}},
+			outcome{cli.Failed, "", "tollgate node: the node did not stop in good order: context deadline exceeded\n"}},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -85,7 +86,7 @@ func TestNodeEndsByItself(t *testing.T) {
 	n := &fakeNode{done: make(chan struct{}), err: errors.New("the disk hangs")}
 	close(n.done)
 	got := command{args: nodeArgs, open: opens(n)}.run(t.Context())
-	if want := (outcome{exitFailed, "", "tollgate node: the node ended by itself: the disk hangs\n"}); got != want || n.closed != 1 {
+	if want := (outcome{cli.Failed, "", "tollgate node: the node ended by itself: the disk hangs\n"}); got != want || n.closed != 1 {
 		t.Errorf("%+v, closed %d times", got, n.closed)
 	}
 }
@@ -95,7 +96,7 @@ func TestNodeStoppedWhileStarting(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	got := command{args: nodeArgs, open: func(ctx context.Context, _ node.Config) (runningNode, error) { return nil, ctx.Err() }}.run(ctx)
-	if got != (outcome{exitDone, "", ""}) {
+	if got != (outcome{cli.Done, "", ""}) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -106,7 +107,7 @@ func TestPortTaken(t *testing.T) {
 	var out, errs strings.Builder
 	args := []string{"node", "--id", "n1", "--data-dir", t.TempDir(), "--listen", "127.0.0.1:0", "--cluster", "127.0.0.1:0", "--admin", taken, "--bootstrap", "--log-level", "error"}
 	status := run(t.Context(), args, strings.NewReader(""), &out, &errs, nil)
-	if status != exitFailed || !strings.Contains(errs.String(), "--admin "+taken) || !strings.Contains(errs.String(), "address already in use") {
+	if status != cli.Failed || !strings.Contains(errs.String(), "--admin "+taken) || !strings.Contains(errs.String(), "address already in use") {
 		t.Errorf("%d %s", status, errs.String())
 	}
 }
@@ -186,14 +187,14 @@ func TestSignals(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		c := startChild(t, "stops")
 		c.signalAfter(t, "node runs", sig)
-		if got, _ := c.exit(t); got != exitDone {
+		if got, _ := c.exit(t); got != cli.Done {
 			t.Errorf("%v: exit status %d", sig, got)
 		}
 	}
 	c := startChild(t, "hangs")
 	c.signalAfter(t, "node runs", syscall.SIGTERM)
 	c.signalAfter(t, "node stops", syscall.SIGTERM)
-	if got, _ := c.exit(t); got != exitFailed {
+	if got, _ := c.exit(t); got != cli.Failed {
 		t.Errorf("second signal: exit status %d", got)
 	}
 }
@@ -207,7 +208,7 @@ func TestHangUps(t *testing.T) {
 		c.signalAfter(t, "reloaded", syscall.SIGHUP)
 	}
 	c.signalAfter(t, "reloaded", syscall.SIGTERM)
-	if got, rest := c.exit(t); got != exitDone {
+	if got, rest := c.exit(t); got != cli.Done {
 		t.Errorf("exit status %d: %s", got, rest)
 	}
 	c = startChild(t, "hangs in its start", "--drain-timeout", "1ms")
@@ -215,7 +216,7 @@ func TestHangUps(t *testing.T) {
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if got, rest := c.exit(t); got != exitFailed || !strings.Contains(rest, "the stop hangs at: the start") {
+	if got, rest := c.exit(t); got != cli.Failed || !strings.Contains(rest, "the stop hangs at: the start") {
 		t.Errorf("SIGHUP while it starts: exit status %d: %s", got, rest)
 	}
 }
@@ -227,7 +228,7 @@ func TestHangingStop(t *testing.T) {
 	c := startChild(t, "hangs", "--lame-duck", "100ms", "--drain-timeout", "200ms")
 	c.signalAfter(t, "node runs", syscall.SIGTERM)
 	got, rest := c.exit(t)
-	if got != exitFailed || !strings.Contains(rest, "tollgate node: the stop hangs at: the disk; the process ends without it\n") {
+	if got != cli.Failed || !strings.Contains(rest, "tollgate node: the stop hangs at: the disk; the process ends without it\n") {
 		t.Errorf("exit status %d: %s", got, rest)
 	}
 	if took := time.Since(began); took < 5*time.Second {
@@ -246,15 +247,15 @@ func TestSecretsOfAProcess(t *testing.T) {
 		"--admin", admin, "--cluster-key-file", key, "--admin-token-file", tokens)
 	env := []string{"TOLLGATE_ADMIN_URL=" + admin, "TOLLGATE_CLUSTER_KEY_FILE=" + key}
 	eventually(t, "the node is ready", func() bool {
-		return command{args: words("ready"), env: env}.run(t.Context()).status == exitDone
+		return command{args: words("ready"), env: env}.run(t.Context()).status == cli.Done
 	})
 	list := func(token string) outcome {
 		return command{args: words("domains --json --token " + token), env: env}.run(t.Context())
 	}
-	if got := list(first); got != (outcome{exitDone, "[]\n", ""}) {
+	if got := list(first); got != (outcome{cli.Done, "[]\n", ""}) {
 		t.Errorf("%+v", got)
 	}
-	if got := list(second); got.status != exitFailed || !strings.Contains(got.err, "(40100)") {
+	if got := list(second); got.status != cli.Failed || !strings.Contains(got.err, "(40100)") {
 		t.Errorf("a token that is not in the file: %+v", got)
 	}
 	if err := os.WriteFile(tokens, []byte("admin me "+second+"\n"), 0o600); err != nil {
@@ -263,11 +264,11 @@ func TestSecretsOfAProcess(t *testing.T) {
 	if err := c.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the new token is good", func() bool { return list(second).status == exitDone })
+	eventually(t, "the new token is good", func() bool { return list(second).status == cli.Done })
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if got, rest := c.exit(t); got != exitDone || !strings.Contains(rest, "reloading certificates and token files") {
+	if got, rest := c.exit(t); got != cli.Done || !strings.Contains(rest, "reloading certificates and token files") {
 		t.Errorf("exit status %d: %s", got, rest)
 	}
 }

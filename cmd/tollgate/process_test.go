@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node/nodetest"
 )
 
@@ -405,7 +406,7 @@ func testDirectoryInUse(t *testing.T, c *processes) {
 	err := second.Run()
 	var exit *exec.ExitError
 	dir := filepath.Join(filepath.Dir(p.log), p.id)
-	if !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(stderr.String(), "--data-dir "+dir+": ") || !strings.Contains(stderr.String(), "is in use by another process") {
+	if !errors.As(err, &exit) || exit.ExitCode() != cli.Failed || !strings.Contains(stderr.String(), "--data-dir "+dir+": ") || !strings.Contains(stderr.String(), "is in use by another process") {
 		t.Errorf("the second process: %v\n%s", err, stderr.String())
 	}
 	if !p.ready() {
@@ -462,7 +463,7 @@ func testAllStopped(t *testing.T, c *processes) {
 		p.signal(syscall.SIGTERM)
 	}
 	for _, p := range c.all {
-		if got := p.wait(); got != exitDone {
+		if got := p.wait(); got != cli.Done {
 			t.Errorf("%s ends with %d after SIGTERM", p.id, got)
 		}
 	}
@@ -526,7 +527,7 @@ func testLeaderStopped(t *testing.T, c *processes) {
 	got, wg := c.load("rolling", 4, others, quit)
 	eventually(t, "the load runs", func() bool { return got.admitted.Load() > 100 })
 	leader.signal(syscall.SIGTERM)
-	if status := leader.wait(); status != exitDone {
+	if status := leader.wait(); status != cli.Done {
 		t.Errorf("%s ends with %d after SIGTERM", leader.id, status)
 	}
 	c.leader(others...)

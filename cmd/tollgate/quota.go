@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
 func (a *app) quotaCommand() *cobra.Command {
@@ -14,7 +16,7 @@ func (a *app) quotaCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quota KEY",
 		Short: "Show how much of a domain's quotas is used",
-		Args:  takes("KEY"),
+		Args:  cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.call(cmd, &f, request{method: http.MethodGet, path: domainPath(args[0]) + "/quota"}, func(answer []byte, out *bytes.Buffer) error {
 				return showQuota(args[0], answer, out)
@@ -42,7 +44,7 @@ func showQuota(key string, answer []byte, out *bytes.Buffer) error {
 		return err
 	}
 	if len(quota.Conditions) == 0 {
-		fmt.Fprintf(out, "%s: no quota is in force\n", cell(key))
+		fmt.Fprintf(out, "%s: no quota is in force\n", cli.Cell(key))
 		return nil
 	}
 	rows := make([][]string, len(quota.Conditions))
@@ -59,5 +61,5 @@ func showQuota(key string, answer []byte, out *bytes.Buffer) error {
 		}
 		rows[i] = []string{endpoint, strconv.FormatUint(c.Used, 10), strconv.FormatUint(c.Leased, 10), strconv.FormatUint(c.Lost, 10), strconv.FormatUint(c.MaxUsageQuota, 10), fmt.Sprintf("%ds", c.ResetTimeSeconds), phase, ends}
 	}
-	return table(out, "ENDPOINT|USED|LEASED|LOST|MAX|PER|PHASE|WINDOW ENDS", rows)
+	return cli.Table(out, "ENDPOINT|USED|LEASED|LOST|MAX|PER|PHASE|WINDOW ENDS", rows)
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
 // defaultReadyTimeout is what a health check has patience for.
@@ -23,7 +25,7 @@ func (a *app) readyCommand() *cobra.Command {
 		Long: "Ask a node whether it is ready, and print what it says, a line a check. It takes no token, and does not\n" +
 			"judge the certificate of a node on this machine: nothing is secret of what it sends and gets.\n" +
 			"Exit status 0 if it is ready, 1 if it is not or does not answer.",
-		Args: takes(),
+		Args: cli.Takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.connection(&f, true)
 			if err != nil {
@@ -33,7 +35,7 @@ func (a *app) readyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := a.print(checks); err != nil {
+			if err := a.Print(checks); err != nil {
 				return err
 			}
 			if !ready {
@@ -52,7 +54,7 @@ func (c *client) ready(ctx context.Context) (checks []byte, ready bool, err erro
 	for _, base := range c.urls {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
 		if err != nil {
-			return nil, false, usagef("--admin-url %s: %w", base, err)
+			return nil, false, cli.Usagef("--admin-url %s: %w", base, err)
 		}
 		resp, err := c.http.Do(req)
 		if err != nil {
@@ -70,7 +72,7 @@ func (c *client) ready(ctx context.Context) (checks []byte, ready bool, err erro
 		}
 		var lines strings.Builder
 		for l := range strings.Lines(string(text)) {
-			lines.WriteString(cell(strings.TrimRight(l, "\n")) + "\n")
+			lines.WriteString(cli.Cell(strings.TrimRight(l, "\n")) + "\n")
 		}
 		return []byte(lines.String()), resp.StatusCode == http.StatusOK, nil
 	}

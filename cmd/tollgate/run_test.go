@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
 )
 
@@ -31,7 +32,8 @@ func (c command) run(ctx context.Context) outcome {
 	if open == nil {
 		open = func(context.Context, node.Config) (runningNode, error) { panic("a node is opened") }
 	}
-	a := &app{stdin: strings.NewReader(c.stdin), stdout: &out, stderr: &errs, env: environment(c.env), open: open}
+	process := &cli.Process{Stdin: strings.NewReader(c.stdin), Stdout: &out, Stderr: &errs, Env: cli.Environment(c.env)}
+	a := &app{Process: process, open: open}
 	status := a.run(ctx, c.args)
 	return outcome{status, out.String(), errs.String()}
 }
@@ -48,6 +50,8 @@ func writeFile(t *testing.T, name, content string) string {
 	}
 	return path
 }
+
+const formerBench = "tollgate bench: the benchmark is a program of its own now: tollgate-bench run, load, compare and page (`go build ./cmd/tollgate-bench`)\nSee: tollgate bench --help\n"
 
 func TestWrongUsage(t *testing.T) {
 	empty := writeFile(t, "empty", "\n")
@@ -77,6 +81,8 @@ func TestWrongUsage(t *testing.T) {
 		{"delete shop", "tollgate delete: deleting a domain cannot be undone: repeat its key with --confirm shop\nSee: tollgate delete --help\n", nil},
 		{"delete shop --confirm sohp", "tollgate delete: deleting a domain cannot be undone: repeat its key with --confirm shop\nSee: tollgate delete --help\n", nil},
 		{"join n4 --admin-address 10.0.0.4:9001", "tollgate join: --cluster-address, --proxy-address must be given: the addresses where the other nodes and clients reach n4\nSee: tollgate join --help\n", nil},
+		{"bench quota-end --slices 10", formerBench, nil},
+		{"bench --list --json", formerBench, nil},
 		{"domains --timeout soon", "tollgate domains: invalid argument \"soon\" for \"--timeout\" flag: time: invalid duration \"soon\"\nSee: tollgate domains --help\n", nil},
 		{"domains --timeout 0s", "tollgate domains: --timeout 0s: must be more than 0\nSee: tollgate domains --help\n", nil},
 		{"domains --admin-url ftp://127.0.0.1:9001", "tollgate domains: --admin-url: \"ftp://127.0.0.1:9001\" must be HOST:PORT, or an http or https URL such as https://127.0.0.1:9001\nSee: tollgate domains --help\n", nil},
@@ -88,7 +94,7 @@ func TestWrongUsage(t *testing.T) {
 		{"domains --token-file " + spaced, "tollgate domains: --token-file " + spaced + ": must be one line of ASCII letters, digits and signs, without spaces\nSee: tollgate domains --help\n", nil},
 	} {
 		got := command{args: words(c.args), env: c.env}.run(t.Context())
-		if want := (outcome{exitUsage, "", c.want}); got != want {
+		if want := (outcome{cli.Usage, "", c.want}); got != want {
 			t.Errorf("tollgate %s\n got %+v\nwant %+v", c.args, got, want)
 		}
 	}
@@ -96,20 +102,26 @@ func TestWrongUsage(t *testing.T) {
 
 func TestEmptyArgument(t *testing.T) {
 	got := command{args: []string{"export", ""}}.run(t.Context())
-	if want := (outcome{exitUsage, "", "tollgate export: KEY is empty\nSee: tollgate export --help\n"}); got != want {
+	if want := (outcome{cli.Usage, "", "tollgate export: KEY is empty\nSee: tollgate export --help\n"}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
 func TestHelp(t *testing.T) {
 	got := command{args: words("--help")}.run(t.Context())
-	if got.status != exitDone || got.err != "" {
+	if got.status != cli.Done || got.err != "" {
 		t.Errorf("%+v", got)
 	}
 	for _, name := range words("node import validate export deploy domains clone delete quota members join leave transfer explain diff version ready keygen ca help") {
 		if !strings.Contains(got.out, "\n  "+name+" ") {
 			t.Errorf("help does not list %s:\n%s", name, got.out)
 		}
+	}
+}
+
+func TestHelpHidesFormerBench(t *testing.T) {
+	if got := (command{args: words("--help")}).run(t.Context()); strings.Contains(got.out, "\n  bench ") {
+		t.Errorf("the gateway's help lists the benchmark:\n%s", got.out)
 	}
 }
 
@@ -124,7 +136,7 @@ func TestVersion(t *testing.T) {
 		"--json version": `{"version":"v1.2.3","commit":"abc","go":"` + v.Go + `","platform":"` + v.Platform + "\"}\n",
 		"version --json": `{"version":"v1.2.3","commit":"abc","go":"` + v.Go + `","platform":"` + v.Platform + "\"}\n",
 	} {
-		if got := (command{args: words(args)}).run(t.Context()); got != (outcome{exitDone, want, ""}) {
+		if got := (command{args: words(args)}).run(t.Context()); got != (outcome{cli.Done, want, ""}) {
 			t.Errorf("tollgate %s: %+v", args, got)
 		}
 	}
@@ -140,31 +152,31 @@ const document = `{"swagger":"2.0","info":{"title":"Shop"},"basePath":"/shop","s
 func TestValidate(t *testing.T) {
 	good := writeFile(t, "good.json", document)
 	bad := writeFile(t, "bad.json", strings.Replace(document, `"/shop"`, `"shop"`, 1))
-	if got, want := (command{args: []string{"validate", good}}).run(t.Context()), (outcome{exitDone, good + " is valid: domain shop (Shop) with 1 endpoint and 1 quota condition\n", ""}); got != want {
+	if got, want := (command{args: []string{"validate", good}}).run(t.Context()), (outcome{cli.Done, good + " is valid: domain shop (Shop) with 1 endpoint and 1 quota condition\n", ""}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got, want := (command{args: words("validate - --json"), stdin: document}).run(t.Context()), (outcome{exitDone, `{"valid":true,"key":"shop","name":"Shop","errors":[],"warnings":[]}` + "\n", ""}); got != want {
+	if got, want := (command{args: words("validate - --json"), stdin: document}).run(t.Context()), (outcome{cli.Done, `{"valid":true,"key":"shop","name":"Shop","errors":[],"warnings":[]}` + "\n", ""}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	got := command{args: []string{"validate", bad}}.run(t.Context())
-	if got.status != exitFailed || got.out != "" || !strings.HasPrefix(got.err, "tollgate validate: "+bad+" is not valid: 1 problem\n  $.basePath: ") {
+	if got.status != cli.Failed || got.out != "" || !strings.HasPrefix(got.err, "tollgate validate: "+bad+" is not valid: 1 problem\n  $.basePath: ") {
 		t.Errorf("bad: %+v", got)
 	}
 	got = command{args: []string{"validate", bad, "--json"}}.run(t.Context())
-	if got.status != exitFailed || !strings.HasPrefix(got.out, `{"valid":false,"key":"","name":"","errors":[{"path":"$.basePath","message":`) {
+	if got.status != cli.Failed || !strings.HasPrefix(got.out, `{"valid":false,"key":"","name":"","errors":[{"path":"$.basePath","message":`) {
 		t.Errorf("bad with --json: %+v", got)
 	}
 	got = command{args: words("validate -"), stdin: "swagger: 2"}.run(t.Context())
-	if got.status != exitFailed || !strings.HasPrefix(got.err, "tollgate validate: the document is not valid: 1 problem\n  $: not JSON at line 1, column 1") {
+	if got.status != cli.Failed || !strings.HasPrefix(got.err, "tollgate validate: the document is not valid: 1 problem\n  $: not JSON at line 1, column 1") {
 		t.Errorf("YAML: %+v", got)
 	}
 	got = command{args: words("validate /nowhere.json")}.run(t.Context())
-	if want := (outcome{exitFailed, "", "tollgate validate: open /nowhere.json: no such file or directory\n"}); got != want {
+	if want := (outcome{cli.Failed, "", "tollgate validate: open /nowhere.json: no such file or directory\n"}); got != want {
 		t.Errorf("no file: %+v", got)
 	}
 	plain := `{"swagger":"2.0","info":{"title":"Shop"},"basePath":"/shop","schemes":["http"],"paths":{"/x":{"get":{}}}}`
 	got = command{args: words("validate - --endpoint-server http://127.0.0.1:8080"), stdin: plain}.run(t.Context())
-	if want := (outcome{exitDone, "the document is valid: domain shop (Shop) with 1 endpoint and 0 quota conditions\n", ""}); got != want {
+	if want := (outcome{cli.Done, "the document is valid: domain shop (Shop) with 1 endpoint and 0 quota conditions\n", ""}); got != want {
 		t.Errorf("plain: %+v", got)
 	}
 }
@@ -177,7 +189,7 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, os.ErrInvalid }
 func TestOutputThatFails(t *testing.T) {
 	var errs bytes.Buffer
 	status := run(t.Context(), []string{"version"}, strings.NewReader(""), brokenWriter{}, &errs, nil)
-	if want := "tollgate version: write the answer: invalid argument\n"; status != exitFailed || errs.String() != want {
+	if want := "tollgate version: write the answer: invalid argument\n"; status != cli.Failed || errs.String() != want {
 		t.Errorf("%d %q", status, errs.String())
 	}
 }

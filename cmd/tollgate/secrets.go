@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollgate/tollgate/cluster/pki"
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
 )
 
@@ -18,17 +19,17 @@ const maxSecretBytes = 4 << 10
 func (a *app) secretOf(flag, value, fileFlag, file, env, envFile string) (string, error) {
 	switch {
 	case value != "" && file != "":
-		return "", usagef("%s and %s: give only one of them", flag, fileFlag)
+		return "", cli.Usagef("%s and %s: give only one of them", flag, fileFlag)
 	case value != "":
 		return checkSecret(flag, value)
 	case file != "":
 		return readSecret(fileFlag, file)
-	case a.env[env] != "" && a.env[envFile] != "":
-		return "", usagef("%s and %s: set only one of them", env, envFile)
-	case a.env[env] != "":
-		return checkSecret(env, a.env[env])
-	case a.env[envFile] != "":
-		return readSecret(envFile, a.env[envFile])
+	case a.Env[env] != "" && a.Env[envFile] != "":
+		return "", cli.Usagef("%s and %s: set only one of them", env, envFile)
+	case a.Env[env] != "":
+		return checkSecret(env, a.Env[env])
+	case a.Env[envFile] != "":
+		return readSecret(envFile, a.Env[envFile])
 	}
 	return "", nil
 }
@@ -37,11 +38,11 @@ func (a *app) secretOf(flag, value, fileFlag, file, env, envFile string) (string
 func readSecret(setting, file string) (string, error) {
 	raw, err := node.ReadSecretFile(file, maxSecretBytes)
 	if err != nil {
-		return "", usagef("%s %w", setting, err)
+		return "", cli.Usagef("%s %w", setting, err)
 	}
 	secret := strings.TrimSpace(string(raw))
 	if secret == "" {
-		return "", usagef("%s %s: is empty", setting, file)
+		return "", cli.Usagef("%s %s: is empty", setting, file)
 	}
 	return checkSecret(setting+" "+file, secret)
 }
@@ -50,7 +51,7 @@ func readSecret(setting, file string) (string, error) {
 func checkSecret(setting, secret string) (string, error) {
 	for _, c := range []byte(secret) {
 		if c <= ' ' || c > '~' {
-			return "", usagef("%s: must be one line of ASCII letters, digits and signs, without spaces", setting)
+			return "", cli.Usagef("%s: must be one line of ASCII letters, digits and signs, without spaces", setting)
 		}
 	}
 	return secret, nil
@@ -63,9 +64,9 @@ func (a *app) keygenCommand() *cobra.Command {
 		Long: "Make a key for a cluster. Give it to all of its nodes, and to nobody else: who has it is one of them.\n" +
 			"tollgate node takes it by --" + setClusterKeyFile + " or " + envClusterKey + ".",
 		Example: "  (umask 077; tollgate keygen > cluster.key)",
-		Args:    takes(),
+		Args:    cli.Takes(),
 		RunE: func(*cobra.Command, []string) error {
-			return a.print(line([]byte(pki.NewKey())))
+			return a.Print(cli.Line([]byte(pki.NewKey())))
 		},
 	}
 }
@@ -78,23 +79,23 @@ func (a *app) caCommand() *cobra.Command {
 		Long: "Print the certificate (PEM) that comes from the cluster's key. It is no secret: whoever is to call the admin\n" +
 			"API without having the key is given it, and trusts it by --" + setAdminCA + " or curl --cacert.",
 		Example: "  tollgate ca --cluster-key-file cluster.key > ca.pem",
-		Args:    takes(),
+		Args:    cli.Takes(),
 		RunE: func(*cobra.Command, []string) error {
 			key, err := a.secretOf("", "", "--"+setClusterKeyFile, keyFile, envClusterKey, envClusterKeyFile)
 			if err != nil {
 				return err
 			}
 			if key == "" {
-				return usagef("the cluster's key is missing: --%s or %s gives it", setClusterKeyFile, envClusterKey)
+				return cli.Usagef("the cluster's key is missing: --%s or %s gives it", setClusterKeyFile, envClusterKey)
 			}
 			if len(key) < pki.MinKeyLength {
-				return usagef("--%s: the key has %d characters, must have at least %d; `tollgate keygen` makes one", setClusterKeyFile, len(key), pki.MinKeyLength)
+				return cli.Usagef("--%s: the key has %d characters, must have at least %d; `tollgate keygen` makes one", setClusterKeyFile, len(key), pki.MinKeyLength)
 			}
 			authority, err := pki.Derive(key)
 			if err != nil {
 				return err
 			}
-			return a.print(line(authority.CertificatePEM()))
+			return a.Print(cli.Line(authority.CertificatePEM()))
 		},
 	}
 	addKeyFile(cmd, &keyFile)

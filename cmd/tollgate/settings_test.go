@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
 	"github.com/tollgate/tollgate/store/quota"
 )
@@ -39,7 +40,7 @@ func TestDefaults(t *testing.T) {
 	if got == nil {
 		t.Fatalf("%+v", o)
 	}
-	if want := (outcome{exitFailed, "", "tollgate node: the node does not start: not opened here\n"}); o != want {
+	if want := (outcome{cli.Failed, "", "tollgate node: the node does not start: not opened here\n"}); o != want {
 		t.Errorf("%+v", o)
 	}
 	var want node.Config
@@ -169,7 +170,7 @@ func TestKeySources(t *testing.T) {
 		}
 		got, o := configOf(t, nil, "--id", "n1", "--data-dir", "/d", "--cluster-key-file", open)
 		want := fmt.Sprintf("tollgate node: --cluster-key-file %s: everybody on this machine can read or change it (mode %04o): chmod o-rw %s\nSee: tollgate node --help\n", open, mode, open)
-		if (got != nil) != wants || !wants && o != (outcome{exitUsage, "", want}) {
+		if (got != nil) != wants || !wants && o != (outcome{cli.Usage, "", want}) {
 			t.Errorf("mode %04o: %+v", mode, o)
 		}
 	}
@@ -259,7 +260,7 @@ func TestWrongSettings(t *testing.T) {
 	} {
 		got, o := configOf(t, c.env, c.args...)
 		want := strings.Join(c.want, "\n") + "\nSee: tollgate node --help\n"
-		if got != nil || o != (outcome{exitUsage, "", want}) {
+		if got != nil || o != (outcome{cli.Usage, "", want}) {
 			t.Errorf("%v %v\n got %d %s\nwant %s", c.env, c.args, o.status, o.err, want)
 		}
 	}

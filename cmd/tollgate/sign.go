@@ -3,13 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tollgate/tollgate/proxy/gate"
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/proxy/hmacsign"
 )
 
@@ -27,7 +26,7 @@ type signedCall struct {
 }
 
 func (a *app) signCommand() *cobra.Command {
-	var secret secretFlags
+	var secret cli.SecretKeyFlags
 	var timestamp string
 	var curl, asJSON bool
 	cmd := &cobra.Command{
@@ -37,10 +36,10 @@ func (a *app) signCommand() *cobra.Command {
 			"its path and query, with the domain's key: /shop/items?page=2. Path and query are signed as they stand\n" +
 			"here; the client must send them byte for byte.",
 		Example: "  tollgate sign --secret-key-file key --curl GET 'http://127.0.0.1:8001/shop/items?page=2' | sh",
-		Args:    takes("METHOD", "URL|TARGET"),
+		Args:    cli.Takes("METHOD", "URL|TARGET"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if curl && asJSON {
-				return usagef("--curl and --json: give only one of them; the JSON has the curl command in it")
+				return cli.Usagef("--curl and --json: give only one of them; the JSON has the curl command in it")
 			}
 			call, err := a.sign(&secret, args[0], args[1], timestamp)
 			if err != nil {
@@ -52,17 +51,17 @@ func (a *app) signCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return a.print(line(b))
+				return a.Print(cli.Line(b))
 			case curl && call.Curl == "":
-				return usagef("--curl needs the whole URL, with http:// or https:// and the host")
+				return cli.Usagef("--curl needs the whole URL, with http:// or https:// and the host")
 			case curl:
-				return a.print([]byte(call.Curl + "\n"))
+				return a.Print([]byte(call.Curl + "\n"))
 			}
-			return a.print(fmt.Appendf(nil, "%s: %s\n%s: %s\n",
+			return a.Print(fmt.Appendf(nil, "%s: %s\n%s: %s\n",
 				hmacsign.TimestampField, call.Timestamp, hmacsign.AuthorizationField, call.Authorization))
 		},
 	}
-	secret.add(cmd)
+	secret.Add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&timestamp, "timestamp", "", "`TIME` of the call, such as 2016-07-23T12:20:02+09:00 (default now)")
 	flags.BoolVar(&curl, "curl", false, "print a curl command that makes the call instead")
@@ -71,21 +70,21 @@ func (a *app) signCommand() *cobra.Command {
 }
 
 // sign signs a call; an empty timestamp is now.
-func (a *app) sign(secret *secretFlags, method, address, timestamp string) (*signedCall, error) {
-	target, host, err := splitAddress(address)
+func (a *app) sign(secret *cli.SecretKeyFlags, method, address, timestamp string) (*signedCall, error) {
+	target, host, err := cli.SplitAddress(address)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkCall(method, target); err != nil {
+	if err := cli.CheckCall(method, target); err != nil {
 		return nil, err
 	}
 	if timestamp == "" {
 		timestamp = time.Now().UTC().Format(time.RFC3339)
 	}
 	if _, ok := hmacsign.ParseTimestamp([]byte(timestamp)); !ok {
-		return nil, usagef("--timestamp %q: must be of the form 2016-07-23T12:20:02+09:00, +0900 or Z", timestamp)
+		return nil, cli.Usagef("--timestamp %q: must be of the form 2016-07-23T12:20:02+09:00, +0900 or Z", timestamp)
 	}
-	key, err := a.secretKey(secret)
+	key, err := a.SecretKey(secret)
 	if err != nil {
 		return nil, err
 	}
@@ -100,44 +99,6 @@ func (a *app) sign(secret *secretFlags, method, address, timestamp string) (*sig
 	return call, nil
 }
 
-// splitAddress finds the request target in a URL: what follows the host, as it
-// stands. A URL library would spell it in its own way. host is false where the
-// address is only a target.
-func splitAddress(address string) (target string, host bool, err error) {
-	if strings.HasPrefix(address, "/") {
-		return address, false, nil
-	}
-	u, err := url.Parse(address)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return "", false, usagef("%q must be a URL such as http://127.0.0.1:8001/shop/items, or only its path and query", address)
-	}
-	if u.User != nil {
-		return "", false, usagef("%q has a user before the host, which would take the place of the signature", address)
-	}
-	_, rest, _ := strings.Cut(address, "://")
-	at := strings.IndexAny(rest, "/?#")
-	switch {
-	case at < 0:
-		return "/", true, nil
-	case rest[at] == '/':
-		return rest[at:], true, nil
-	}
-	return "/" + rest[at:], true, nil
-}
-
-// checkCall refuses what a gateway refuses before it looks at a signature.
-func checkCall(method, target string) error {
-	var r gate.Request
-	err := r.Read(gate.Raw{
-		Method: []byte(method), Target: []byte(target),
-		Protocol: []byte("HTTP/1.1"), Header: []byte("Host: gateway\r\n\r\n"),
-	}, 1)
-	if err != nil {
-		return usagef("%s %s: the gateway would answer: %w", cell(method), cell(target), err)
-	}
-	return nil
-}
-
 // curlLine is a command for a POSIX shell. curl is kept from changing what is
 // signed: it would resolve dots and take brackets for patterns.
 func curlLine(call *signedCall, address string) string {
@@ -150,9 +111,7 @@ func curlLine(call *signedCall, address string) string {
 		words = append(words, "--request", call.Method)
 	}
 	for _, field := range [][2]string{{hmacsign.TimestampField, call.Timestamp}, {hmacsign.AuthorizationField, call.Authorization}} {
-		words = append(words, "--header", shellQuote(field[0]+": "+field[1]))
+		words = append(words, "--header", cli.ShellQuote(field[0]+": "+field[1]))
 	}
-	return strings.Join(append(words, shellQuote(address)), " ")
+	return strings.Join(append(words, cli.ShellQuote(address)), " ")
 }
-
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/proxy/hmacsign"
 )
 
@@ -35,7 +36,7 @@ func TestSign(t *testing.T) {
 				`"stringToSign":"GET\n/test/1?query1=1\u0026query2=2\n2016-07-23T12:20:02+09:00","authorization":"IqY8u/RZY8IMESwa/TPW9P9Z39Y=","curl":""}` + "\n"},
 	} {
 		got := command{args: words(c.args), env: []string{c.env}}.run(t.Context())
-		if want := (outcome{exitDone, c.want, ""}); got != want {
+		if want := (outcome{cli.Done, c.want, ""}); got != want {
 			t.Errorf("tollgate %s\n got %+v\nwant %+v", c.args, got, want)
 		}
 	}
@@ -55,7 +56,7 @@ func TestSignedTarget(t *testing.T) {
 	} {
 		got := command{args: []string{"sign", "--secret-key", "k", "--json", "POST", address}}.run(t.Context())
 		var call signedCall
-		if err := json.Unmarshal([]byte(got.out), &call); err != nil || got.status != exitDone || call.Target != want {
+		if err := json.Unmarshal([]byte(got.out), &call); err != nil || got.status != cli.Done || call.Target != want {
 			t.Errorf("%s: %+v, want %s", address, got, want)
 		}
 		if call.Authorization != hmacsign.Sign("k", "POST", want, call.Timestamp) {
@@ -125,21 +126,8 @@ func TestSignRefuses(t *testing.T) {
 		{words("sign GET /한 --secret-key k"), "", "GET /한" + malformed + "control or non-ASCII character in the request target: percent-encode it)"},
 	} {
 		got := command{args: c.args, env: words(c.env)}.run(t.Context())
-		if want := (outcome{exitUsage, "", "tollgate sign: " + c.want + "\nSee: tollgate sign --help\n"}); got != want {
+		if want := (outcome{cli.Usage, "", "tollgate sign: " + c.want + "\nSee: tollgate sign --help\n"}); got != want {
 			t.Errorf("tollgate %q\n got %+v\nwant %+v", c.args, got, want)
-		}
-	}
-}
-
-func TestSecretKeyFiles(t *testing.T) {
-	longest := strings.Repeat("k", 4096)
-	for content, want := range map[string]string{
-		"k": "k", "k\n": "k", "k\r\n": "k", " k \n": " k ", "k\n\n": "k\n", "k\r": "k\r", "a\nb": "a\nb",
-		longest + "\r\n": longest,
-	} {
-		got, err := readSecretKey("--secret-key-file", writeFile(t, "key", content))
-		if got != want || err != nil {
-			t.Errorf("%.20q: %.20q %v", content, got, err)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
 // source is one place that settings come from.
@@ -23,7 +25,7 @@ func settingsOf(flags *pflag.FlagSet, env map[string]string) (*viper.Viper, erro
 	file, fileErr := fromFile(configFile(flags, env))
 	environ, envErr := fromEnv(env)
 	if err := errors.Join(envErr, fileErr); err != nil {
-		return nil, &usageError{err}
+		return nil, &cli.UsageError{Err: err}
 	}
 	v := viper.New()
 	for _, s := range nodeSettings {
@@ -32,7 +34,7 @@ func settingsOf(flags *pflag.FlagSet, env map[string]string) (*viper.Viper, erro
 	sources := []source{file, environ, fromFlags(flags)} // the later wins
 	for _, src := range sources {
 		if err := v.MergeConfigMap(src.values); err != nil {
-			return nil, &usageError{err}
+			return nil, &cli.UsageError{Err: err}
 		}
 	}
 	return v, settleKey(v, env, sources)
@@ -54,7 +56,7 @@ func settleKey(v *viper.Viper, env map[string]string, weakestFirst []source) err
 		return nil
 	}
 	if _, ok := environ.values[setClusterKeyFile]; ok {
-		return usagef("%s and %s: set only one of them", envClusterKey, environ.name(file))
+		return cli.Usagef("%s and %s: set only one of them", envClusterKey, environ.name(file))
 	}
 	v.Set(clusterKey, key)
 	return nil

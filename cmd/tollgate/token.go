@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/proxy/jwtauth"
 )
 
@@ -21,7 +22,7 @@ type issuedToken struct {
 }
 
 func (a *app) tokenCommand() *cobra.Command {
-	var secret secretFlags
+	var secret cli.SecretKeyFlags
 	var issuer string
 	var ttl time.Duration
 	var claims []string
@@ -32,16 +33,16 @@ func (a *app) tokenCommand() *cobra.Command {
 		Long: "Make a JWT for trying out a domain with the plugin JWT: HS256, with iat and exp. In earnest tokens come\n" +
 			"from whoever knows the client.",
 		Example: "  curl -H \"Authorization: $(tollgate token --secret-key-file key --issuer me --claim sub=7)\" http://127.0.0.1:8001/shop/items",
-		Args:    takes(),
+		Args:    cli.Takes(),
 		RunE: func(*cobra.Command, []string) error {
 			extra, err := readClaims(claims)
 			if err != nil {
 				return err
 			}
 			if ttl > -time.Second && ttl < time.Second { // tokens count in seconds
-				return usagef("--ttl %v: must be at least 1s, or at most -1s for a token that has expired", ttl)
+				return cli.Usagef("--ttl %v: must be at least 1s, or at most -1s for a token that has expired", ttl)
 			}
-			key, err := a.secretKey(&secret)
+			key, err := a.SecretKey(&secret)
 			if err != nil {
 				return err
 			}
@@ -51,16 +52,16 @@ func (a *app) tokenCommand() *cobra.Command {
 				return err
 			}
 			if !asJSON {
-				return a.print([]byte(token + "\n"))
+				return a.Print([]byte(token + "\n"))
 			}
 			b, err := json.Marshal(issuedToken{token, now.Add(ttl).UTC().Format(time.RFC3339)})
 			if err != nil {
 				return err
 			}
-			return a.print(line(b))
+			return a.Print(cli.Line(b))
 		},
 	}
-	secret.add(cmd)
+	secret.Add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&issuer, "issuer", "", "the claim iss; the domain's issuer, where it has one")
 	flags.DurationVar(&ttl, "ttl", defaultTokenTTL, "how long the token is good; -1s makes one that has expired")
@@ -83,18 +84,18 @@ func readClaims(args []string) (map[string]any, error) {
 		name, text, ok := strings.Cut(arg, "=")
 		name, isJSON := strings.CutSuffix(name, ":")
 		if !ok || name == "" {
-			return nil, usagef("--claim %q: must be NAME=TEXT or NAME:=JSON", arg)
+			return nil, cli.Usagef("--claim %q: must be NAME=TEXT or NAME:=JSON", arg)
 		}
 		if by, taken := setByFlags[name]; taken {
-			return nil, usagef("--claim %s: %s", name, by)
+			return nil, cli.Usagef("--claim %s: %s", name, by)
 		}
 		if _, twice := claims[name]; twice {
-			return nil, usagef("--claim %s is given twice", cell(name))
+			return nil, cli.Usagef("--claim %s is given twice", cli.Cell(name))
 		}
 		claims[name] = text
 		if isJSON {
 			if !json.Valid([]byte(text)) {
-				return nil, usagef("--claim %s: %s is not JSON; %s=%s would be text", cell(name), cell(text), cell(name), cell(text))
+				return nil, cli.Usagef("--claim %s: %s is not JSON; %s=%s would be text", cli.Cell(name), cli.Cell(text), cli.Cell(name), cli.Cell(text))
 			}
 			claims[name] = json.RawMessage(text)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/proxy/jwtauth"
 )
 
@@ -30,7 +31,7 @@ func TestToken(t *testing.T) {
 	} {
 		got := command{args: words(c.args), env: []string{"TOLLGATE_SECRET_KEY=k"}}.run(t.Context())
 		token := strings.TrimSuffix(got.out, "\n")
-		if reason := jwtauth.New("k", "me", 0).Verify([]byte(token), now.Add(c.late)); got.status != exitDone || got.err != "" || reason != c.want {
+		if reason := jwtauth.New("k", "me", 0).Verify([]byte(token), now.Add(c.late)); got.status != cli.Done || got.err != "" || reason != c.want {
 			t.Errorf("tollgate %s: %+v, %v late: %v, want %v", c.args, got, c.late, reason, c.want)
 		}
 		if claims := claimsOf(t, token); claims != canonical(t, c.claims) {
@@ -79,7 +80,7 @@ func canonical(t *testing.T, v any) string {
 func TestTokenJSON(t *testing.T) {
 	got := command{args: words("token --secret-key k --ttl 24h --json")}.run(t.Context())
 	var issued issuedToken
-	if err := json.Unmarshal([]byte(got.out), &issued); err != nil || got.status != exitDone || got.err != "" {
+	if err := json.Unmarshal([]byte(got.out), &issued); err != nil || got.status != cli.Done || got.err != "" {
 		t.Fatalf("%+v: %v", got, err)
 	}
 	at, err := time.Parse(time.RFC3339, issued.ExpiresAt)
@@ -98,19 +99,19 @@ func TestTokenRefuses(t *testing.T) {
 		status int
 		want   string // of the first line of stderr
 	}{
-		{"token x --secret-key k", exitUsage, `unexpected argument "x"; it takes no arguments`},
-		{"token", exitUsage, "the domain's secret key is missing: --secret-key-file or TOLLGATE_SECRET_KEY gives it"},
-		{"token --secret-key k --ttl 0s", exitUsage, "--ttl 0s: must be at least 1s, or at most -1s for a token that has expired"},
-		{"token --secret-key k --ttl 999ms", exitUsage, "--ttl 999ms: must be at least 1s, or at most -1s for a token that has expired"},
-		{"token --secret-key k --ttl -999ms", exitUsage, "--ttl -999ms: must be at least 1s, or at most -1s for a token that has expired"},
-		{"token --secret-key k --claim sub", exitUsage, `--claim "sub": must be NAME=TEXT or NAME:=JSON`},
-		{"token --secret-key k --claim =x", exitUsage, `--claim "=x": must be NAME=TEXT or NAME:=JSON`},
-		{"token --secret-key k --claim :=1", exitUsage, `--claim ":=1": must be NAME=TEXT or NAME:=JSON`},
-		{"token --secret-key k --claim a=1 --claim a:=1", exitUsage, "--claim a is given twice"},
-		{"token --secret-key k --claim a:=x", exitUsage, "--claim a: x is not JSON; a=x would be text"},
-		{"token --secret-key k --claim exp:=1", exitUsage, "--claim exp: --ttl sets it"},
-		{"token --secret-key k --claim iss=me", exitUsage, "--claim iss: --issuer sets it"},
-		{"token --secret-key k --claim iat:=1", exitUsage, "--claim iat: it is the present"},
+		{"token x --secret-key k", cli.Usage, `unexpected argument "x"; it takes no arguments`},
+		{"token", cli.Usage, "the domain's secret key is missing: --secret-key-file or TOLLGATE_SECRET_KEY gives it"},
+		{"token --secret-key k --ttl 0s", cli.Usage, "--ttl 0s: must be at least 1s, or at most -1s for a token that has expired"},
+		{"token --secret-key k --ttl 999ms", cli.Usage, "--ttl 999ms: must be at least 1s, or at most -1s for a token that has expired"},
+		{"token --secret-key k --ttl -999ms", cli.Usage, "--ttl -999ms: must be at least 1s, or at most -1s for a token that has expired"},
+		{"token --secret-key k --claim sub", cli.Usage, `--claim "sub": must be NAME=TEXT or NAME:=JSON`},
+		{"token --secret-key k --claim =x", cli.Usage, `--claim "=x": must be NAME=TEXT or NAME:=JSON`},
+		{"token --secret-key k --claim :=1", cli.Usage, `--claim ":=1": must be NAME=TEXT or NAME:=JSON`},
+		{"token --secret-key k --claim a=1 --claim a:=1", cli.Usage, "--claim a is given twice"},
+		{"token --secret-key k --claim a:=x", cli.Usage, "--claim a: x is not JSON; a=x would be text"},
+		{"token --secret-key k --claim exp:=1", cli.Usage, "--claim exp: --ttl sets it"},
+		{"token --secret-key k --claim iss=me", cli.Usage, "--claim iss: --issuer sets it"},
+		{"token --secret-key k --claim iat:=1", cli.Usage, "--claim iat: it is the present"},
 	} {
 		got := command{args: words(c.args)}.run(t.Context())
 		if want := (outcome{c.status, "", "tollgate token: " + c.want + "\nSee: tollgate token --help\n"}); got != want {
@@ -118,7 +119,7 @@ func TestTokenRefuses(t *testing.T) {
 		}
 	}
 	got := command{args: words("token --secret-key k --claim x=" + strings.Repeat("x", 8192))}.run(t.Context())
-	if got.status != exitFailed || !strings.HasPrefix(got.err, "tollgate token: the token has 1") {
+	if got.status != cli.Failed || !strings.HasPrefix(got.err, "tollgate token: the token has 1") {
 		t.Errorf("too long: %+v", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/cluster/pki"
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
 // secureNode answers as a node does whose certificate comes from key, under no
@@ -44,7 +45,7 @@ func TestTrust(t *testing.T) {
 	_, port, _ := net.SplitHostPort(address)
 	keyFile, otherKey := writeFile(t, "key", secret32+"\n"), writeFile(t, "other", "another-"+secret32)
 	printed := command{args: words("ca --cluster-key-file " + keyFile)}.run(t.Context())
-	if printed.status != exitDone || !strings.HasPrefix(printed.out, "-----BEGIN CERTIFICATE-----\n") {
+	if printed.status != cli.Done || !strings.HasPrefix(printed.out, "-----BEGIN CERTIFICATE-----\n") {
 		t.Fatalf("ca: %+v", printed)
 	}
 	ca := writeFile(t, "ca.pem", printed.out)
@@ -66,16 +67,16 @@ func TestTrust(t *testing.T) {
 		rec.asked = ""
 		got := command{args: append(words("domains --token x"), words(c.args)...), env: c.env}.run(t.Context())
 		switch {
-		case c.says == "" && (got != outcome{exitDone, listed, ""} || rec.asked != "GET /v1/domains with Bearer x"):
+		case c.says == "" && (got != outcome{cli.Done, listed, ""} || rec.asked != "GET /v1/domains with Bearer x"):
 			t.Errorf("%s: %+v, asked %q", name, got, rec.asked)
-		case c.says != "" && (got.status != exitFailed || !strings.Contains(got.err, c.says) || rec.asked != ""):
+		case c.says != "" && (got.status != cli.Failed || !strings.Contains(got.err, c.says) || rec.asked != ""):
 			t.Errorf("%s: %+v, asked %q, want %s", name, got, rec.asked, c.says)
 		}
 	}
 	plain := httptest.NewServer(rec)
 	defer plain.Close()
 	got := command{args: words("domains --cluster-key-file " + keyFile + " --admin-url " + strings.TrimPrefix(plain.URL, "http://"))}.run(t.Context())
-	if got.status != exitFailed || !strings.Contains(got.err, "the node has no cluster key; say http://") {
+	if got.status != cli.Failed || !strings.Contains(got.err, "the node has no cluster key; say http://") {
 		t.Errorf("a node without a key: %+v", got)
 	}
 }
@@ -92,19 +93,19 @@ func TestReady(t *testing.T) {
 	}))
 	env := []string{"TOLLGATE_CLUSTER_KEY=" + secret32, "TOLLGATE_TOKEN=x", "TOLLGATE_ADMIN_URL=" + closedAddress(t) + "," + strings.TrimPrefix(server.URL, "https://")}
 	ready := command{args: words("ready"), env: env}
-	if got := ready.run(t.Context()); got != (outcome{exitDone, text, ""}) || asked != "/readyz" {
+	if got := ready.run(t.Context()); got != (outcome{cli.Done, text, ""}) || asked != "/readyz" {
 		t.Errorf("ready: %+v, asked %s", got, asked)
 	}
 	status, text = 503, "member: ok\nleader: no leader is\x1b[2J known now\n"
-	if got := ready.run(t.Context()); got != (outcome{exitFailed, "member: ok\nleader: no leader is\\x1b[2J known now\n", "tollgate ready: the node is not ready\n"}) {
+	if got := ready.run(t.Context()); got != (outcome{cli.Failed, "member: ok\nleader: no leader is\\x1b[2J known now\n", "tollgate ready: the node is not ready\n"}) {
 		t.Errorf("not ready: %+v", got)
 	}
 	status = 404
-	if got := ready.run(t.Context()); got.status != exitFailed || !strings.Contains(got.err, "which no Tollgate admin API does") {
+	if got := ready.run(t.Context()); got.status != cli.Failed || !strings.Contains(got.err, "which no Tollgate admin API does") {
 		t.Errorf("something else: %+v", got)
 	}
 	server.Close()
-	if got := ready.run(t.Context()); got.status != exitFailed || !strings.Contains(got.err, "no node answered") {
+	if got := ready.run(t.Context()); got.status != cli.Failed || !strings.Contains(got.err, "no node answered") {
 		t.Errorf("nobody: %+v", got)
 	}
 }
@@ -112,7 +113,7 @@ func TestReady(t *testing.T) {
 // TestKeygen: each key is another, good for a node as it is printed.
 func TestKeygen(t *testing.T) {
 	first, second := command{args: words("keygen")}.run(t.Context()), command{args: words("keygen")}.run(t.Context())
-	if first.status != exitDone || first.out == second.out || strings.Count(first.out, "\n") != 1 {
+	if first.status != cli.Done || first.out == second.out || strings.Count(first.out, "\n") != 1 {
 		t.Errorf("%+v, %+v", first, second)
 	}
 	cfg, o := configOf(t, []string{"TOLLGATE_CLUSTER_KEY_FILE=" + writeFile(t, "key", first.out)}, "--id", "n1", "--data-dir", "/d")
@@ -136,7 +137,7 @@ func TestOpenSecretFiles(t *testing.T) {
 		{args: words("token --secret-key-file " + open)},
 		{args: words("sign GET /x"), env: []string{"TOLLGATE_SECRET_KEY_FILE=" + open}},
 	} {
-		if got := c.run(t.Context()); got.status != exitUsage || !strings.Contains(got.err, "chmod o-rw "+open) {
+		if got := c.run(t.Context()); got.status != cli.Usage || !strings.Contains(got.err, "chmod o-rw "+open) {
 			t.Errorf("%v %v: %+v", c.args, c.env, got)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
 	"github.com/tollgate/tollgate/store/catalog"
 )
@@ -29,7 +30,7 @@ func (a *app) validateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate FILE|-",
 		Short: "Check a Swagger document without a node",
-		Args:  takes("FILE|-"),
+		Args:  cli.Takes("FILE|-"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			raw, err := a.readDocument(args[0])
 			if err != nil {
@@ -48,13 +49,13 @@ func (a *app) validateCommand() *cobra.Command {
 				}
 			}
 			if err != nil {
-				return fmt.Errorf("%s is not valid: %s%s", documentName(args[0]), plural(len(problems), "problem"), problemLines(problems))
+				return fmt.Errorf("%s is not valid: %s%s", documentName(args[0]), cli.Plural(len(problems), "problem"), problemLines(problems))
 			}
 			if asJSON {
 				return nil
 			}
 			a.warn(doc.Warnings)
-			return a.print([]byte(describe(args[0], doc)))
+			return a.Print([]byte(describe(args[0], doc)))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for scripts")
@@ -75,14 +76,14 @@ func (a *app) printVerdict(doc *catalog.Document, problems []catalog.Problem) er
 	if err != nil {
 		return err
 	}
-	return a.print(line(b))
+	return a.Print(cli.Line(b))
 }
 
 // describe sums a valid document up.
 func describe(file string, doc *catalog.Document) string {
 	d := doc.Domain
-	return fmt.Sprintf("%s is valid: domain %s (%s) with %s and %s\n", documentName(file), cell(d.Key), cell(d.Name),
-		plural(len(d.Endpoints), "endpoint"), plural(len(d.Conditions()), "quota condition"))
+	return fmt.Sprintf("%s is valid: domain %s (%s) with %s and %s\n", documentName(file), cli.Cell(d.Key), cli.Cell(d.Name),
+		cli.Plural(len(d.Endpoints), "endpoint"), cli.Plural(len(d.Conditions()), "quota condition"))
 }
 
 func documentName(file string) string {
@@ -95,7 +96,7 @@ func documentName(file string) string {
 // readDocument reads a file, or stdin for "-", as far as a document may go:
 // one byte more shows that it is too large.
 func (a *app) readDocument(file string) ([]byte, error) {
-	in := a.stdin
+	in := a.Stdin
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
 const (
@@ -44,13 +46,13 @@ func (w *watchdog) bite() {
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
-		fmt.Fprintf(w.app.stderr, "tollgate node: the stop hangs at: %s; the process ends without it\n", step)
+		fmt.Fprintf(w.app.Stderr, "tollgate node: the stop hangs at: %s; the process ends without it\n", step)
 	}()
 	select {
 	case <-said:
 	case <-time.After(stopReserve / 2): // it may be the log that hangs
 	}
-	w.app.exit(exitFailed)
+	w.app.exit(cli.Failed)
 }
 
 // end is called when the stop is over.

@@ -38,6 +38,13 @@ var narrow = map[string][]string{
 // raftRoom is the one package that imports Raft.
 const raftRoom = "store/log"
 
+// forbidden are rooms that a package, and what lies below it, does without,
+// although its room may import them.
+var forbidden = map[string]string{
+	"cmd/tollgate": "bench", // the gateway links no library that draws plots
+	"cmd/internal": "bench",
+}
+
 // goPackage is what go list tells of a package.
 type goPackage struct {
 	ImportPath           string
@@ -91,6 +98,8 @@ func check(packages []goPackage) (bad []string) {
 				bad = append(bad, fmt.Sprintf("%s imports %s: of ours it may import %v only", from, imp, few))
 			case from != raftRoom && strings.Contains(imp, "hashicorp/raft"):
 				bad = append(bad, fmt.Sprintf("%s imports %s: %s alone knows Raft", from, imp, raftRoom))
+			case ours && without(from, to):
+				bad = append(bad, fmt.Sprintf("%s imports %s: it does without %s", from, to, room(to)))
 			case ours && !may(from, to):
 				bad = append(bad, fmt.Sprintf("%s imports %s: allowed for %s are %v", from, to, room(from), allowed[room(from)]))
 			}
@@ -106,6 +115,16 @@ func check(packages []goPackage) (bad []string) {
 
 func may(from, to string) bool {
 	return room(from) == room(to) || slices.Contains(allowed[room(from)], room(to))
+}
+
+// without tells whether from does without the room of to.
+func without(from, to string) bool {
+	for pkg, not := range forbidden {
+		if (from == pkg || strings.HasPrefix(from, pkg+"/")) && room(to) == not {
+			return true
+		}
+	}
+	return false
 }
 
 // room is the top-level directory of a package.

@@ -24,6 +24,10 @@ func TestForbiddenArrowsAreFound(t *testing.T) {
 		{"cluster/ledger", "store", false, true},
 		{"cluster/ledger", "cluster", false, true},
 		{"cluster/ledger", "store", true, false},
+		{"cmd/tollgate", "bench/report", false, true},
+		{"cmd/internal/cli", "bench", false, true},
+		{"cmd/tollgate-bench", "bench/report", false, false},
+		{"cmd/tollgate/chaos", "bench/process", true, false},
 		{"cluster", "node/nodetest", true, false},
 		{"cluster", "proxy", true, true},
 	} {

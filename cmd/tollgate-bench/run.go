@@ -3,11 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/tollgate/tollgate/bench"
 	"github.com/tollgate/tollgate/bench/report"
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
 const (
@@ -29,29 +30,29 @@ const (
 	peersAuto, peersNone = "auto", "none"
 )
 
-// benchFlags are the flags of `tollgate bench`.
-type benchFlags struct {
+// runFlags are the flags of `tollgate-bench run`.
+type runFlags struct {
 	cfg              bench.Config
 	list, json       bool
 	out, peers, page string
 }
 
-func (a *app) benchCommand() *cobra.Command {
-	var f benchFlags
+func (a *app) runCommand() *cobra.Command {
+	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "bench [SCENARIO...]",
-		Short: "Measure it: speed, latency and exactness, beside peers",
-		Long: "Measure clusters of this program, which are started on loopback for it, under load: how fast, how late, and\n" +
+		Use:   "run [SCENARIO...]",
+		Short: "Measure speed, latency and exactness, beside peers",
+		Long: "Measure clusters of Tollgate, which are started on loopback for it, under load: how fast, how late, and\n" +
 			"whether quotas stay exact meanwhile. A wrong count fails the run. Peers such as nginx and Envoy's ratelimit\n" +
 			"are measured in the same run, where they are installed (`make bench-peers`). Without SCENARIO everything is\n" +
 			"measured, which takes less than ten minutes on two cores; --list names the scenarios.\n\n" +
 			"The result is printed, and kept in a folder named by date and commit: report.json, table.txt and plots.\n" +
-			"`tollgate bench compare` sets two of them beside each other. `tollgate bench load` loads a gateway of your own.",
-		Example: "  tollgate bench\n  tollgate bench quota-end failover --slices 10",
+			"`tollgate-bench compare` sets two of them beside each other. `tollgate-bench load` loads a gateway of your own.",
+		Example: "  tollgate-bench run\n  tollgate-bench run quota-end failover --slices 10",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.cfg.Scenarios = args
-			return a.bench(cmd, &f)
+			return a.runBench(cmd, &f)
 		},
 	}
 	flags := cmd.Flags()
@@ -63,35 +64,33 @@ func (a *app) benchCommand() *cobra.Command {
 	flags.IntVar(&f.cfg.Slices, "slices", bench.DefaultSlices, "how many stretches of time are measured")
 	flags.DurationVar(&f.cfg.Slice, "slice", bench.DefaultSlice, "how long each of them is")
 	flags.DurationVar(&f.cfg.Warmup, "warmup", bench.DefaultWarmup, "how long the load lasts before it is measured")
-	flags.StringVar(&f.cfg.Binary, "binary", "", "another tollgate `FILE` whose nodes to measure (default this program)")
+	flags.StringVar(&f.cfg.Binary, "binary", "", "the tollgate `FILE` whose nodes to measure (default the one beside this program, else that of PATH)")
 	flags.StringVar(&f.cfg.Dir, "dir", "", "`DIR` for the nodes' data while the run lasts (default the system's for temporary files)")
 	flags.StringVar(&f.page, "page", "", "`FILE` to write the result to as a page in Markdown, too")
 	flags.BoolVar(&f.json, "json", false, "print JSON, for scripts")
-	cmd.AddCommand(a.benchCompareCommand(), a.benchLoadCommand(), a.benchPageCommand())
 	return cmd
 }
 
-// bench runs the benchmark and keeps, prints and judges what it measured.
-func (a *app) bench(cmd *cobra.Command, f *benchFlags) error {
+// runBench runs the benchmark and keeps, prints and judges what it measured.
+func (a *app) runBench(cmd *cobra.Command, f *runFlags) error {
 	if f.peers != peersAuto && f.peers != peersNone {
-		return usagef("--peers %q: must be %s or %s", f.peers, peersAuto, peersNone)
+		return cli.Usagef("--peers %q: must be %s or %s", f.peers, peersAuto, peersNone)
 	}
 	if err := f.cfg.Validate(); err != nil {
-		return &usageError{err}
+		return &cli.UsageError{Err: err}
 	}
 	if f.list {
 		return a.listScenarios(f)
 	}
 	if f.cfg.Binary == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return fmt.Errorf("this program does not know its own file; --binary names it: %w", err)
+		var err error
+		if f.cfg.Binary, err = findTollgate(); err != nil {
+			return err
 		}
-		f.cfg.Binary = self
 	}
 	f.cfg.Peers = f.peers == peersAuto
 	f.cfg.Command = commandLine(cmd)
-	f.cfg.Progress, f.cfg.Terminal = a.stderr, isTerminal(a.stderr)
+	f.cfg.Progress, f.cfg.Terminal = a.Stderr, isTerminal(a.Stderr)
 	if err := os.MkdirAll(f.out, 0o755); err != nil { // not only when all is measured
 		return err
 	}
@@ -102,9 +101,24 @@ func (a *app) bench(cmd *cobra.Command, f *benchFlags) error {
 	dir := filepath.Join(f.out, report.FolderName(run.Began, run.Commit))
 	kept, printed := keep(run, dir, f.page), a.printRun(run, f.json)
 	if kept == nil {
-		fmt.Fprintf(a.stderr, "kept in %s\n", dir)
+		fmt.Fprintf(a.Stderr, "kept in %s\n", dir)
 	}
 	return errors.Join(failure(run), kept, printed)
+}
+
+// findTollgate is the gateway to measure where none is named.
+func findTollgate() (string, error) {
+	if self, err := os.Executable(); err == nil {
+		beside := filepath.Join(filepath.Dir(self), "tollgate")
+		if info, err := os.Stat(beside); err == nil && info.Mode().IsRegular() {
+			return beside, nil
+		}
+	}
+	found, err := exec.LookPath("tollgate")
+	if err != nil {
+		return "", cli.Usagef("there is no tollgate beside this program nor in PATH: --binary names the one to measure")
+	}
+	return found, nil
 }
 
 // keep writes a run with its table and plots to a folder, and to a page unless
@@ -135,13 +149,9 @@ func (a *app) printRun(run *report.Run, asJSON bool) error {
 		if err := run.WriteTable(&text); err != nil {
 			return err
 		}
-		return a.print(text.Bytes())
+		return a.Print(text.Bytes())
 	}
-	b, err := json.Marshal(run)
-	if err != nil {
-		return err
-	}
-	return a.print(line(b))
+	return a.PrintJSON(run)
 }
 
 // failure is the error of a run in which something was wrong.
@@ -154,27 +164,23 @@ func failure(run *report.Run) error {
 }
 
 // listScenarios lists those that were named, or all.
-func (a *app) listScenarios(f *benchFlags) error {
+func (a *app) listScenarios(f *runFlags) error {
 	list, err := f.cfg.List()
 	if err != nil {
 		return err
 	}
 	if f.json {
-		b, err := json.Marshal(list)
-		if err != nil {
-			return err
-		}
-		return a.print(line(b))
+		return a.PrintJSON(list)
 	}
 	var out bytes.Buffer
 	rows := make([][]string, len(list))
 	for i, s := range list {
 		rows[i] = []string{s.Name, fmt.Sprint(len(s.Points)), s.Summary}
 	}
-	if err := table(&out, "SCENARIO|POINTS|WHAT", rows); err != nil {
+	if err := cli.Table(&out, "SCENARIO|POINTS|WHAT", rows); err != nil {
 		return err
 	}
-	return a.print(out.Bytes())
+	return a.Print(out.Bytes())
 }
 
 // hiddenFlags have values that nobody else is to see; outputFlags say where the
@@ -212,7 +218,7 @@ func shellWord(s string) string {
 	if plain {
 		return s
 	}
-	return shellQuote(s)
+	return cli.ShellQuote(s)
 }
 
 // interrupted says that ctx ended, where err is only that.

@@ -8,16 +8,17 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollgate/tollgate/bench/report"
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
-func (a *app) benchPageCommand() *cobra.Command {
+func (a *app) pageCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "page RESULT",
 		Short: "Write a result of the benchmark as a page in Markdown",
-		Long: "Write a result of `tollgate bench`, its folder or the report.json in it, as a page in Markdown: tables, and\n" +
+		Long: "Write a result of `tollgate-bench run`, its folder or the report.json in it, as a page in Markdown: tables, and\n" +
 			"links to the plots in its folder.",
-		Args: takes("RESULT"),
+		Args: cli.Takes("RESULT"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			run, err := report.Load(args[0])
 			if err != nil {
@@ -34,7 +35,7 @@ func (a *app) benchPageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(page)
+			return a.Print(page)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "output", "o", "", "`FILE` to write the page to instead of standard output")

@@ -6,15 +6,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollgate/tollgate/bench/report"
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
-func (a *app) benchCompareCommand() *cobra.Command {
+func (a *app) compareCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "compare OLD NEW",
 		Short: "Compare two results of the benchmark",
-		Long: "Compare two results of `tollgate bench`, each its folder or the report.json in it: every figure of both,\n" +
+		Long: "Compare two results of `tollgate-bench run`, each its folder or the report.json in it: every figure of both,\n" +
 			"whether it differs by more than its noise, and, of two runs of one commit, whether they agree.",
-		Args: takes("OLD", "NEW"),
+		Args: cli.Takes("OLD", "NEW"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			before, err := report.Load(args[0])
 			if err != nil {
@@ -28,7 +29,7 @@ func (a *app) benchCompareCommand() *cobra.Command {
 			if err := report.Compare(before, after).Write(&out); err != nil {
 				return err
 			}
-			return a.print(out.Bytes())
+			return a.Print(out.Bytes())
 		},
 	}
 }

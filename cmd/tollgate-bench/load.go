@@ -11,26 +11,27 @@ import (
 
 	"github.com/tollgate/tollgate/bench"
 	"github.com/tollgate/tollgate/bench/rig"
+	"github.com/tollgate/tollgate/cmd/internal/cli"
 )
 
-// Defaults of `tollgate bench load`.
+// Defaults of `tollgate-bench load`.
 const (
 	defaultLoadDuration = 10 * time.Second
 	defaultLoadTimeout  = 10 * time.Second
 )
 
-// loadFlags are the flags of `tollgate bench load`.
+// loadFlags are the flags of `tollgate-bench load`.
 type loadFlags struct {
 	own            bench.Own
 	headers        []string
 	body, bodyFile string
 	bodySize       int
 	hmac, jwt      bool
-	secret         secretFlags
+	secret         cli.SecretKeyFlags
 	json           bool
 }
 
-func (a *app) benchLoadCommand() *cobra.Command {
+func (a *app) loadCommand() *cobra.Command {
 	var f loadFlags
 	cmd := &cobra.Command{
 		Use:   "load URL [URL...]",
@@ -40,8 +41,8 @@ func (a *app) benchLoadCommand() *cobra.Command {
 			"the calls that it held up; without, each connection calls again once it is answered.\n\n" +
 			"With --limit and --window the answers are judged as those of one quota, which must be unused before:\n" +
 			"whether more calls were admitted than it allows, and whether any after a refusal.",
-		Example: "  tollgate bench load --rate 2000 http://127.0.0.1:8001/shop/items/1 http://127.0.0.1:8002/shop/items/1\n" +
-			"  tollgate bench load --hmac --secret-key-file key --limit 1000 --window 1h http://127.0.0.1:8001/shop/items/1",
+		Example: "  tollgate-bench load --rate 2000 http://127.0.0.1:8001/shop/items/1 http://127.0.0.1:8002/shop/items/1\n" +
+			"  tollgate-bench load --hmac --secret-key-file key --limit 1000 --window 1h http://127.0.0.1:8001/shop/items/1",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.ownLoad(&f, args); err != nil {
@@ -49,7 +50,7 @@ func (a *app) benchLoadCommand() *cobra.Command {
 			}
 			v := readVersion()
 			f.own.Commit, f.own.Command = rig.Revision(v.Version, v.Commit), commandLine(cmd)
-			f.own.Progress, f.own.Terminal = a.stderr, isTerminal(a.stderr)
+			f.own.Progress, f.own.Terminal = a.Stderr, isTerminal(a.Stderr)
 			run, err := f.own.Run(cmd.Context())
 			if err != nil {
 				return interrupted(cmd.Context(), err)
@@ -73,7 +74,7 @@ func (a *app) benchLoadCommand() *cobra.Command {
 	flags.IntVar(&f.bodySize, "body-size", 0, "send so many `BYTES` of anything as the body")
 	flags.BoolVar(&f.hmac, "hmac", false, "sign the calls for a domain with HMAC, by the domain's secret key")
 	flags.BoolVar(&f.jwt, "jwt", false, "send a token for a domain with JWT, made by the domain's secret key")
-	f.secret.add(cmd)
+	f.secret.Add(cmd)
 	flags.StringVar(&f.own.Issuer, "issuer", "", "the token's claim iss; the domain's issuer, where it has one")
 	flags.Uint64Var(&f.own.Limit, "limit", 0, "judge by a quota of so many `CALLS`")
 	flags.DurationVar(&f.own.Window, "window", 0, "the time in which they are allowed, the quota's resetTimeSeconds")
@@ -100,36 +101,36 @@ func (a *app) ownLoad(f *loadFlags, args []string) (err error) {
 	}
 	switch {
 	case f.hmac && f.jwt:
-		return usagef("--hmac and --jwt: give only one of them")
+		return cli.Usagef("--hmac and --jwt: give only one of them")
 	case f.hmac:
 		f.own.Auth = bench.HMAC
 	case f.jwt:
 		f.own.Auth = bench.JWT
-	case f.secret.key != "" || f.secret.file != "":
-		return usagef("a secret key says nothing without --hmac or --jwt")
+	case f.secret.Key != "" || f.secret.File != "":
+		return cli.Usagef("a secret key says nothing without --hmac or --jwt")
 	}
 	if f.own.Auth != bench.Plain {
-		if f.own.Secret, err = a.secretKey(&f.secret); err != nil {
+		if f.own.Secret, err = a.SecretKey(&f.secret); err != nil {
 			return err
 		}
 	}
 	if err := f.own.Validate(); err != nil {
-		return &usageError{err}
+		return &cli.UsageError{Err: err}
 	}
 	return nil
 }
 
 // ownNode reads one URL.
 func ownNode(method, address string) (bench.OwnNode, error) {
-	target, whole, err := splitAddress(address)
+	target, whole, err := cli.SplitAddress(address)
 	if err != nil {
 		return bench.OwnNode{}, err
 	}
 	u, err := url.Parse(address)
 	if err != nil || !whole || u.Scheme != "http" {
-		return bench.OwnNode{}, usagef("%q must be an http URL with a host, such as http://127.0.0.1:8001/shop/items", address)
+		return bench.OwnNode{}, cli.Usagef("%q must be an http URL with a host, such as http://127.0.0.1:8001/shop/items", address)
 	}
-	if err := checkCall(method, target); err != nil {
+	if err := cli.CheckCall(method, target); err != nil {
 		return bench.OwnNode{}, err
 	}
 	port := u.Port()
@@ -144,7 +145,7 @@ func readHeaders(list []string) (fields [][2]string, err error) {
 	for _, text := range list {
 		name, value, ok := strings.Cut(text, ":")
 		if !ok || name == "" || strings.ContainsAny(text, "\r\n") || strings.ContainsAny(name, " \t") {
-			return nil, usagef("--header %q: must be 'NAME: VALUE', on one line", text)
+			return nil, cli.Usagef("--header %q: must be 'NAME: VALUE', on one line", text)
 		}
 		fields = append(fields, [2]string{name, strings.TrimSpace(value)})
 	}
@@ -161,15 +162,15 @@ func (f *loadFlags) readBody() ([]byte, error) {
 	}
 	switch {
 	case given > 1:
-		return nil, usagef("--body, --body-file and --body-size: give only one of them")
+		return nil, cli.Usagef("--body, --body-file and --body-size: give only one of them")
 	case f.bodySize < 0 || f.bodySize > bench.MostBody:
-		return nil, usagef("--body-size %d: must be 0 to %d", f.bodySize, bench.MostBody)
+		return nil, cli.Usagef("--body-size %d: must be 0 to %d", f.bodySize, bench.MostBody)
 	case f.bodySize > 0:
 		return bench.Payload(f.bodySize), nil
 	case f.bodyFile != "":
 		body, err := os.ReadFile(f.bodyFile)
 		if err != nil {
-			return nil, usagef("--body-file: %w", err)
+			return nil, cli.Usagef("--body-file: %w", err)
 		}
 		return body, nil
 	}
