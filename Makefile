@@ -12,7 +12,7 @@ DURATION := 3m
 SEED     := 1
 GOFILES := $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
 
-.PHONY: help build run demo test simulate chaos check format vet staticcheck arrows tidy bench bench-peers micro bench-diff scale generate clean FORCE
+.PHONY: help build run demo test simulate chaos check format vet staticcheck arrows tidy bench bench-peers micro bench-diff scale docs generate clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ bench-diff: ## the benchmarks beside the code against a commit: make bench-diff 
 
 scale: ## simulate 3 to 200 nodes and up to a million counters (bench/SCALE.md)
 	$(GO) test ./cluster/ledger -run '^$$' -bench Scale -benchtime 1x -timeout 0
+
+docs: ## write docs/settings.md from the declaration of the settings
+	$(GO) test ./node -run 'TestReference$$' -update
 
 generate: ## the code made from .proto files; needs protoc
 	mkdir -p bin

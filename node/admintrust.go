@@ -20,13 +20,9 @@ func AdminTrust(caFile, clusterKey string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	switch {
 	case caFile != "":
-		raw, err := readFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("--admin-ca %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(raw) {
-			return nil, fmt.Errorf("--admin-ca %s: holds no certificate (PEM)", caFile)
+		var err error
+		if c.RootCAs, err = readRoots(caFile); err != nil {
+			return nil, fmt.Errorf("--%s %w", AdminCA, err)
 		}
 	case clusterKey != "":
 		authority, err := pki.Derive(clusterKey)
@@ -44,6 +40,19 @@ func AdminTrust(caFile, clusterKey string) (*tls.Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// readRoots reads a file of certificates to trust.
+func readRoots(file string) (*x509.CertPool, error) {
+	raw, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(raw) {
+		return nil, fmt.Errorf("%s: holds no certificate (PEM)", file)
+	}
+	return roots, nil
 }
 
 // adminClient calls the admin API of other members: over the node's network,

@@ -12,37 +12,18 @@ import (
 
 	"github.com/tollgate/tollgate/cluster"
 	"github.com/tollgate/tollgate/cluster/pki"
+	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
-// Bounds and defaults of Config.
+// The flags of the admin port's certificate.
 const (
-	DefaultQuotaWait     = 2 * time.Second
-	MaxQuotaWait         = time.Minute
-	DefaultLeaseTime     = quota.DefaultLeaseMillis * time.Millisecond
-	DefaultLongLeaseTime = quota.DefaultLongLeaseMillis * time.Millisecond
-	MinLeaseTime         = quota.MinLeaseMillis * time.Millisecond
-	MaxLeaseTime         = quota.MaxLeaseMillis * time.Millisecond
-	DefaultDrainTimeout  = 10 * time.Second
-	MaxDrainTimeout      = 10 * time.Minute
-	DefaultFoundingWait  = 2 * time.Second
-	MaxFoundingWait      = time.Minute
-	DefaultDiskTimeout   = 3 * time.Second
-	MinDiskTimeout       = 100 * time.Millisecond
-	MaxDiskTimeout       = time.Minute
-	MaxLameDuck          = 10 * time.Minute
-)
-
-// The flags of the settings about secrets.
-const (
-	flagClusterKey = "cluster-key-file"
-	flagTokenFile  = "admin-token-file"
-	flagTLSCert    = "admin-tls-cert"
-	flagTLSKey     = "admin-tls-key"
+	flagTLSCert = "admin-tls-cert"
+	flagTLSKey  = "admin-tls-key"
 )
 
 // Config says what a node is. The zero value of every optional field has a
-// meaning, given with it.
+// meaning, given with it; Settings has the defaults and bounds.
 type Config struct {
 	// ID is the node's name in the cluster for ever: 1-64 of A-Z a-z 0-9 . _ -.
 	ID string
@@ -60,12 +41,11 @@ type Config struct {
 	// node has the smallest ID of them.
 	Bootstrap bool
 	// FoundingWait is how long a node that is to found a cluster listens first
-	// whether it belongs to one; 0 means DefaultFoundingWait, at most
-	// MaxFoundingWait.
+	// whether it belongs to one; 0 means its default.
 	FoundingWait time.Duration
 	// DiskTimeout is how long a write to DataDir may take while this node leads,
-	// before it ends, so that another can lead; 0 means DefaultDiskTimeout,
-	// MinDiskTimeout to MaxDiskTimeout.
+	// before it ends, so that another can lead; 0 means its
+	// default.
 	DiskTimeout time.Duration
 	// Join are admin URLs of members to join through, tried in turn until one
 	// answers; not needed by a node that has state.
@@ -90,18 +70,17 @@ type Config struct {
 	// ClusterKey, and without that the system's.
 	AdminCA string
 	// QuotaWait is how long a call waits for its quota decision before it is
-	// answered 50300; 0 means DefaultQuotaWait, at most MaxQuotaWait.
+	// answered 50300; 0 means its default.
 	QuotaWait time.Duration
 	// LeaseTime is how long a node may spend units it was leased, while this
-	// node leads and the quota nears its end; 0 means DefaultLeaseTime, 10 ms to
-	// a minute. Windows shorter
-	// than ten leases have leases of a tenth of them.
+	// node leads and the quota nears its end; 0 means its default. Windows shorter than
+	// ten leases have leases of a tenth of them.
 	LeaseTime time.Duration
-	// LongLeaseTime is how long it may be far from the end; 0 means
-	// DefaultLongLeaseTime, less than LeaseTime that; at most a minute.
+	// LongLeaseTime is how long it may be far from the end; 0 means its default,
+	// less than LeaseTime that.
 	LongLeaseTime time.Duration
 	// MinLease is the smallest block of units worth leasing; 0 means
-	// quota.DefaultMinLease, at most quota.MaxMinLease. A window whose share
+	// its default. A window whose share
 	// for a node is less is decided call by call.
 	MinLease int
 	// LameDuck is how long a node that is told to stop goes on serving while
@@ -109,12 +88,14 @@ type Config struct {
 	// most MaxLameDuck.
 	LameDuck time.Duration
 	// DrainTimeout is how long a stop waits after that for calls in flight; 0
-	// means DefaultDrainTimeout, at most MaxDrainTimeout.
+	// means its default.
 	DrainTimeout time.Duration
-	// Clients bounds what clients can take, Upstreams what endpoint servers and
-	// Pre APIs can.
-	Clients   ClientLimits
-	Upstreams UpstreamLimits
+	// UpstreamCA is a PEM file of the certificates that are trusted at https
+	// endpoint servers and Pre APIs. Empty, it is the system's.
+	UpstreamCA string
+	// DataPlane bounds what clients, endpoint servers and Pre APIs can take of
+	// the node. What is no bound of it the node sets itself.
+	DataPlane proxy.Config
 	// Logger receives what operators read; nil discards it.
 	Logger *slog.Logger
 	// Network is how the node reaches the others; nil is TCP. Tests cut nodes
@@ -140,27 +121,6 @@ func (c *Config) Validate() error {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
-	if c.QuotaWait == 0 {
-		c.QuotaWait = DefaultQuotaWait
-	}
-	if c.LeaseTime == 0 {
-		c.LeaseTime = DefaultLeaseTime
-	}
-	if c.LongLeaseTime == 0 {
-		c.LongLeaseTime = DefaultLongLeaseTime
-	}
-	if c.MinLease == 0 {
-		c.MinLease = quota.DefaultMinLease
-	}
-	if c.FoundingWait == 0 {
-		c.FoundingWait = DefaultFoundingWait
-	}
-	if c.DiskTimeout == 0 {
-		c.DiskTimeout = DefaultDiskTimeout
-	}
-	if c.DrainTimeout == 0 {
-		c.DrainTimeout = DefaultDrainTimeout
-	}
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
@@ -183,37 +143,19 @@ func (c *Config) Validate() error {
 		}
 	}
 	if c.ClusterKey != "" && len(c.ClusterKey) < pki.MinKeyLength {
-		bad("--%s: the key has %d characters, must have at least %d; `tollgate keygen` makes one", flagClusterKey, len(c.ClusterKey), pki.MinKeyLength)
+		bad("--%s: the key has %d characters, must have at least %d; `tollgate keygen` makes one", ClusterKeyFile, len(c.ClusterKey), pki.MinKeyLength)
 	}
 	if (c.AdminTLSCert == "") != (c.AdminTLSKey == "") {
 		bad("--%s and --%s: give both, or neither", flagTLSCert, flagTLSKey)
 	}
-	if c.QuotaWait < 0 || c.QuotaWait > MaxQuotaWait {
-		bad("--quota-wait %v: must be more than 0 and at most %v", c.QuotaWait, MaxQuotaWait)
-	}
-	if c.LeaseTime < MinLeaseTime || c.LeaseTime > MaxLeaseTime {
-		bad("--lease-time %v: must be %v to %v", c.LeaseTime, MinLeaseTime, MaxLeaseTime)
-	}
-	if c.LongLeaseTime < MinLeaseTime || c.LongLeaseTime > MaxLeaseTime {
-		bad("--long-lease-time %v: must be %v to %v", c.LongLeaseTime, MinLeaseTime, MaxLeaseTime)
-	}
-	if c.MinLease < 1 || c.MinLease > quota.MaxMinLease {
-		bad("--min-lease %d: must be 1 to %d", c.MinLease, quota.MaxMinLease)
-	}
-	if c.LameDuck < 0 || c.LameDuck > MaxLameDuck {
-		bad("--lame-duck %v: must be 0 to %v", c.LameDuck, MaxLameDuck)
-	}
-	if c.FoundingWait < 0 || c.FoundingWait > MaxFoundingWait {
-		bad("--founding-wait %v: must be more than 0 and at most %v", c.FoundingWait, MaxFoundingWait)
-	}
-	if c.DiskTimeout < MinDiskTimeout || c.DiskTimeout > MaxDiskTimeout {
-		bad("--disk-timeout %v: must be %v to %v", c.DiskTimeout, MinDiskTimeout, MaxDiskTimeout)
-	}
-	if c.DrainTimeout < 0 || c.DrainTimeout > MaxDrainTimeout {
-		bad("--drain-timeout %v: must be more than 0 and at most %v", c.DrainTimeout, MaxDrainTimeout)
-	}
-	errs = append(errs, c.Clients.settle()...)
-	errs = append(errs, c.Upstreams.settle()...)
+	errs = append(errs, c.settleBounds()...)
+	return errors.Join(append(errs, c.addressProblems()...)...)
+}
+
+// addressProblems lists what is wrong with the addresses: those that nobody could
+// use, and those that others can reach without the secrets.
+func (c *Config) addressProblems() (errs []error) {
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	for _, a := range []struct {
 		flag, listen, advertise string
 		missing                 string // what strangers must be kept out with
@@ -237,17 +179,17 @@ func (c *Config) Validate() error {
 			bad("--%s %s names no address that others could reach: give --advertise-%s HOST:PORT too", a.flag, a.listen, a.flag)
 		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // missingForAdmin is which flags an admin port lacks that others can reach.
 func (c *Config) missingForAdmin() string {
 	var missing []string
 	if c.ClusterKey == "" && c.AdminTLSCert == "" {
-		missing = append(missing, "--"+flagClusterKey)
+		missing = append(missing, "--"+ClusterKeyFile)
 	}
 	if c.AdminTokenFile == "" {
-		missing = append(missing, "--"+flagTokenFile)
+		missing = append(missing, "--"+AdminTokenFile)
 	}
 	return strings.Join(missing, " and ")
 }
@@ -255,7 +197,7 @@ func (c *Config) missingForAdmin() string {
 // missingForCluster is which flag a cluster port lacks that others can reach.
 func (c *Config) missingForCluster() string {
 	if c.ClusterKey == "" {
-		return "--" + flagClusterKey
+		return "--" + ClusterKeyFile
 	}
 	return ""
 }

@@ -31,7 +31,7 @@ func TestConfigProblems(t *testing.T) {
 				Listen: ":0", Admin: "0.0.0.0:9001", Cluster: "[::]:7001",
 				AdvertiseListen: "gw.example:80", AdvertiseAdmin: "10.0.0.1:9001", AdvertiseCluster: "[fd00::1]:7001",
 				Join:      []string{"https://10.0.0.2:9001", "https://gw2.example/"},
-				QuotaWait: node.MaxQuotaWait, DrainTimeout: node.MaxDrainTimeout,
+				QuotaWait: time.Minute, DrainTimeout: 10 * time.Minute,
 			}
 		}, ""},
 		"other loopbacks": {func(c *node.Config) { c.Admin, c.Cluster = "[::1]:9001", "localhost:7001" }, ""},
@@ -57,7 +57,7 @@ func TestConfigProblems(t *testing.T) {
 		"negative lame duck":   {func(c *node.Config) { c.LameDuck = -1 }, `--lame-duck -1ns: must be 0 to 10m0s`},
 		"lame duck too long":   {func(c *node.Config) { c.LameDuck = time.Hour }, `--lame-duck 1h0m0s: must be 0 to 10m0s`},
 		"negative wait":        {func(c *node.Config) { c.QuotaWait = -1 }, `--quota-wait -1ns: must be more than 0 and at most 1m0s`},
-		"wait too long":        {func(c *node.Config) { c.QuotaWait = node.MaxQuotaWait + 1 }, `--quota-wait 1m0.000000001s: must be more than 0 and at most 1m0s`},
+		"wait too long":        {func(c *node.Config) { c.QuotaWait = time.Minute + 1 }, `--quota-wait 1m0.000000001s: must be more than 0 and at most 1m0s`},
 		"negative drain":       {func(c *node.Config) { c.DrainTimeout = -time.Second }, `--drain-timeout -1s: must be more than 0 and at most 10m0s`},
 		"drain too long":       {func(c *node.Config) { c.DrainTimeout = time.Hour }, `--drain-timeout 1h0m0s: must be more than 0 and at most 10m0s`},
 		"negative lease":       {func(c *node.Config) { c.LeaseTime = -time.Second }, `--lease-time -1s: must be 10ms to 1m0s`},
@@ -66,15 +66,24 @@ func TestConfigProblems(t *testing.T) {
 		"long lease too long":  {func(c *node.Config) { c.LongLeaseTime = time.Hour }, `--long-lease-time 1h0m0s: must be 10ms to 1m0s`},
 		"negative min lease":   {func(c *node.Config) { c.MinLease = -1 }, `--min-lease -1: must be 1 to 1000000`},
 		"min lease too large":  {func(c *node.Config) { c.MinLease = 1_000_001 }, `--min-lease 1000001: must be 1 to 1000000`},
-		"too many conns":       {func(c *node.Config) { c.Clients.MaxConns = 1_000_001 }, `--max-conns 1000001: must be 1 to 1000000`},
-		"too many a client":    {func(c *node.Config) { c.Clients.MaxConnsPerClient = -1 }, `--max-conns-per-client -1: must be 1 to 1000000`},
-		"too many calls":       {func(c *node.Config) { c.Clients.MaxCallsPerClient = 1_000_001 }, `--max-calls-per-client 1000001: must be 1 to 1000000`},
-		"body too small":       {func(c *node.Config) { c.Clients.MaxRequestBody = 1 }, `--max-request-body 1: must be 1024 to 1073741824`},
-		"too little memory":    {func(c *node.Config) { c.Clients.BodyMemory = 1 }, `--body-memory 1: must be 1048576 to 1099511627776`},
-		"body too late":        {func(c *node.Config) { c.Clients.BodyTimeout = 2 * time.Hour }, `--body-timeout 2h0m0s: must be 10ms to 1h0m0s`},
-		"server too slow":      {func(c *node.Config) { c.Upstreams.Timeout = 2 * time.Hour }, `--upstream-timeout 2h0m0s: must be 10ms to 1h0m0s`},
-		"too old":              {func(c *node.Config) { c.Upstreams.MaxConnAge = time.Millisecond }, `--upstream-max-conn-age 1ms: must be 1s to 24h0m0s`},
-		"too much held":        {func(c *node.Config) { c.Upstreams.BodyBuffer = 2 << 20 }, `--body-buffer 2097152: must be 4096 to 1048576`},
+		"too many conns":       {func(c *node.Config) { c.DataPlane.MaxConns = 1_000_001 }, `--max-conns 1000001: must be 1 to 1000000`},
+		"too many a client":    {func(c *node.Config) { c.DataPlane.MaxConnsPerClient = -1 }, `--max-conns-per-client -1: must be 1 to 1000000`},
+		"too many calls":       {func(c *node.Config) { c.DataPlane.MaxCallsPerClient = 1_000_001 }, `--max-calls-per-client 1000001: must be 1 to 1000000`},
+		"body too small":       {func(c *node.Config) { c.DataPlane.MaxRequestBody = 1 }, `--max-request-body 1: must be 1024 to 1073741824`},
+		"too little memory":    {func(c *node.Config) { c.DataPlane.BodyMemory = 1 }, `--body-memory 1: must be 1048576 to 1099511627776`},
+		"body too late":        {func(c *node.Config) { c.DataPlane.BodyTimeout = 2 * time.Hour }, `--body-timeout 2h0m0s: must be 10ms to 1h0m0s`},
+		"server too slow":      {func(c *node.Config) { c.DataPlane.UpstreamTimeout = 2 * time.Hour }, `--upstream-timeout 2h0m0s: must be 10ms to 1h0m0s`},
+		"too old":              {func(c *node.Config) { c.DataPlane.UpstreamMaxConnAge = time.Millisecond }, `--upstream-max-conn-age 1ms: must be 1s to 24h0m0s`},
+		"too much held":        {func(c *node.Config) { c.DataPlane.BodyBuffer = 2 << 20 }, `--body-buffer 2097152: must be 4096 to 1048576`},
+		"header too small":     {func(c *node.Config) { c.DataPlane.MaxHeader = 1 }, `--max-header 1: must be 4096 to 1048576`},
+		"header fields":        {func(c *node.Config) { c.DataPlane.MaxHeaderFields = 9 }, `--max-header-fields 9: must be 10 to 10000`},
+		"header too late":      {func(c *node.Config) { c.DataPlane.HeaderTimeout = time.Hour }, `--header-timeout 1h0m0s: must be 10ms to 10m0s`},
+		"reads too slowly":     {func(c *node.Config) { c.DataPlane.WriteTimeout = 1 }, `--write-timeout 1ns: must be 10ms to 1h0m0s`},
+		"idle too long":        {func(c *node.Config) { c.DataPlane.IdleTimeout = 2 * time.Hour }, `--idle-timeout 2h0m0s: must be 10ms to 1h0m0s`},
+		"too many upstream":    {func(c *node.Config) { c.DataPlane.UpstreamMaxConns = 100_001 }, `--upstream-max-conns 100001: must be 1 to 100000`},
+		"waits too long":       {func(c *node.Config) { c.DataPlane.UpstreamConnWait = time.Minute }, `--upstream-conn-wait 1m0s: must be 1ms to 10s`},
+		"connects too slowly":  {func(c *node.Config) { c.DataPlane.UpstreamConnectTimeout = time.Hour }, `--upstream-connect-timeout 1h0m0s: must be 1ms to 1m0s`},
+		"kept too long":        {func(c *node.Config) { c.DataPlane.UpstreamIdleTimeout = time.Hour }, `--upstream-idle-timeout 1h0m0s: must be 10ms to 10m0s`},
 		"no port":              {func(c *node.Config) { c.Listen = "127.0.0.1" }, `--listen "127.0.0.1": must be HOST:PORT, such as 10.0.0.5:7001`},
 		"no address":           {func(c *node.Config) { c.Admin = "" }, `--admin "": must be HOST:PORT, such as 10.0.0.5:7001`},
 		"port too high":        {func(c *node.Config) { c.Cluster = "127.0.0.1:65536" }, `--cluster "127.0.0.1:65536": must be HOST:PORT, such as 10.0.0.5:7001 with a port from 0 to 65535`},
@@ -141,7 +150,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if cfg.QuotaWait != 2*time.Second || cfg.LeaseTime != node.DefaultLeaseTime || cfg.LongLeaseTime != node.DefaultLongLeaseTime || cfg.MinLease == 0 || cfg.DrainTimeout != 10*time.Second || cfg.Logger == nil || cfg.Network == nil {
+	if cfg.QuotaWait != 2*time.Second || cfg.LeaseTime != 200*time.Millisecond || cfg.LongLeaseTime != 2*time.Second || cfg.MinLease != 16 || cfg.DataPlane.MaxConnsPerClient != 5000 || cfg.DrainTimeout != 10*time.Second || cfg.Logger == nil || cfg.Network == nil {
 		t.Errorf("the defaults are %+v", cfg)
 	}
 }

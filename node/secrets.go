@@ -30,6 +30,9 @@ type secrets struct {
 	// member is this node's certificate for other members' admin ports; nil
 	// without a cluster key.
 	member *tls.Certificate
+	// upstreams is how https endpoint servers are known; nil is by the system's
+	// certificates.
+	upstreams *tls.Config
 }
 
 // loadSecrets makes the secrets of the settings.
@@ -41,12 +44,19 @@ func (n *Node) loadSecrets() error {
 		}
 	}
 	if file := n.cfg.AdminTokenFile; file != "" {
-		if err := n.watchFiles("--"+flagTokenFile, n.loadTokens, file); err != nil {
+		if err := n.watchFiles("--"+AdminTokenFile, n.loadTokens, file); err != nil {
 			return err
 		}
 	}
 	if _, err := AdminTrust(n.cfg.AdminCA, n.cfg.ClusterKey); err != nil {
 		return err
+	}
+	if file := n.cfg.UpstreamCA; file != "" {
+		roots, err := readRoots(file)
+		if err != nil {
+			return fmt.Errorf("--upstream-ca %w", err)
+		}
+		n.secrets.upstreams = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
 	if n.cfg.AdminTLSCert != "" {
 		return n.watchFiles("--"+flagTLSCert, n.loadCertificate, n.cfg.AdminTLSCert, n.cfg.AdminTLSKey)
@@ -58,11 +68,11 @@ func (n *Node) loadTokens() error {
 	file := n.cfg.AdminTokenFile
 	raw, err := ReadSecretFile(file, maxTokenFileBytes)
 	if err != nil {
-		return fmt.Errorf("--%s %w", flagTokenFile, err)
+		return fmt.Errorf("--%s %w", AdminTokenFile, err)
 	}
 	tokens, err := admin.ParseTokens(string(raw))
 	if err != nil {
-		return fmt.Errorf("--%s %s: %w", flagTokenFile, file, err)
+		return fmt.Errorf("--%s %s: %w", AdminTokenFile, file, err)
 	}
 	n.secrets.tokens.Store(tokens)
 	return nil

@@ -63,9 +63,8 @@ func (n *Node) openAdmin() (func(context.Context) error, error) {
 // makeProxy makes the data plane, which serves nobody yet.
 func (n *Node) makeProxy() (func(context.Context) error, error) {
 	var err error
-	cfg := proxy.Config{Quota: n.cluster, Logger: n.cfg.Logger, Registerer: n.registry}
-	n.cfg.Clients.apply(&cfg)
-	n.cfg.Upstreams.apply(&cfg)
+	cfg := n.cfg.DataPlane
+	cfg.Quota, cfg.Logger, cfg.Registerer, cfg.TLS = n.cluster, n.cfg.Logger, n.registry, n.secrets.upstreams
 	n.proxy, err = proxy.New(cfg)
 	n.domains = newDomains(n.store, n.proxy, n.cfg.Logger)
 	n.cluster.ServeBy(n.AwaitServed)

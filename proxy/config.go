@@ -132,11 +132,46 @@ func (p *OutOfBounds) Error() string {
 	return fmt.Sprintf("%s is %v: it must be between %v and %v", p.Setting, p.Value, p.Low, p.High)
 }
 
+// Limit is the bounds of one setting.
+type Limit struct {
+	// Setting is its name in Config.
+	Setting string
+	// Default is what zero means, Low and High are the bounds, all of the
+	// field's type.
+	Default, Low, High any
+}
+
+// Limits lists the bounds of a Config. What zero means for MaxConnsPerClient
+// follows MaxConns.
+func Limits() []Limit {
+	var all []Limit
+	for _, l := range new(Config).settleLimits() {
+		all = append(all, l.Limit)
+	}
+	return all
+}
+
 // OutOfBounds puts in the defaults and lists what is out of bounds.
 func (c *Config) OutOfBounds() []*OutOfBounds {
-	const kib, mib, gib = 1 << 10, 1 << 20, 1 << 30
 	var all []*OutOfBounds
-	for _, p := range []*OutOfBounds{
+	for _, l := range c.settleLimits() {
+		if l.out {
+			all = append(all, &OutOfBounds{l.Setting, l.value, l.Low, l.High})
+		}
+	}
+	return all
+}
+
+// settled is a setting with its default put in.
+type settled struct {
+	Limit
+	value any
+	out   bool // of bounds
+}
+
+func (c *Config) settleLimits() []settled {
+	const kib, mib, gib = 1 << 10, 1 << 20, 1 << 30
+	return []settled{
 		settle("MaxConns", &c.MaxConns, 10_000, 1, 1_000_000),
 		settle("MaxConnsPerClient", &c.MaxConnsPerClient, max(1, c.MaxConns/2), 1, 1_000_000),
 		settle("MaxCallsPerClient", &c.MaxCallsPerClient, 1_000, 1, 1_000_000),
@@ -155,21 +190,13 @@ func (c *Config) OutOfBounds() []*OutOfBounds {
 		settle("UpstreamTimeout", &c.UpstreamTimeout, 30*time.Second, 10*time.Millisecond, time.Hour),
 		settle("UpstreamIdleTimeout", &c.UpstreamIdleTimeout, 4*time.Second, 10*time.Millisecond, 10*time.Minute),
 		settle("UpstreamMaxConnAge", &c.UpstreamMaxConnAge, 5*time.Minute, time.Second, 24*time.Hour),
-	} {
-		if p != nil {
-			all = append(all, p)
-		}
 	}
-	return all
 }
 
-// settle gives one setting its default or says that it is out of bounds.
-func settle[T int | int64 | time.Duration](name string, v *T, preset, low, high T) *OutOfBounds {
+// settle gives one setting its default and tells whether it is out of bounds.
+func settle[T int | int64 | time.Duration](name string, v *T, preset, low, high T) settled {
 	if *v == 0 {
 		*v = preset
 	}
-	if *v < low || *v > high {
-		return &OutOfBounds{name, *v, low, high}
-	}
-	return nil
+	return settled{Limit{name, preset, low, high}, *v, *v < low || *v > high}
 }

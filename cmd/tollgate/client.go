@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
+	"github.com/tollgate/tollgate/node"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
@@ -120,9 +121,9 @@ func plainError(err error) error {
 	var name x509.HostnameError
 	switch {
 	case errors.As(err, &name):
-		return fmt.Errorf("%w; --%s FILE knows all nodes of the cluster, whatever they are called", err, setClusterKeyFile)
+		return fmt.Errorf("%w; --%s FILE knows all nodes of the cluster, whatever they are called", err, node.ClusterKeyFile)
 	case errors.As(err, &unknown):
-		return fmt.Errorf("%w; --%s FILE trusts what `tollgate ca` prints, --%s FILE all nodes of the cluster", err, setAdminCA, setClusterKeyFile)
+		return fmt.Errorf("%w; --%s FILE trusts what `tollgate ca` prints, --%s FILE all nodes of the cluster", err, node.AdminCA, node.ClusterKeyFile)
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return fmt.Errorf("%w: the node has no cluster key; say http://", err)
 	}
@@ -155,7 +156,7 @@ func judge(base string, resp *http.Response, body []byte) ([]byte, error) {
 // notTollgate says what is wrong with an answer that no admin API gives.
 func notTollgate(base string, resp *http.Response, body []byte) error {
 	if strings.Contains(string(body), "HTTP request to an HTTPS server") {
-		return fmt.Errorf("%s speaks TLS: say https://, or leave the scheme out and give --%s FILE or --%s FILE", base, setAdminCA, setClusterKeyFile)
+		return fmt.Errorf("%s speaks TLS: say https://, or leave the scheme out and give --%s FILE or --%s FILE", base, node.AdminCA, node.ClusterKeyFile)
 	}
 	return fmt.Errorf("%s answered %s (%s), which no Tollgate admin API does; is that the right --admin-url?",
 		base, resp.Status, cli.Cell(resp.Header.Get("Content-Type")))

@@ -22,7 +22,7 @@ const (
 	envAdminCA        = "TOLLGATE_ADMIN_CA"
 	envToken          = "TOLLGATE_TOKEN"
 	envTokenFile      = "TOLLGATE_TOKEN_FILE"
-	envClusterKey     = "TOLLGATE_CLUSTER_KEY"
+	envClusterKey     = node.EnvClusterKey
 	envClusterKeyFile = "TOLLGATE_CLUSTER_KEY_FILE"
 )
 
@@ -42,13 +42,13 @@ type nodeFlags struct {
 func (f *nodeFlags) add(cmd *cobra.Command, timeout time.Duration) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.adminURL, "admin-url", "", "admin `URL` of a node, or several with commas between, tried in turn (env "+envAdminURL+", default "+defaultAdminURL+")")
-	flags.StringVar(&f.adminCA, setAdminCA, "", "`FILE` of the certificates to trust (PEM; `tollgate ca` prints the cluster's) (env "+envAdminCA+")")
+	flags.StringVar(&f.adminCA, node.AdminCA, "", "`FILE` of the certificates to trust (PEM; `tollgate ca` prints the cluster's) (env "+envAdminCA+")")
 	addKeyFile(cmd, &f.keyFile)
 	flags.DurationVar(&f.timeout, "timeout", timeout, "how long to wait for a node's answer")
 }
 
 func addKeyFile(cmd *cobra.Command, into *string) {
-	cmd.Flags().StringVar(into, setClusterKeyFile, "", "`FILE` that holds the cluster's key: nodes are then known by it (env "+envClusterKeyFile+" or "+envClusterKey+")")
+	cmd.Flags().StringVar(into, node.ClusterKeyFile, "", "`FILE` that holds the cluster's key: nodes are then known by it (env "+envClusterKeyFile+" or "+envClusterKey+")")
 }
 
 // clientFlags are the flags of every command that calls a node's admin API.
@@ -87,7 +87,7 @@ func (a *app) client(f *clientFlags) (*client, error) {
 // is not asked to prove who it is: to derive the cluster's certificate for each
 // health check would cost more than the node takes.
 func (a *app) connection(f *nodeFlags, lax bool) (*client, error) {
-	key, err := a.secretOf("", "", "--"+setClusterKeyFile, f.keyFile, envClusterKey, envClusterKeyFile)
+	key, err := a.secretOf("", "", "--"+node.ClusterKeyFile, f.keyFile, envClusterKey, envClusterKeyFile)
 	if err != nil {
 		return nil, err
 	}

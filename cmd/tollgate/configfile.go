@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tollgate/tollgate/cmd/internal/cli"
+	"github.com/tollgate/tollgate/node"
 )
 
 // maxConfigBytes bounds a configuration file: a bigger one is the wrong file.
@@ -18,7 +21,7 @@ const maxConfigBytes = 1 << 20
 // fromFile reads a YAML file of settings. A key that is none is refused: a
 // misspelt setting must not quietly keep its default.
 func fromFile(path string) (source, error) {
-	src := source{func(s setting) string { return s.name + " in " + path }, map[string]any{}}
+	src := source{func(s node.Setting) string { return s.Name + " in " + path }, map[string]any{}}
 	if path == "" {
 		return src, nil
 	}
@@ -30,12 +33,12 @@ func fromFile(path string) (source, error) {
 		return src, nil
 	}
 	var errs []error
-	bad := func(at *yaml.Node, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("%s:%d: %s", path, at.Line, fmt.Sprintf(format, args...)))
+	bad := func(where *yaml.Node, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s:%d: %s", path, where.Line, fmt.Sprintf(format, args...)))
 	}
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		key, node := root.Content[i], root.Content[i+1]
-		s, known := settingNamed(key.Value)
+		key, at := root.Content[i], root.Content[i+1]
+		s, known := node.SettingNamed(key.Value)
 		if slices.Contains(formerSettings, key.Value) {
 			bad(key, "%s %s", key.Value, formerText)
 			continue
@@ -44,16 +47,16 @@ func fromFile(path string) (source, error) {
 			bad(key, "unknown setting %q%s", key.Value, didYouMean(key.Value))
 			continue
 		}
-		if _, twice := src.values[s.name]; twice {
-			bad(key, "%s is given twice", s.name)
+		if _, twice := src.values[s.Name]; twice {
+			bad(key, "%s is given twice", s.Name)
 			continue
 		}
-		value, err := s.fromYAML(node)
+		value, err := fromYAML(s, at)
 		if err != nil {
-			bad(node, "%s %v", s.name, err)
+			bad(at, "%s %v", s.Name, err)
 			continue
 		}
-		src.values[s.name] = value
+		src.values[s.Name] = value
 	}
 	return src, errors.Join(errs...)
 }
@@ -98,34 +101,34 @@ func readYAML(path string) (*yaml.Node, error) {
 
 // fromYAML reads the setting from a node of a file. Where text is wanted a
 // number will do: it stands there as it was written.
-func (s setting) fromYAML(node *yaml.Node) (any, error) {
-	if node.Kind == yaml.AliasNode {
-		node = node.Alias
+func fromYAML(s node.Setting, at *yaml.Node) (any, error) {
+	if at.Kind == yaml.AliasNode {
+		at = at.Alias
 	}
-	if node.Kind == yaml.SequenceNode && s.kind == kindList {
-		return listFromYAML(node)
+	if at.Kind == yaml.SequenceNode && s.Kind == node.List {
+		return listFromYAML(at)
 	}
-	if node.Kind != yaml.ScalarNode {
-		return nil, fmt.Errorf("must be %s, is %s", s.noun(), nounOf(node))
+	if at.Kind != yaml.ScalarNode {
+		return nil, fmt.Errorf("must be %s, is %s", nounFor(s), nounOf(at))
 	}
-	switch node.Tag {
+	switch at.Tag {
 	case "!!null":
 		return nil, errors.New("has no value; leave the line out, or give one")
 	case "!!bool":
-		if s.kind != kindToggle {
-			return nil, fmt.Errorf("must be %s, is true or false; put it in quotes if it is meant", s.noun())
+		if s.Kind != node.Toggle {
+			return nil, fmt.Errorf("must be %s, is true or false; put it in quotes if it is meant", nounFor(s))
 		}
 	default:
-		if s.kind == kindToggle {
-			return nil, fmt.Errorf("must be true or false, is %q", node.Value)
+		if s.Kind == node.Toggle {
+			return nil, fmt.Errorf("must be true or false, is %q", at.Value)
 		}
 	}
-	return s.parse(node.Value)
+	return s.Parse(at.Value)
 }
 
-func listFromYAML(node *yaml.Node) (any, error) {
-	list := make([]string, len(node.Content))
-	for i, item := range node.Content {
+func listFromYAML(at *yaml.Node) (any, error) {
+	list := make([]string, len(at.Content))
+	for i, item := range at.Content {
 		if item.Kind != yaml.ScalarNode || item.Tag != "!!str" || item.Value == "" {
 			return nil, fmt.Errorf("must be a list of texts; item %d is none", i+1)
 		}
@@ -134,18 +137,18 @@ func listFromYAML(node *yaml.Node) (any, error) {
 	return list, nil
 }
 
-// noun is what the setting wants, in words.
-func (s setting) noun() string {
-	switch s.kind {
-	case kindToggle:
+// nounFor is what the setting wants, in words.
+func nounFor(s node.Setting) string {
+	switch s.Kind {
+	case node.Toggle:
 		return "true or false"
-	case kindDuration:
+	case node.Duration:
 		return "a duration such as 2s"
-	case kindNumber:
+	case node.Number:
 		return "a whole number"
-	case kindSize:
+	case node.Bytes:
 		return "a size such as 10MiB"
-	case kindList:
+	case node.List:
 		return "a list"
 	}
 	return "a text"
@@ -158,19 +161,10 @@ func nounOf(node *yaml.Node) string {
 	return "a group of settings"
 }
 
-// didYouMean helps where only the spelling of a name differs.
+// didYouMean names the setting that a key is nearest to, or all of them.
 func didYouMean(key string) string {
-	plain := func(s string) string {
-		return strings.ToLower(strings.NewReplacer("-", "", "_", "", ".", "").Replace(s))
+	if near := cli.Nearest(key, node.SettingNames()); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
 	}
-	for _, s := range nodeSettings {
-		if plain(s.name) == plain(key) {
-			return fmt.Sprintf("; did you mean %q?", s.name)
-		}
-	}
-	names := make([]string, len(nodeSettings))
-	for i, s := range nodeSettings {
-		names[i] = s.name
-	}
-	return "; known are " + strings.Join(names, ", ")
+	return "; known are " + strings.Join(node.SettingNames(), ", ")
 }

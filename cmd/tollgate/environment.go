@@ -19,9 +19,9 @@ var serviceVariable = regexp.MustCompile(`^TOLLGATE_([A-Z0-9_]+_)?(SERVICE_(HOST
 
 // nodeVariables are the environment variables that a node reads.
 func nodeVariables() []string {
-	names := []string{envPrefix + strings.ToUpper(flagConfig), envClusterKey}
-	for _, s := range nodeSettings {
-		names = append(names, s.env())
+	names := []string{node.EnvPrefix + strings.ToUpper(flagConfig), envClusterKey}
+	for _, s := range node.Settings {
+		names = append(names, s.Env())
 	}
 	return names
 }
@@ -31,7 +31,7 @@ func unknownVariables(env map[string]string) []string {
 	known := append(nodeVariables(), clientVariables...)
 	var unknown []string
 	for name := range env {
-		if strings.HasPrefix(name, envPrefix) && !slices.Contains(known, name) && !serviceVariable.MatchString(name) {
+		if strings.HasPrefix(name, node.EnvPrefix) && !slices.Contains(known, name) && !serviceVariable.MatchString(name) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -43,7 +43,7 @@ func unknownVariables(env map[string]string) []string {
 // there: a misspelt setting must not quietly keep its default.
 func (a *app) warnOfEnvironment(cfg node.Config) {
 	for _, name := range unknownVariables(a.Env) {
-		cfg.Logger.Warn("nothing reads this environment variable", "variable", name, "didYouMean", nearest(name, append(nodeVariables(), clientVariables...)))
+		cfg.Logger.Warn("nothing reads this environment variable", "variable", name, "didYouMean", cli.Closest(name, append(nodeVariables(), clientVariables...)))
 	}
 	if cfg.ClusterKey != "" || cfg.AdminTokenFile != "" {
 		return
@@ -51,40 +51,7 @@ func (a *app) warnOfEnvironment(cfg node.Config) {
 	for _, name := range []string{envToken, envTokenFile} {
 		if a.Env[name] != "" {
 			cfg.Logger.Warn("this environment variable is for the commands that call a node; the node itself has no secret, and everybody on this machine is its administrator",
-				"variable", name, "didYouMean", envClusterKey+" and "+envPrefix+"ADMIN_TOKEN_FILE")
+				"variable", name, "didYouMean", envClusterKey+" and "+node.EnvPrefix+"ADMIN_TOKEN_FILE")
 		}
 	}
-}
-
-// nearest is the name that takes the fewest changes of a letter to become.
-func nearest(name string, names []string) string {
-	best, least := "", len(name)+1
-	for _, candidate := range names {
-		if d := distance(name, candidate); d < least {
-			best, least = candidate, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters must be added, removed or changed to make b of
-// a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/viper"
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
@@ -42,6 +41,7 @@ type runningNode interface {
 type openFunc func(ctx context.Context, cfg node.Config) (runningNode, error)
 
 func (a *app) nodeCommand() *cobra.Command {
+	var check bool
 	cmd := &cobra.Command{
 		Use:   "node",
 		Short: "Run a node",
@@ -59,15 +59,19 @@ func (a *app) nodeCommand() *cobra.Command {
 			if err := refuseFormerFlags(cmd); err != nil {
 				return err
 			}
-			v, err := settingsOf(cmd.Flags(), a.Env)
+			all, err := settingsOf(cmd.Flags(), a.Env)
 			if err != nil {
 				return err
 			}
-			cfg, err := nodeConfig(v)
+			cfg, err := all.config()
 			if err != nil {
 				return err
 			}
-			cfg.Logger = logger(a.Stderr, v.GetString(setLogLevel), v.GetString(setLogFormat))
+			cfg.Logger = logger(a.Stderr, all.text(node.LogLevel), all.text(node.LogFormat))
+			if check {
+				a.warnOfEnvironment(cfg)
+				return a.checkNode(all, cfg)
+			}
 			if err := cfg.Validate(); err != nil {
 				return &cli.UsageError{Err: headline(err)}
 			}
@@ -77,13 +81,14 @@ func (a *app) nodeCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	for _, s := range nodeSettings {
-		f := flags.VarPF(&flagValue{setting: s}, s.name, "", s.help)
-		if s.kind == kindToggle {
+	for _, s := range node.Settings {
+		f := flags.VarPF(&flagValue{Setting: s}, s.Name, "", s.Help)
+		if s.Kind == node.Toggle {
 			f.NoOptDefVal = "true"
 		}
 	}
 	flags.String(flagConfig, "", "YAML `FILE` of settings")
+	flags.BoolVar(&check, flagCheck, false, "check the settings and the files that they name, print what the node would run with, and start nothing")
 	for _, name := range formerSettings {
 		flags.String(name, "", "")
 		_ = flags.MarkHidden(name) // it is there
@@ -95,7 +100,7 @@ func (a *app) nodeCommand() *cobra.Command {
 var formerSettings = []string{"token", "token-file"}
 
 // formerText says what took their place.
-const formerText = "is no setting of a node any more: --" + setClusterKeyFile + " has the nodes' own secret, --" + setAdminTokenFile +
+const formerText = "is no setting of a node any more: --" + node.ClusterKeyFile + " has the nodes' own secret, --" + node.AdminTokenFile +
 	" says who may call the admin API (lines of ROLE NAME TOKEN)"
 
 func refuseFormerFlags(cmd *cobra.Command) error {
@@ -105,56 +110,6 @@ func refuseFormerFlags(cmd *cobra.Command) error {
 		}
 	}
 	return nil
-}
-
-// nodeConfig turns settings into what a node is made from. It reads the file
-// of the cluster's key, so that only the key goes on.
-func nodeConfig(v *viper.Viper) (node.Config, error) {
-	cfg := node.Config{
-		ID:               v.GetString(setID),
-		DataDir:          v.GetString(setDataDir),
-		Listen:           v.GetString(setListen),
-		Admin:            v.GetString(setAdmin),
-		Cluster:          v.GetString(setCluster),
-		AdvertiseListen:  v.GetString(setAdvertiseListen),
-		AdvertiseAdmin:   v.GetString(setAdvertiseAdmin),
-		AdvertiseCluster: v.GetString(setAdvertiseCluster),
-		Bootstrap:        v.GetBool(setBootstrap),
-		Join:             v.GetStringSlice(setJoin),
-		Nonvoter:         v.GetBool(setNonvoter),
-		QuotaWait:        v.GetDuration(setQuotaWait),
-		LeaseTime:        v.GetDuration(setLease),
-		LongLeaseTime:    v.GetDuration(setLongLease),
-		MinLease:         v.GetInt(setMinLease),
-		AdminTokenFile:   v.GetString(setAdminTokenFile),
-		AdminTLSCert:     v.GetString(setAdminTLSCert),
-		AdminTLSKey:      v.GetString(setAdminTLSKey),
-		AdminCA:          v.GetString(setAdminCA),
-		LameDuck:         v.GetDuration(setLameDuck),
-		FoundingWait:     v.GetDuration(setFoundingWait),
-		DiskTimeout:      v.GetDuration(setDiskTimeout),
-		DrainTimeout:     v.GetDuration(setDrain),
-		Clients: node.ClientLimits{
-			MaxConns:          v.GetInt(setMaxConns),
-			MaxConnsPerClient: v.GetInt(setMaxConnsPerClient),
-			MaxCallsPerClient: v.GetInt(setMaxCallsPerClient),
-			MaxRequestBody:    sizeOf(v, setMaxRequestBody),
-			BodyMemory:        sizeOf(v, setBodyMemory),
-			BodyTimeout:       v.GetDuration(setBodyTimeout),
-		},
-		Upstreams: node.UpstreamLimits{
-			Timeout:    v.GetDuration(setUpstreamTimeout),
-			MaxConnAge: v.GetDuration(setUpstreamMaxConnAge),
-			BodyBuffer: sizeOf(v, setBodyBuffer),
-		},
-	}
-	var err error
-	if key := v.GetString(clusterKey); key != "" {
-		cfg.ClusterKey, err = checkSecret(envClusterKey, key)
-	} else if file := v.GetString(setClusterKeyFile); file != "" {
-		cfg.ClusterKey, err = readSecret("--"+setClusterKeyFile, file)
-	}
-	return cfg, err
 }
 
 // runNode runs a node until ctx ends or the node does.
@@ -223,7 +178,7 @@ func logger(w io.Writer, level, format string) *slog.Logger {
 	if l.UnmarshalText([]byte(level)) == nil {
 		opts.Level = l
 	}
-	if format == formatText {
+	if format == "text" {
 		return slog.New(slog.NewTextHandler(w, &opts))
 	}
 	return slog.New(slog.NewJSONHandler(w, &opts))

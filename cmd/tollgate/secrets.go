@@ -62,7 +62,7 @@ func (a *app) keygenCommand() *cobra.Command {
 		Use:   "keygen",
 		Short: "Make a key for a cluster",
 		Long: "Make a key for a cluster. Give it to all of its nodes, and to nobody else: who has it is one of them.\n" +
-			"tollgate node takes it by --" + setClusterKeyFile + " or " + envClusterKey + ".",
+			"tollgate node takes it by --" + node.ClusterKeyFile + " or " + envClusterKey + ".",
 		Example: "  (umask 077; tollgate keygen > cluster.key)",
 		Args:    cli.Takes(),
 		RunE: func(*cobra.Command, []string) error {
@@ -77,19 +77,19 @@ func (a *app) caCommand() *cobra.Command {
 		Use:   "ca",
 		Short: "Print the certificate that a cluster's admin ports are known by",
 		Long: "Print the certificate (PEM) that comes from the cluster's key. It is no secret: whoever is to call the admin\n" +
-			"API without having the key is given it, and trusts it by --" + setAdminCA + " or curl --cacert.",
+			"API without having the key is given it, and trusts it by --" + node.AdminCA + " or curl --cacert.",
 		Example: "  tollgate ca --cluster-key-file cluster.key > ca.pem",
 		Args:    cli.Takes(),
 		RunE: func(*cobra.Command, []string) error {
-			key, err := a.secretOf("", "", "--"+setClusterKeyFile, keyFile, envClusterKey, envClusterKeyFile)
+			key, err := a.secretOf("", "", "--"+node.ClusterKeyFile, keyFile, envClusterKey, envClusterKeyFile)
 			if err != nil {
 				return err
 			}
 			if key == "" {
-				return cli.Usagef("the cluster's key is missing: --%s or %s gives it", setClusterKeyFile, envClusterKey)
+				return cli.Usagef("the cluster's key is missing: --%s or %s gives it", node.ClusterKeyFile, envClusterKey)
 			}
 			if len(key) < pki.MinKeyLength {
-				return cli.Usagef("--%s: the key has %d characters, must have at least %d; `tollgate keygen` makes one", setClusterKeyFile, len(key), pki.MinKeyLength)
+				return cli.Usagef("--%s: the key has %d characters, must have at least %d; `tollgate keygen` makes one", node.ClusterKeyFile, len(key), pki.MinKeyLength)
 			}
 			authority, err := pki.Derive(key)
 			if err != nil {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
-	"github.com/tollgate/tollgate/store/quota"
+	"github.com/tollgate/tollgate/proxy"
 )
 
 var errNotOpened = errors.New("not opened here")
@@ -49,11 +49,6 @@ func TestDefaults(t *testing.T) {
 	want.QuotaWait, want.DrainTimeout = 2*time.Second, 10*time.Second
 	want.LeaseTime, want.LongLeaseTime, want.MinLease = 200*time.Millisecond, 2*time.Second, 16
 	check(t, got, want)
-	if defaultQuotaWait != node.DefaultQuotaWait || defaultDrainTimeout != node.DefaultDrainTimeout ||
-		defaultFoundingWait != node.DefaultFoundingWait || defaultDiskTimeout != node.DefaultDiskTimeout ||
-		defaultLeaseTime != node.DefaultLeaseTime || defaultLongLeaseTime != node.DefaultLongLeaseTime || defaultMinLease != quota.DefaultMinLease {
-		t.Error("the defaults of command and node differ")
-	}
 }
 
 // check compares what settings can set.
@@ -79,6 +74,8 @@ var everything = map[string]string{
 	"admin-token-file": "/t", "admin-tls-cert": "/c", "admin-tls-key": "/k", "admin-ca": "/a", "lame-duck": "4s", "founding-wait": "9s", "disk-timeout": "8s",
 	"quota-wait": "3s", "lease-time": "5s", "long-lease-time": "6s", "min-lease": "7", "drain-timeout": "1m",
 	"max-conns": "500", "max-conns-per-client": "50", "max-calls-per-client": "5", "max-request-body": "2KiB", "body-memory": "33554432", "body-timeout": "7s",
+	"max-header": "8KiB", "max-header-fields": "20", "header-timeout": "3s", "write-timeout": "4s", "idle-timeout": "5s", "upstream-ca": "/u",
+	"upstream-max-conns": "6", "upstream-conn-wait": "7ms", "upstream-connect-timeout": "2s", "upstream-idle-timeout": "11s",
 	"body-buffer": "8KiB", "upstream-timeout": "8s", "upstream-max-conn-age": "9s",
 	"log-level": "debug", "log-format": "json",
 }
@@ -116,17 +113,23 @@ func TestEverySource(t *testing.T) {
 				Join: []string{"https://a:1", "https://b:2"}, Nonvoter: true, ClusterKey: secret32,
 				AdminTokenFile: "/t", AdminTLSCert: "/c", AdminTLSKey: "/k", AdminCA: "/a", LameDuck: 4 * time.Second, FoundingWait: 9 * time.Second, DiskTimeout: 8 * time.Second,
 				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, LongLeaseTime: 6 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
-				Clients:   node.ClientLimits{MaxConns: 500, MaxConnsPerClient: 50, MaxCallsPerClient: 5, MaxRequestBody: 2048, BodyMemory: 32 << 20, BodyTimeout: 7 * time.Second},
-				Upstreams: node.UpstreamLimits{Timeout: 8 * time.Second, MaxConnAge: 9 * time.Second, BodyBuffer: 8 << 10},
+				UpstreamCA: "/u",
+				DataPlane: proxy.Config{
+					MaxConns: 500, MaxConnsPerClient: 50, MaxCallsPerClient: 5, MaxHeader: 8 << 10, MaxHeaderFields: 20,
+					MaxRequestBody: 2048, BodyMemory: 32 << 20, BodyBuffer: 8 << 10,
+					HeaderTimeout: 3 * time.Second, BodyTimeout: 7 * time.Second, WriteTimeout: 4 * time.Second, IdleTimeout: 5 * time.Second,
+					UpstreamMaxConns: 6, UpstreamConnWait: 7 * time.Millisecond, UpstreamConnectTimeout: 2 * time.Second,
+					UpstreamTimeout: 8 * time.Second, UpstreamIdleTimeout: 11 * time.Second, UpstreamMaxConnAge: 9 * time.Second,
+				},
 			})
 			if !got.Logger.Enabled(t.Context(), slog.LevelDebug) {
 				t.Error("the logger is not at debug")
 			}
 		})
 	}
-	for _, s := range nodeSettings {
-		if everything[s.name] == "" && s.name != setBootstrap {
-			t.Errorf("%s is not tested", s.name)
+	for _, s := range node.Settings {
+		if everything[s.Name] == "" && s.Name != "bootstrap" {
+			t.Errorf("%s is not tested", s.Name)
 		}
 	}
 }
@@ -210,10 +213,11 @@ func TestWrongSettings(t *testing.T) {
 	config := func(content string) string { return writeFile(t, "node.yaml", content) }
 	wrong := config("id: [a]\nIdd: x\ndata_dir: /d\nbootstrap: yes please\nnonvoter: \nquota-wait: 5\njoin: [http://a, {b: c}]\nadmin:\n  port: 1\nlisten: true\nlog-level: loud\nid: b\n")
 	former := config("id: n1\ntoken-file: /t\n")
+	strange := config("something-else: 1\n")
 	list := config("- a\n")
 	broken := config("id: \"n1\n")
 	two := config("id: n1\n---\nid: n2\n")
-	known := "id, data-dir, listen, admin, cluster, advertise-listen, advertise-admin, advertise-cluster, bootstrap, join, nonvoter, cluster-key-file, admin-token-file, admin-tls-cert, admin-tls-key, admin-ca, quota-wait, lease-time, long-lease-time, min-lease, lame-duck, founding-wait, disk-timeout, drain-timeout, max-conns, max-conns-per-client, max-calls-per-client, max-request-body, body-memory, body-timeout, body-buffer, upstream-timeout, upstream-max-conn-age, log-level, log-format"
+	known := strings.Join(node.SettingNames(), ", ")
 	for _, c := range []struct {
 		env  []string
 		args []string
@@ -221,7 +225,7 @@ func TestWrongSettings(t *testing.T) {
 	}{
 		{args: []string{"--config", wrong}, want: []string{
 			"tollgate node: " + wrong + ":1: id must be a text, is a list",
-			"  " + wrong + ":2: unknown setting \"Idd\"; known are " + known,
+			"  " + wrong + ":2: unknown setting \"Idd\"; did you mean \"id\"?",
 			"  " + wrong + ":3: unknown setting \"data_dir\"; did you mean \"data-dir\"?",
 			"  " + wrong + ":4: bootstrap must be true or false, is \"yes please\"",
 			"  " + wrong + ":5: nonvoter has no value; leave the line out, or give one",
@@ -240,6 +244,10 @@ func TestWrongSettings(t *testing.T) {
 			"  TOLLGATE_JOIN: has an empty item; put one comma between items",
 			"  TOLLGATE_DRAIN_TIMEOUT: must be a duration above 0, such as 500ms or 2s, is \"-1s\"",
 		}},
+		{args: []string{"--config", strange}, want: []string{"tollgate node: " + strange + ":1: unknown setting \"something-else\"; known are " + known}},
+		{args: words("--drain-timeuot 1s"), want: []string{"tollgate node: unknown flag: --drain-timeuot; did you mean --drain-timeout?"}},
+		{args: words("--maxconns 1"), want: []string{"tollgate node: unknown flag: --maxconns; did you mean --max-conns?"}},
+		{args: words("--something-else"), want: []string{"tollgate node: unknown flag: --something-else"}},
 		{args: words("--log-format xml"), want: []string{`tollgate node: invalid argument "xml" for "--log-format" flag: must be one of text, json, is "xml"`}},
 		{args: words("--id n1 --data-dir /d --token s3cret"), want: []string{"tollgate node: --token " + formerText}},
 		{args: words("--id n1 --data-dir /d --token-file /t"), want: []string{"tollgate node: --token-file " + formerText}},

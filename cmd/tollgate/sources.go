@@ -6,60 +6,15 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
-	"github.com/spf13/viper"
 
-	"github.com/tollgate/tollgate/cmd/internal/cli"
+	"github.com/tollgate/tollgate/node"
 )
 
 // source is one place that settings come from.
 type source struct {
 	// name says how a person there spells a setting.
-	name   func(setting) string
+	name   func(node.Setting) string
 	values map[string]any
-}
-
-// settingsOf gathers the node's settings: flags before environment before
-// configuration file before defaults. Everything wrong with environment and
-// file is reported at once.
-func settingsOf(flags *pflag.FlagSet, env map[string]string) (*viper.Viper, error) {
-	file, fileErr := fromFile(configFile(flags, env))
-	environ, envErr := fromEnv(env)
-	if err := errors.Join(envErr, fileErr); err != nil {
-		return nil, &cli.UsageError{Err: err}
-	}
-	v := viper.New()
-	for _, s := range nodeSettings {
-		v.SetDefault(s.name, s.def)
-	}
-	sources := []source{file, environ, fromFlags(flags)} // the later wins
-	for _, src := range sources {
-		if err := v.MergeConfigMap(src.values); err != nil {
-			return nil, &cli.UsageError{Err: err}
-		}
-	}
-	return v, settleKey(v, env, sources)
-}
-
-// clusterKey is where a key that a variable holds is kept among the settings.
-const clusterKey = "cluster-key"
-
-// settleKey lets the cluster's key come from the strongest source that has it:
-// a flag before the variables, of which one may be set, before the file.
-func settleKey(v *viper.Viper, env map[string]string, weakestFirst []source) error {
-	key := env[envClusterKey]
-	if key == "" {
-		return nil
-	}
-	file, _ := settingNamed(setClusterKeyFile)
-	environ, flags := weakestFirst[1], weakestFirst[2]
-	if _, ok := flags.values[setClusterKeyFile]; ok {
-		return nil
-	}
-	if _, ok := environ.values[setClusterKeyFile]; ok {
-		return cli.Usagef("%s and %s: set only one of them", envClusterKey, environ.name(file))
-	}
-	v.Set(clusterKey, key)
-	return nil
 }
 
 func fromFlags(flags *pflag.FlagSet) source {
@@ -69,26 +24,26 @@ func fromFlags(flags *pflag.FlagSet) source {
 			values[f.Name] = v.value
 		}
 	})
-	return source{func(s setting) string { return "--" + s.name }, values}
+	return source{func(s node.Setting) string { return "--" + s.Name }, values}
 }
 
 // fromEnv reads the settings' variables. An empty one is as good as none.
 func fromEnv(env map[string]string) (source, error) {
 	values := map[string]any{}
 	var errs []error
-	for _, s := range nodeSettings {
-		text := env[s.env()]
+	for _, s := range node.Settings {
+		text := env[s.Env()]
 		if text == "" {
 			continue
 		}
-		value, err := s.parse(text)
+		value, err := s.Parse(text)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", s.env(), err))
+			errs = append(errs, fmt.Errorf("%s: %w", s.Env(), err))
 			continue
 		}
-		values[s.name] = value
+		values[s.Name] = value
 	}
-	return source{setting.env, values}, errors.Join(errs...)
+	return source{node.Setting.Env, values}, errors.Join(errs...)
 }
 
 // configFile is the file to read, "" for none.
@@ -96,5 +51,5 @@ func configFile(flags *pflag.FlagSet, env map[string]string) string {
 	if f := flags.Lookup(flagConfig); f != nil && f.Changed {
 		return f.Value.String()
 	}
-	return strings.TrimSpace(env[envPrefix+"CONFIG"])
+	return strings.TrimSpace(env[node.EnvPrefix+"CONFIG"])
 }

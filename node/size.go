@@ -1,25 +1,23 @@
-package main
+package node
 
 import (
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
-
-	"github.com/spf13/viper"
 )
 
-// size is a number of bytes as people write it: 65536, 64KiB, 10MiB, 1GiB.
-type size int64
+// Size is a number of bytes as people write it: 65536, 64KiB, 10MiB, 1GiB.
+type Size int64
 
 // sizeUnits are the units from the largest to the smallest.
 var sizeUnits = [...]struct {
 	name  string
-	bytes size
+	bytes Size
 }{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
 
 // String is the size in the largest unit that leaves a whole number.
-func (s size) String() string {
+func (s Size) String() string {
 	for _, u := range sizeUnits {
 		if s != 0 && s%u.bytes == 0 {
 			return fmt.Sprint(int64(s/u.bytes)) + u.name
@@ -28,8 +26,8 @@ func (s size) String() string {
 	return fmt.Sprint(int64(s))
 }
 
-func parseSize(text string) (size, error) {
-	digits, unit := text, size(1)
+func parseSize(text string) (Size, error) {
+	digits, unit := text, Size(1)
 	for _, u := range sizeUnits {
 		if before, ok := strings.CutSuffix(text, u.name); ok {
 			digits, unit = before, u.bytes
@@ -39,11 +37,5 @@ func parseSize(text string) (size, error) {
 	if err != nil || n < 1 || n > math.MaxInt64/int64(unit) {
 		return 0, fmt.Errorf("must be bytes, or a size such as 64KiB or 10MiB, is %q", text)
 	}
-	return size(n) * unit, nil
-}
-
-// sizeOf is a setting of that kind.
-func sizeOf(v *viper.Viper, name string) int64 {
-	s, _ := v.Get(name).(size)
-	return int64(s)
+	return Size(n) * unit, nil
 }
