@@ -7,7 +7,7 @@ import (
 
 	"github.com/tollgate/tollgate/bench/load"
 	"github.com/tollgate/tollgate/bench/report"
-	"github.com/tollgate/tollgate/bench/rig"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 // history makes calls on a cell, 1 ms each and one after the other.
@@ -93,7 +93,7 @@ func TestUsed(t *testing.T) {
 	}
 	want := p.wantUsed(calls)
 	endpoint := func(i int) *string { s := "GET " + pattern(i); return &s }
-	right := []rig.Reading{
+	right := []api.Condition{
 		{Endpoint: endpoint(0), ResetTimeSeconds: 3600, Used: 3},
 		{Endpoint: endpoint(1), ResetTimeSeconds: 3600},
 		{ResetTimeSeconds: 7200, Used: 4},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tollgate/tollgate/bench/load"
 	"github.com/tollgate/tollgate/bench/rig"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 const (
@@ -92,7 +93,7 @@ func (p *point) checkUsed(ctx context.Context, c *rig.Cluster, calls []load.Call
 
 // compare counts the conditions of a domain that read out otherwise than
 // wanted, and tells of the first.
-func compare(want map[condition]uint64, domain int, readings []rig.Reading) (differing int, first string) {
+func compare(want map[condition]uint64, domain int, readings []api.Condition) (differing int, first string) {
 	for _, r := range readings {
 		at := condition{domain: domain, seconds: r.ResetTimeSeconds}
 		name := "the whole domain"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/cluster/pki"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 // adminDialTimeout bounds the TLS handshake with a member's admin API.
@@ -55,9 +56,9 @@ func readRoots(file string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// adminClient calls the admin API of other members: over the node's network,
-// showing the node's certificate, and trusting what AdminTrust says.
-func (n *Node) adminClient() (*http.Client, error) {
+// adminClient calls the admin API at url: over the node's network, showing the
+// node's certificate, and trusting what AdminTrust says.
+func (n *Node) adminClient(url string) (*api.Client, error) {
 	trust, err := AdminTrust(n.cfg.AdminCA, n.cfg.ClusterKey)
 	if err != nil {
 		return nil, err
@@ -65,11 +66,11 @@ func (n *Node) adminClient() (*http.Client, error) {
 	if n.secrets.member != nil {
 		trust.Certificates = []tls.Certificate{*n.secrets.member}
 	}
-	return &http.Client{
+	return &api.Client{URL: url, MaxAnswer: maxAnswer, HTTP: &http.Client{
 		Transport: &http.Transport{
 			DialContext: dialHTTP(n.cfg.Network), DisableKeepAlives: true,
 			TLSClientConfig: trust, TLSHandshakeTimeout: adminDialTimeout,
 		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, nil
+		CheckRedirect: api.NoRedirect,
+	}}, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tollgate/tollgate/cluster"
 	"github.com/tollgate/tollgate/node/admin"
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/catalog"
@@ -15,11 +16,11 @@ import (
 type control struct{ n *Node }
 
 // Cluster implements admin.Control.
-func (c control) Cluster(ctx context.Context) admin.ClusterStatus {
+func (c control) Cluster(ctx context.Context) api.ClusterStatus {
 	st := c.n.cluster.Status(ctx)
-	out := admin.ClusterStatus{ClusterID: st.ClusterID, Leader: st.Leader, Term: st.Term, Members: []admin.MemberStatus{}}
+	out := api.ClusterStatus{ClusterID: st.ClusterID, Leader: st.Leader, Term: st.Term, Members: []api.MemberStatus{}}
 	for _, m := range st.Members {
-		out.Members = append(out.Members, admin.MemberStatus{
+		out.Members = append(out.Members, api.MemberStatus{
 			ID: m.ID, Voter: m.Voter, Role: m.Role,
 			ClusterAddress: m.ClusterAddress, AdminAddress: m.AdminAddress, ProxyAddress: m.ProxyAddress,
 			Reachable: m.Reachable, AppliedIndex: m.AppliedIndex,
@@ -29,7 +30,7 @@ func (c control) Cluster(ctx context.Context) admin.ClusterStatus {
 }
 
 // Join implements admin.Control.
-func (c control) Join(ctx context.Context, m admin.NewMember) error {
+func (c control) Join(ctx context.Context, m api.NewMember) error {
 	return c.n.cluster.Join(ctx, cluster.Member{
 		ID: m.ID, Voter: m.Voter,
 		ClusterAddress: m.ClusterAddress, AdminAddress: m.AdminAddress, ProxyAddress: m.ProxyAddress,

@@ -1,18 +1,13 @@
 package node
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/tollgate/tollgate/node/admin"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 const (
@@ -73,22 +68,30 @@ func (n *Node) joinThrough(ctx context.Context, url string) error {
 	ctx, cancel := context.WithTimeout(ctx, joinAttempt)
 	defer cancel()
 	self := n.Self()
-	return n.ask(ctx, http.MethodPost, url, "/v1/cluster/join", admin.NewMember{
+	member, err := n.adminClient(url)
+	if err != nil {
+		return err
+	}
+	return member.Join(ctx, api.NewMember{
 		ID: self.ID, ClusterAddress: self.ClusterAddress,
 		AdminAddress: self.AdminAddress, ProxyAddress: self.ProxyAddress, Voter: self.Voter,
-	}, nil)
+	})
 }
 
 // askSelf asks the node at an admin URL what it is.
-func (n *Node) askSelf(ctx context.Context, url string) (who admin.Self, err error) {
+func (n *Node) askSelf(ctx context.Context, url string) (who api.Self, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	return who, n.ask(ctx, http.MethodGet, url, admin.SelfPath, nil, &who)
+	other, err := n.adminClient(url)
+	if err != nil {
+		return who, err
+	}
+	return other.Self(ctx)
 }
 
 // askAll asks all nodes of --join at once what they are.
-func (n *Node) askAll(ctx context.Context) ([]admin.Self, error) {
-	answers, errs := make([]admin.Self, len(n.cfg.Join)), make([]error, len(n.cfg.Join))
+func (n *Node) askAll(ctx context.Context) ([]api.Self, error) {
+	answers, errs := make([]api.Self, len(n.cfg.Join)), make([]error, len(n.cfg.Join))
 	var wg sync.WaitGroup
 	for i, url := range n.cfg.Join {
 		wg.Go(func() {
@@ -99,56 +102,4 @@ func (n *Node) askAll(ctx context.Context) ([]admin.Self, error) {
 	}
 	wg.Wait()
 	return answers, errors.Join(errs...)
-}
-
-// ask calls the admin API at url, as this node.
-func (n *Node) ask(ctx context.Context, method, url, path string, body, answer any) error {
-	var content io.Reader
-	if body != nil {
-		raw, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		content = bytes.NewReader(raw)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(url, "/")+path, content)
-	if err != nil {
-		return err
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	client, err := n.adminClient()
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s: %s", resp.Status, message(raw))
-	}
-	if answer == nil {
-		return nil
-	}
-	return json.Unmarshal(raw, answer)
-}
-
-// message is what an error envelope says, or the answer itself.
-func message(answer []byte) string {
-	var e struct {
-		Header struct {
-			ResultMessage string `json:"resultMessage"`
-		} `json:"header"`
-	}
-	if json.Unmarshal(answer, &e) == nil && e.Header.ResultMessage != "" {
-		return e.Header.ResultMessage
-	}
-	return strings.TrimSpace(string(answer))
 }

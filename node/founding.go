@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tollgate/tollgate/node/admin"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 // A cluster is founded once. Who would found it a second time, such as a node whose
@@ -71,9 +71,9 @@ func (n *Node) mayFound(ctx context.Context) (bool, error) {
 }
 
 // Self implements admin.Control.
-func (c control) Self() admin.Self {
+func (c control) Self() api.Self {
 	self := c.n.Self()
-	return admin.Self{
+	return api.Self{
 		ID: self.ID, ClusterID: c.n.store.ClusterID(), Fresh: c.n.store.Fresh(),
 		ClusterAddress: self.ClusterAddress, AdminAddress: self.AdminAddress, ProxyAddress: self.ProxyAddress,
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/bench/process"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 // startPatience is how long a step of a cluster's start may take, on a machine
@@ -34,8 +36,8 @@ type Config struct {
 // Cluster is some nodes that run. Its methods may be called from several
 // goroutines.
 type Cluster struct {
-	cfg   Config
-	admin adminClient
+	cfg  Config
+	http *http.Client
 	// Nodes are the nodes in the order of their numbers; the first one founded
 	// the cluster.
 	Nodes []*Node
@@ -56,7 +58,7 @@ func Open(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	c := &Cluster{cfg: cfg, admin: newAdminClient()}
+	c := &Cluster{cfg: cfg, http: newHTTP()}
 	if err := c.start(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -135,7 +137,7 @@ func (c *Cluster) Kill(ctx context.Context, n *Node) error {
 
 // AwaitReady waits until a node's /readyz says so.
 func (c *Cluster) AwaitReady(ctx context.Context, n *Node) error {
-	return n.process().AwaitOK(ctx, startPatience, "http://"+n.admin+"/readyz")
+	return n.process().AwaitOK(ctx, startPatience, "http://"+n.admin+api.ReadyPath)
 }
 
 // Err is nil while all nodes run that nobody has killed, else how the first one
@@ -161,7 +163,7 @@ func (c *Cluster) Close() {
 		wg.Go(p.Kill)
 	}
 	wg.Wait()
-	c.admin.close()
+	c.http.CloseIdleConnections()
 }
 
 // running is the first node that runs.
@@ -201,12 +203,12 @@ func (c *Cluster) newNode(i int) (*Node, error) {
 // formed is nil once a node sees all others as the members they should be, and
 // one of them as their leader.
 func (c *Cluster) formed(ctx context.Context, n *Node) error {
-	var s status
-	if err := c.admin.get(ctx, n, "/v1/cluster", &s); err != nil {
+	s, err := c.api(n).Cluster(ctx)
+	if err != nil {
 		return err
 	}
 	for _, want := range c.Nodes {
-		ok := slices.ContainsFunc(s.Members, func(m member) bool {
+		ok := slices.ContainsFunc(s.Members, func(m api.MemberStatus) bool {
 			return m.ID == want.ID && m.Voter == want.Voter && m.Reachable
 		})
 		if !ok {

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync"
+
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 // importers is how many documents are imported at a time.
@@ -83,7 +84,7 @@ func (c *Cluster) Put(ctx context.Context, d Domain) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.admin.do(ctx, n, http.MethodPost, "/v1/domains", url.Values{"deploy": {"true"}}, d.Document)
+	_, err = c.api(n).Deploy(ctx, d.Document)
 	if err == nil {
 		return nil
 	}
@@ -101,7 +102,7 @@ func (c *Cluster) serves(ctx context.Context, n *Node, key string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := c.admin.http.Do(req)
+	resp, err := c.http.Do(req)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,7 @@ func (c *Cluster) serves(ctx context.Context, n *Node, key string) error {
 	if err != nil {
 		return err
 	}
-	if code := resultCode(body); code != codeNoEndpoint {
+	if code := api.ResultCode(body); code != codeNoEndpoint {
 		return fmt.Errorf("it answers %s, code %d", resp.Status, code)
 	}
 	return nil

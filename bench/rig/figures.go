@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
-	"net/url"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -102,7 +100,7 @@ func (c *Cluster) nodeFigures(ctx context.Context, n *Node) (f Figures, err erro
 	if err != nil && !errors.Is(err, process.ErrNoProc) {
 		return f, err
 	}
-	raw, err := c.admin.do(ctx, n, http.MethodGet, "/metrics", url.Values{"name[]": {metricEntries, metricDecisions}}, nil)
+	raw, err := c.api(n).Metrics(ctx, metricEntries, metricDecisions)
 	if err != nil {
 		return f, err
 	}

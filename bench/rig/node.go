@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tollgate/tollgate/bench/process"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 // Node is one node of a cluster: a command line, which is the same for every
@@ -32,15 +33,14 @@ func (n *Node) process() *process.Process { return n.live.Load() }
 func (c *Cluster) Leader(ctx context.Context) (*Node, error) {
 	ctx, cancel := context.WithTimeout(ctx, leaderPatience)
 	defer cancel()
-	answers := make(chan status, len(c.Nodes))
+	answers := make(chan api.ClusterStatus, len(c.Nodes))
 	for _, n := range c.Nodes {
 		go func() { // bounded by the patience, and waited for
-			var s status
-			_ = c.admin.get(ctx, n, "/v1/cluster", &s) // the others are asked as well
+			s, _ := c.api(n).Cluster(ctx) // the others are asked as well
 			answers <- s
 		}()
 	}
-	var best status
+	var best api.ClusterStatus
 	for range c.Nodes {
 		if s := <-answers; s.Leader != "" && s.Term >= best.Term {
 			best = s

@@ -1,26 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
 	"strings"
-	"sync/atomic"
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/store/catalog"
 )
-
-// maxAnswerBytes bounds what is read of an answer: no document is near it.
-const maxAnswerBytes = 64 << 20
 
 // client calls the admin API of a cluster through any of its nodes.
 type client struct {
@@ -29,94 +21,41 @@ type client struct {
 	http  *http.Client
 }
 
-// request is one call of the admin API.
-type request struct {
-	method, path string
-	query        url.Values
-	body         []byte // JSON, or nil
-	// ifMatch is the ETag that the draft must have, "" for any.
-	ifMatch string
-	// etag, if not nil, gets that of the answer.
-	etag *string
+// do sends a call to the first node that can be reached and returns what it
+// answers. A refusal is an *api.Error. A call that may have arrived is not sent
+// to another node unless it only reads.
+func (c *client) do(ctx context.Context, rq api.Request) (answer *api.Answer, err error) {
+	err = c.each(ctx, rq.Reads(), func(node *api.Client) error {
+		answer, err = node.Do(ctx, rq)
+		return err
+	})
+	return answer, err
 }
 
-// reads tells whether a call changes nothing, whatever its method.
-func (rq request) reads() bool { return rq.method == http.MethodGet || rq.path == explainPath }
-
-// do sends a call to the first node that can be reached and returns the JSON
-// it answers with. A refusal is a *refusedError. A call that may have arrived
-// is not sent to another node unless it only reads.
-func (c *client) do(ctx context.Context, rq request) ([]byte, error) {
+// each makes a call of the nodes in turn until one has answered.
+func (c *client) each(ctx context.Context, reads bool, call func(*api.Client) error) error {
 	var unreachable []string
 	for _, base := range c.urls {
-		body, err := c.try(ctx, base, rq)
-		var lost *lostError
+		err := call(&api.Client{URL: base, Token: c.token, HTTP: c.http})
+		var lost *api.LostError
 		if !errors.As(err, &lost) {
-			return body, err
+			return explained(base, err)
 		}
-		if lost.sent && !rq.reads() {
-			return nil, fmt.Errorf("%w; the call may or may not have taken effect: look, then repeat it if it has not", err)
+		text := fmt.Errorf("%s: %w", base, plainError(lost.Err))
+		if lost.Sent && !reads {
+			return fmt.Errorf("%w; the call may or may not have taken effect: look, then repeat it if it has not", text)
 		}
 		if ctx.Err() != nil {
-			return nil, errors.New("interrupted before an answer came")
+			return errors.New("interrupted before an answer came")
 		}
-		unreachable = append(unreachable, err.Error())
+		unreachable = append(unreachable, text.Error())
 	}
-	return nil, fmt.Errorf("no node answered; is one running there? --admin-url or %s names others\n%s",
+	return fmt.Errorf("no node answered; is one running there? --admin-url or %s names others\n%s",
 		envAdminURL, strings.Join(unreachable, "\n"))
-}
-
-// lostError is a call without an answer.
-type lostError struct {
-	base string
-	sent bool // at least partly
-	err  error
-}
-
-func (e *lostError) Error() string { return e.base + ": " + e.err.Error() }
-func (e *lostError) Unwrap() error { return e.err }
-
-func (c *client) try(ctx context.Context, base string, rq request) ([]byte, error) {
-	target := base + rq.path
-	if len(rq.query) > 0 {
-		target += "?" + rq.query.Encode()
-	}
-	var sent atomic.Bool // from the moment there is a connection to send on
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
-	req, err := http.NewRequestWithContext(ctx, rq.method, target, bytes.NewReader(rq.body))
-	if err != nil {
-		return nil, cli.Usagef("--admin-url %s: %w", base, err)
-	}
-	if rq.body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if rq.ifMatch != "" {
-		req.Header.Set("If-Match", rq.ifMatch)
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, &lostError{base, sent.Load(), plainError(err)}
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
-	if err != nil {
-		return nil, &lostError{base, true, fmt.Errorf("the answer broke off: %w", err)}
-	}
-	if rq.etag != nil {
-		*rq.etag = resp.Header.Get("ETag")
-	}
-	return judge(base, resp, body)
 }
 
 // plainError is why a call got no answer, with what to do where that is known.
 func plainError(err error) error {
-	var outer *url.Error // repeats method and URL
-	if errors.As(err, &outer) {
-		err = outer.Err
-	}
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	switch {
@@ -130,54 +69,33 @@ func plainError(err error) error {
 	return err
 }
 
-// judge tells an answer from a refusal, and both from what is no Tollgate.
-func judge(base string, resp *http.Response, body []byte) ([]byte, error) {
-	if resp.StatusCode == http.StatusOK && json.Valid(body) {
-		return body, nil
-	}
-	var envelope struct {
-		Header *struct {
-			ResultCode    int
-			ResultMessage string
-		}
-		Errors []catalog.Problem
-	}
-	if json.Unmarshal(body, &envelope) != nil || envelope.Header == nil || resp.StatusCode < 400 {
-		return nil, notTollgate(base, resp, body)
-	}
-	return nil, &refusedError{
-		code:     envelope.Header.ResultCode,
-		message:  envelope.Header.ResultMessage,
-		problems: envelope.Errors,
-		body:     body,
-	}
-}
-
-// notTollgate says what is wrong with an answer that no admin API gives.
-func notTollgate(base string, resp *http.Response, body []byte) error {
-	if strings.Contains(string(body), "HTTP request to an HTTPS server") {
+// explained is an error of a call that was answered, in the words of the
+// commands.
+func explained(base string, err error) error {
+	var e *api.Error
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case e.Code != 0:
+		return &refusedError{e}
+	case strings.Contains(string(e.Body), "HTTP request to an HTTPS server"):
 		return fmt.Errorf("%s speaks TLS: say https://, or leave the scheme out and give --%s FILE or --%s FILE", base, node.AdminCA, node.ClusterKeyFile)
 	}
-	return fmt.Errorf("%s answered %s (%s), which no Tollgate admin API does; is that the right --admin-url?",
-		base, resp.Status, cli.Cell(resp.Header.Get("Content-Type")))
+	return fmt.Errorf("%s answered %d %s (%s), which no Tollgate admin API does; is that the right --admin-url?",
+		base, e.Status, http.StatusText(e.Status), cli.Cell(e.ContentType))
 }
 
 // refusedError is an answer of the admin API that refuses.
-type refusedError struct {
-	code     int
-	message  string
-	problems []catalog.Problem
-	body     []byte
-}
+type refusedError struct{ answer *api.Error }
 
 // Error is the message, its code behind it, and a line a problem.
 func (e *refusedError) Error() string {
-	message := strings.TrimPrefix(e.message, fmt.Sprintf("%d ", e.code))
-	text := fmt.Sprintf("%s (%d)", cli.Cell(message), e.code)
-	if e.code == 40100 {
+	message := strings.TrimPrefix(e.answer.Message, fmt.Sprintf("%d ", e.answer.Code))
+	text := fmt.Sprintf("%s (%d)", cli.Cell(message), e.answer.Code)
+	if e.answer.Code == 40100 {
 		text += "; --token-file or " + envToken + " gives it"
 	}
-	return text + problemLines(e.problems)
+	return text + problemLines(e.answer.Problems)
 }
 
 func problemLines(problems []catalog.Problem) string {

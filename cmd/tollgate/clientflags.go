@@ -14,6 +14,7 @@ import (
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
 	"github.com/tollgate/tollgate/node"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 // Environment variables of the commands that talk to a node.
@@ -109,8 +110,7 @@ func (a *app) connection(f *nodeFlags, lax bool) (*client, error) {
 	transport.TLSClientConfig = trust
 	return &client{urls: urls, http: &http.Client{
 		Timeout: f.timeout, Transport: transport,
-		// A redirect is not of our making, and would be shown the token.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: api.NoRedirect,
 	}}, nil
 }
 

@@ -10,25 +10,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
 // maxDiffValue is how many characters of a value a line of a diff shows.
 const maxDiffValue = 200
-
-// domainDiff is the answer of GET …/diff.
-type domainDiff struct {
-	DraftRevision    uint64  `json:"draftRevision"`
-	DeployedRevision *uint64 `json:"deployedRevision"`
-	Equal            bool    `json:"equal"`
-	Changes          []struct {
-		Path string `json:"path"`
-		// Draft and Deployed are empty where the document has nothing there.
-		Draft    json.RawMessage `json:"draft"`
-		Deployed json.RawMessage `json:"deployed"`
-	} `json:"changes"`
-	Truncated bool `json:"truncated"`
-}
 
 func (a *app) diffCommand() *cobra.Command {
 	var f clientFlags
@@ -40,7 +27,7 @@ func (a *app) diffCommand() *cobra.Command {
 			"Exit status 0 whether or not they differ.",
 		Args: cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.call(cmd, &f, request{method: http.MethodGet, path: domainPath(args[0]) + "/diff"}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, api.Request{Method: http.MethodGet, Path: api.DiffPath(args[0])}, func(answer []byte, out *bytes.Buffer) error {
 				return showDiff(args[0], answer, out)
 			})
 		},
@@ -50,7 +37,7 @@ func (a *app) diffCommand() *cobra.Command {
 }
 
 func showDiff(key string, answer []byte, out *bytes.Buffer) error {
-	var d domainDiff
+	var d api.Diff
 	if err := read(answer, &d); err != nil {
 		return err
 	}

@@ -12,19 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/store/catalog"
 )
-
-// savedDomain is the answer to what changes a domain.
-type savedDomain struct {
-	Key      string            `json:"key"`
-	Revision uint64            `json:"revision"`
-	Deployed bool              `json:"deployed"`
-	Warnings []catalog.Problem `json:"warnings"`
-	Pending  []string          `json:"pending"`
-}
-
-func domainPath(key string) string { return "/v1/domains/" + url.PathEscape(key) }
 
 func (a *app) importCommand() *cobra.Command {
 	var f clientFlags
@@ -51,7 +41,7 @@ func (a *app) importCommand() *cobra.Command {
 			if endpointServer != "" {
 				query.Set("endpointServer", endpointServer)
 			}
-			return a.call(cmd, &f, request{method: http.MethodPost, path: "/v1/domains", query: query, body: document, ifMatch: entityTag(ifMatch)}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, api.Request{Method: http.MethodPost, Path: api.DomainsPath, Query: query, Body: document, IfMatch: entityTag(ifMatch)}, func(answer []byte, out *bytes.Buffer) error {
 				return a.showSaved(answer, out, dryRun)
 			})
 		},
@@ -82,7 +72,7 @@ func addEndpointServer(cmd *cobra.Command, into *string) {
 
 // showSaved says what became of a document, warnings first.
 func (a *app) showSaved(answer []byte, out *bytes.Buffer, dryRun bool) error {
-	var s savedDomain
+	var s api.Saved
 	if err := read(answer, &s); err != nil {
 		return err
 	}
@@ -126,12 +116,11 @@ func (a *app) exportCommand() *cobra.Command {
 			if secrets {
 				query.Set("secrets", "true")
 			}
-			var tag string
-			return a.call(cmd, &f, request{method: http.MethodGet, path: domainPath(args[0]), query: query, etag: &tag}, func(answer []byte, out *bytes.Buffer) error {
+			return a.callForTag(cmd, &f, api.Request{Method: http.MethodGet, Path: api.DomainPath(args[0]), Query: query}, func(answer *api.Answer, out *bytes.Buffer) error {
 				if etag {
-					fmt.Fprintf(a.Stderr, "ETag: %s\n", cli.Cell(tag))
+					fmt.Fprintf(a.Stderr, "ETag: %s\n", cli.Cell(answer.ETag))
 				}
-				_, err := out.Write(cli.Line(answer)) // the node indents it
+				_, err := out.Write(cli.Line(answer.Body)) // the node indents it
 				return err
 			})
 		},
@@ -151,7 +140,7 @@ func (a *app) deployCommand() *cobra.Command {
 		Short: "Make a domain's draft live on all nodes",
 		Args:  cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.call(cmd, &f, request{method: http.MethodPost, path: domainPath(args[0]) + "/deploy", ifMatch: entityTag(ifMatch)}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, api.Request{Method: http.MethodPost, Path: api.DeployPath(args[0]), IfMatch: entityTag(ifMatch)}, func(answer []byte, out *bytes.Buffer) error {
 				return a.showSaved(answer, out, false)
 			})
 		},
@@ -168,7 +157,7 @@ func (a *app) domainsCommand() *cobra.Command {
 		Short: "List the domains",
 		Args:  cli.Takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.call(cmd, &f, request{method: http.MethodGet, path: "/v1/domains"}, showDomains)
+			return a.call(cmd, &f, api.Request{Method: http.MethodGet, Path: api.DomainsPath}, showDomains)
 		},
 	}
 	f.add(cmd)
@@ -203,15 +192,15 @@ func (a *app) cloneCommand() *cobra.Command {
 		Short: "Copy a domain's draft to a new domain",
 		Args:  cli.Takes("KEY", "NEWKEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			fields := map[string]string{"key": args[1]}
+			copied := api.NewDomain{Key: args[1]}
 			if cmd.Flags().Changed("name") {
-				fields["name"] = name
+				copied.Name = &name
 			}
-			body, err := json.Marshal(fields)
+			body, err := json.Marshal(copied)
 			if err != nil {
 				return err
 			}
-			return a.call(cmd, &f, request{method: http.MethodPost, path: domainPath(args[0]) + "/clone", body: body}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, api.Request{Method: http.MethodPost, Path: api.ClonePath(args[0]), Body: body}, func(answer []byte, out *bytes.Buffer) error {
 				return a.showSaved(answer, out, false)
 			})
 		},
@@ -233,7 +222,7 @@ func (a *app) deleteCommand() *cobra.Command {
 			if confirm != key {
 				return cli.Usagef("deleting a domain cannot be undone: repeat its key with --confirm %s", cli.Cell(key))
 			}
-			return a.call(cmd, &f, request{method: http.MethodDelete, path: domainPath(key), query: url.Values{"confirm": {key}}}, func(_ []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, api.Request{Method: http.MethodDelete, Path: api.DomainPath(key), Query: url.Values{"confirm": {key}}}, func(_ []byte, out *bytes.Buffer) error {
 				fmt.Fprintf(out, "%s: deleted\n", cli.Cell(key))
 				return nil
 			})

@@ -11,17 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
-
-const explainPath = "/v1/explain"
-
-// explainRequest is the body of POST /v1/explain.
-type explainRequest struct {
-	Method   string              `json:"method"`
-	URL      string              `json:"url"`
-	Headers  map[string][]string `json:"headers"`
-	ClientIP string              `json:"clientIp,omitempty"`
-}
 
 func (a *app) explainCommand() *cobra.Command {
 	var f clientFlags
@@ -45,7 +36,7 @@ func (a *app) explainCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.call(cmd, &f, request{method: http.MethodPost, path: explainPath, body: body}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, api.Request{Method: http.MethodPost, Path: api.ExplainPath, Body: body}, func(answer []byte, out *bytes.Buffer) error {
 				return showExplanation(rq, answer, out)
 			})
 		},
@@ -56,12 +47,12 @@ func (a *app) explainCommand() *cobra.Command {
 	return cmd
 }
 
-func newExplainRequest(method, address string, fields []string, clientIP string) (*explainRequest, error) {
+func newExplainRequest(method, address string, fields []string, clientIP string) (*api.ExplainRequest, error) {
 	target, whole, err := cli.SplitAddress(address)
 	if err != nil {
 		return nil, err
 	}
-	rq := &explainRequest{Method: method, URL: target, Headers: map[string][]string{}, ClientIP: clientIP}
+	rq := &api.ExplainRequest{Method: method, URL: target, Headers: map[string][]string{}, ClientIP: clientIP}
 	spelling := map[string]string{} // of the first of a name, by its lower case
 	for _, field := range fields {
 		name, value, ok := strings.Cut(field, ":")

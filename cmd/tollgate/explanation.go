@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/proxy/plugin"
 )
 
 // showExplanation tells the way of a request from the top: where it goes, what
 // each plugin does with it, and what comes of it.
-func showExplanation(rq *explainRequest, answer []byte, out *bytes.Buffer) error {
+func showExplanation(rq *api.ExplainRequest, answer []byte, out *bytes.Buffer) error {
 	var e proxy.Explanation
 	if err := read(answer, &e); err != nil {
 		return err

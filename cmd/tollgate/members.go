@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
-	"github.com/tollgate/tollgate/node/admin"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 func (a *app) membersCommand() *cobra.Command {
@@ -21,7 +21,7 @@ func (a *app) membersCommand() *cobra.Command {
 		Short: "List the nodes of the cluster",
 		Args:  cli.Takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.call(cmd, &f, request{method: http.MethodGet, path: "/v1/cluster"}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, api.Request{Method: http.MethodGet, Path: api.ClusterPath}, func(answer []byte, out *bytes.Buffer) error {
 				status, err := readStatus(answer)
 				if err != nil {
 					return err
@@ -34,12 +34,12 @@ func (a *app) membersCommand() *cobra.Command {
 	return cmd
 }
 
-func readStatus(answer []byte) (admin.ClusterStatus, error) {
-	var status admin.ClusterStatus
+func readStatus(answer []byte) (api.ClusterStatus, error) {
+	var status api.ClusterStatus
 	return status, read(answer, &status)
 }
 
-func showMembers(status admin.ClusterStatus, out *bytes.Buffer) error {
+func showMembers(status api.ClusterStatus, out *bytes.Buffer) error {
 	leader := "no leader is known"
 	if status.Leader != "" {
 		leader = "leader " + cli.Cell(status.Leader)
@@ -54,7 +54,7 @@ func showMembers(status admin.ClusterStatus, out *bytes.Buffer) error {
 
 func (a *app) joinCommand() *cobra.Command {
 	var f clientFlags
-	var m admin.NewMember
+	var m api.NewMember
 	var nonvoter bool
 	cmd := &cobra.Command{
 		Use:   "join ID --cluster-address HOST:PORT --admin-address HOST:PORT --proxy-address HOST:PORT",
@@ -73,7 +73,7 @@ func (a *app) joinCommand() *cobra.Command {
 			if missing != nil {
 				return cli.Usagef("%s must be given: the addresses where the other nodes and clients reach %s", strings.Join(missing, ", "), cli.Cell(m.ID))
 			}
-			return a.change(cmd, &f, "join", m, func(admin.ClusterStatus) string {
+			return a.change(cmd, &f, api.JoinPath, m, func(api.ClusterStatus) string {
 				return cli.Cell(m.ID) + " is a member of the cluster"
 			})
 		},
@@ -94,7 +94,7 @@ func (a *app) leaveCommand() *cobra.Command {
 		Short: "Remove a node from the cluster for good",
 		Args:  cli.Takes("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.change(cmd, &f, "leave", memberID{args[0]}, func(admin.ClusterStatus) string {
+			return a.change(cmd, &f, api.LeavePath, api.MemberID{ID: args[0]}, func(api.ClusterStatus) string {
 				return cli.Cell(args[0]) + " has left the cluster"
 			})
 		},
@@ -110,11 +110,11 @@ func (a *app) transferCommand() *cobra.Command {
 		Short: "Hand leadership over, to one node or to any voter",
 		Args:  cli.Takes("[ID]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var body memberID
+			var body api.MemberID
 			if len(args) == 1 {
 				body.ID = args[0]
 			}
-			return a.change(cmd, &f, "transfer", body, func(status admin.ClusterStatus) string {
+			return a.change(cmd, &f, api.TransferPath, body, func(status api.ClusterStatus) string {
 				if status.Leader == "" {
 					return "leadership was handed over; the new leader is not known yet"
 				}
@@ -126,18 +126,13 @@ func (a *app) transferCommand() *cobra.Command {
 	return cmd
 }
 
-// memberID is the body of leave and transfer.
-type memberID struct {
-	ID string `json:"id,omitempty"`
-}
-
 // change sends a command of the cluster and says in a sentence what it did.
-func (a *app) change(cmd *cobra.Command, f *clientFlags, verb string, body any, sentence func(admin.ClusterStatus) string) error {
+func (a *app) change(cmd *cobra.Command, f *clientFlags, path string, body any, sentence func(api.ClusterStatus) string) error {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	return a.call(cmd, f, request{method: http.MethodPost, path: "/v1/cluster/" + verb, body: raw}, func(answer []byte, out *bytes.Buffer) error {
+	return a.call(cmd, f, api.Request{Method: http.MethodPost, Path: path, Body: raw}, func(answer []byte, out *bytes.Buffer) error {
 		status, err := readStatus(answer)
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 func (a *app) quotaCommand() *cobra.Command {
@@ -18,7 +19,7 @@ func (a *app) quotaCommand() *cobra.Command {
 		Short: "Show how much of a domain's quotas is used",
 		Args:  cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.call(cmd, &f, request{method: http.MethodGet, path: domainPath(args[0]) + "/quota"}, func(answer []byte, out *bytes.Buffer) error {
+			return a.call(cmd, &f, api.Request{Method: http.MethodGet, Path: api.QuotaPath(args[0])}, func(answer []byte, out *bytes.Buffer) error {
 				return showQuota(args[0], answer, out)
 			})
 		},
@@ -28,18 +29,7 @@ func (a *app) quotaCommand() *cobra.Command {
 }
 
 func showQuota(key string, answer []byte, out *bytes.Buffer) error {
-	var quota struct {
-		Conditions []struct {
-			Endpoint         *string `json:"endpoint"`
-			MaxUsageQuota    uint64  `json:"maxUsageQuota"`
-			ResetTimeSeconds uint32  `json:"resetTimeSeconds"`
-			Used             uint64  `json:"used"`
-			Leased           uint64  `json:"leased"`
-			Lost             uint64  `json:"lost"`
-			Phase            *string `json:"phase"`
-			WindowEndsAt     *string `json:"windowEndsAt"`
-		} `json:"conditions"`
-	}
+	var quota api.Quota
 	if err := read(answer, &quota); err != nil {
 		return err
 	}

@@ -3,15 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 // defaultReadyTimeout is what a health check has patience for.
@@ -50,31 +48,17 @@ func (a *app) readyCommand() *cobra.Command {
 
 // ready asks the first node that can be reached.
 func (c *client) ready(ctx context.Context) (checks []byte, ready bool, err error) {
-	var errs []string
-	for _, base := range c.urls {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", nil)
-		if err != nil {
-			return nil, false, cli.Usagef("--admin-url %s: %w", base, err)
-		}
-		resp, err := c.http.Do(req)
-		if err != nil {
-			errs = append(errs, (&lostError{base, false, plainError(err)}).Error())
-			continue
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
-		switch {
-		case err != nil:
-			errs = append(errs, base+": "+err.Error())
-			continue
-		case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusServiceUnavailable || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain"):
-			return nil, false, notTollgate(base, resp, text)
-		}
-		var lines strings.Builder
-		for l := range strings.Lines(string(text)) {
-			lines.WriteString(cli.Cell(strings.TrimRight(l, "\n")) + "\n")
-		}
-		return []byte(lines.String()), resp.StatusCode == http.StatusOK, nil
+	var text string
+	err = c.each(ctx, true, func(node *api.Client) error {
+		text, ready, err = node.Ready(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, false, err
 	}
-	return nil, false, fmt.Errorf("no node answered; is one running there? --admin-url or %s names others\n%s", envAdminURL, strings.Join(errs, "\n"))
+	var lines strings.Builder
+	for l := range strings.Lines(text) {
+		lines.WriteString(cli.Cell(strings.TrimRight(l, "\n")) + "\n")
+	}
+	return []byte(lines.String()), ready, nil
 }

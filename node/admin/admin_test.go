@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
@@ -32,9 +33,9 @@ func newFake() *fakeControl {
 			},
 			"new": {Key: "new", Name: "New", Draft: catalog.Revision{Number: 1, Document: []byte(strings.Replace(shop, "/shop", "/new", 1))}},
 		},
-		status: ClusterStatus{
+		status: api.ClusterStatus{
 			ClusterID: "c1", Leader: "n1", Term: 7,
-			Members: []MemberStatus{{ID: "n1", Voter: true, Role: "leader", ClusterAddress: "10.0.0.1:7001", AdminAddress: "10.0.0.1:9001", ProxyAddress: "10.0.0.1:8001", Reachable: true, AppliedIndex: 42}},
+			Members: []api.MemberStatus{{ID: "n1", Voter: true, Role: "leader", ClusterAddress: "10.0.0.1:7001", AdminAddress: "10.0.0.1:9001", ProxyAddress: "10.0.0.1:8001", Reachable: true, AppliedIndex: 42}},
 		},
 		readings: []quota.Reading{
 			{Condition: quota.Condition{Max: 1000, ResetSeconds: 60}, Used: 12, Leased: 3, Lost: 1, Pool: 985, WindowEnds: 1553050800005},

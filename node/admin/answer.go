@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/proxy/envelope"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/catalog"
@@ -79,7 +80,7 @@ func (s *server) audit(r *http.Request, status int, err error, resource any) {
 		attrs = append(attrs, keyName, caller.Name, keyRole, string(caller.Role))
 	}
 	attrs = append(attrs, keyStatus, status)
-	if done, ok := resource.(saved); ok {
+	if done, ok := resource.(api.Saved); ok {
 		attrs = append(attrs, keyDomain, done.Key, keyRevision, done.Revision, keyDeployed, done.Deployed)
 	}
 	if err != nil {

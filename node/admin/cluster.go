@@ -5,22 +5,25 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
 func (s *server) getCluster(r *request) (any, error) { return s.status(r), nil }
 
+func (s *server) getSelf(*request) (any, error) { return s.Control.Self(), nil }
+
 // status is what every call of /v1/cluster answers: how things stand now.
-func (s *server) status(r *request) ClusterStatus {
+func (s *server) status(r *request) api.ClusterStatus {
 	status := s.Control.Cluster(r.Context())
 	if status.Members == nil {
-		status.Members = []MemberStatus{}
+		status.Members = []api.MemberStatus{}
 	}
 	return status
 }
 
 func (s *server) join(r *request) (any, error) {
-	var m NewMember
+	var m api.NewMember
 	var voter *bool
 	problems, err := r.command(
 		field{"id", &m.ID},
@@ -33,7 +36,7 @@ func (s *server) join(r *request) (any, error) {
 		return nil, err
 	}
 	m.Voter = voter == nil || *voter
-	if problems = merge(problems, m.Problems()); problems != nil {
+	if problems = merge(problems, problemsOf(m)); problems != nil {
 		return nil, wrong("the join", problems)
 	}
 	if caller := callerOf(r.Request); caller.Role == roleNode && caller.Name != m.ID {

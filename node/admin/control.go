@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/tollgate/tollgate/cluster"
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/catalog"
@@ -40,12 +41,12 @@ type Refusal = cluster.Refusal
 // the read began.
 type Control interface {
 	// Cluster tells what this node knows; it needs no quorum.
-	Cluster(ctx context.Context) ClusterStatus
+	Cluster(ctx context.Context) api.ClusterStatus
 	// Self tells what this node is; it needs no quorum.
-	Self() Self
+	Self() api.Self
 	// Join adds a member: reachability, non-voter, caught up, then voter. It
-	// is nil too when m was a member in this form before. m has no Problems.
-	Join(ctx context.Context, m NewMember) error
+	// is nil too when m was a member in this form before. m is well formed.
+	Join(ctx context.Context, m api.NewMember) error
 	// Leave removes a member, the leader and this node included.
 	Leave(ctx context.Context, id string) error
 	// Transfer hands leadership to the member id, or to any voter if empty.
@@ -106,34 +107,4 @@ type Check struct {
 	Name string
 	// Problem is empty when the check passes.
 	Problem string
-}
-
-// NewMember is the body of a join.
-type NewMember struct {
-	ID             string `json:"id"`
-	ClusterAddress string `json:"clusterAddress"`
-	AdminAddress   string `json:"adminAddress"`
-	ProxyAddress   string `json:"proxyAddress"`
-	Voter          bool   `json:"voter"`
-}
-
-// ClusterStatus is the answer of GET /v1/cluster.
-type ClusterStatus struct {
-	ClusterID string         `json:"clusterId"`
-	Leader    string         `json:"leader"` // empty while none is known
-	Term      uint64         `json:"term"`
-	Members   []MemberStatus `json:"members"`
-}
-
-// MemberStatus is one member as seen from the answering node.
-type MemberStatus struct {
-	ID    string `json:"id"`
-	Voter bool   `json:"voter"`
-	// Role is "leader", "follower", "candidate", "nonvoter" or "unknown".
-	Role           string `json:"role"`
-	ClusterAddress string `json:"clusterAddress"`
-	AdminAddress   string `json:"adminAddress"`
-	ProxyAddress   string `json:"proxyAddress"`
-	Reachable      bool   `json:"reachable"`
-	AppliedIndex   uint64 `json:"appliedIndex"`
 }

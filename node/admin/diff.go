@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
@@ -20,38 +21,13 @@ const (
 	maxPathKey = 200
 )
 
-// diff is the answer of GET …/diff.
-type diff struct {
-	Key           string `json:"key"`
-	DraftRevision uint64 `json:"draftRevision"`
-	// DeployedRevision is null when nothing is live. Then there is nothing to
-	// compare with: Equal is false and Changes empty.
-	DeployedRevision *uint64 `json:"deployedRevision"`
-	// Equal tells whether both are the same JSON; the order of an object's
-	// members does not matter.
-	Equal bool `json:"equal"`
-	// Changes are sorted: members by name, items by their place.
-	Changes []change `json:"changes"`
-	// Truncated tells that there are more changes than are listed.
-	Truncated bool `json:"truncated"`
-}
-
-// change is a place where draft and deployed document differ. The one in
-// which the place does not exist is left out. Secrets are masked: a secret
-// that changed shows the same mask twice.
-type change struct {
-	Path     string `json:"path"`
-	Draft    any    `json:"draft,omitempty"`
-	Deployed any    `json:"deployed,omitempty"`
-}
-
 // diffDomain compares the draft with what is live.
 func (s *server) diffDomain(r *request) (any, error) {
 	entry, err := s.entry(r)
 	if err != nil {
 		return nil, err
 	}
-	out := diff{Key: entry.Key, DraftRevision: entry.Draft.Number, Changes: []change{}}
+	out := api.Diff{Key: entry.Key, DraftRevision: entry.Draft.Number, Changes: []api.Change{}}
 	if entry.Deployed.Number == 0 {
 		return out, nil
 	}
@@ -94,7 +70,7 @@ type absent struct{}
 
 // comparison gathers changes up to maxChanges.
 type comparison struct {
-	changes   []change
+	changes   []api.Change
 	truncated bool
 }
 
@@ -123,7 +99,7 @@ func (c *comparison) compare(path string, secret bool, draft, deployed any) {
 	case len(c.changes) == maxChanges:
 		c.truncated = true
 	default:
-		c.changes = append(c.changes, change{path, shown(secret, draft), shown(secret, deployed)})
+		c.changes = append(c.changes, api.Change{Path: path, Draft: shown(secret, draft), Deployed: shown(secret, deployed)})
 	}
 }
 
@@ -164,17 +140,20 @@ func same(a, b any) bool {
 }
 
 // shown is a value as it may be shown, nil for none.
-func shown(secret bool, v any) any {
+func shown(secret bool, v any) json.RawMessage {
 	if v == (absent{}) {
 		return nil
 	}
 	if secret {
-		return catalog.SecretPlaceholder
+		v = catalog.SecretPlaceholder
 	}
-	if v == nil {
-		return json.RawMessage("null")
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)          // as the answer around it
+	if enc.Encode(masked(v)) != nil { // what JSON was read from it can be written to
+		return nil
 	}
-	return masked(v)
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
 
 // masked is a value without the secrets in it, wherever they are. It changes v.

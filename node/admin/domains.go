@@ -9,25 +9,13 @@ import (
 	"regexp"
 	"strconv"
 
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
-// saved is the answer to what changed a domain.
-type saved struct {
-	Key string `json:"key"`
-	// Revision is 0 after a dry run: nothing was saved.
-	Revision uint64 `json:"revision"`
-	// Deployed tells whether this revision is live now.
-	Deployed bool              `json:"deployed"`
-	Warnings []catalog.Problem `json:"warnings"`
-	// Pending are the members that did not serve it yet, though they can be
-	// reached; empty where nothing was deployed.
-	Pending []string `json:"pending"`
-}
-
 // newSaved is the answer to a change, and sets the draft's ETag; done is zero
 // after a dry run.
-func (r *request) newSaved(key string, done Saved, deployed bool, warnings []catalog.Problem) saved {
+func (r *request) newSaved(key string, done Saved, deployed bool, warnings []catalog.Problem) api.Saved {
 	if done.Serial != 0 {
 		setETag(r.w, done.Serial)
 	}
@@ -37,7 +25,7 @@ func (r *request) newSaved(key string, done Saved, deployed bool, warnings []cat
 	if done.Pending == nil {
 		done.Pending = []string{}
 	}
-	return saved{key, done.Revision, deployed, warnings, done.Pending}
+	return api.Saved{Key: key, Revision: done.Revision, Deployed: deployed, Warnings: warnings, Pending: done.Pending}
 }
 
 func (s *server) listDomains(r *request) (any, error) {
@@ -173,10 +161,7 @@ func (s *server) deleteDomain(r *request) (any, error) {
 	if err := s.Control.DeleteDomain(r.Context(), key, r.cond); err != nil {
 		return nil, noDomain(key, err)
 	}
-	return struct {
-		Key     string `json:"key"`
-		Deleted bool   `json:"deleted"`
-	}{key, true}, nil
+	return api.Deleted{Key: key, Deleted: true}, nil
 }
 
 func (s *server) deployDomain(r *request) (any, error) {

@@ -8,12 +8,11 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/proxy/header"
 	"github.com/tollgate/tollgate/store/catalog"
 )
-
-const explainPath = "/v1/explain"
 
 // maxExplainBytes caps the body of an explain: more header than a gateway
 // takes as it comes, and what JSON adds to it.
@@ -139,4 +138,4 @@ func addField(fields map[string]string, name string, values []string) {
 }
 
 // reads tells whether a call changes nothing, whatever its method.
-func reads(r *http.Request) bool { return safe(r.Method) || r.URL.Path == explainPath }
+func reads(r *http.Request) bool { return safe(r.Method) || r.URL.Path == api.ExplainPath }

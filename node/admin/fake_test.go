@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
@@ -20,7 +21,7 @@ type fakeControl struct {
 	calls    []string
 	domains  map[string]catalog.Entry
 	readings []quota.Reading
-	status   ClusterStatus
+	status   api.ClusterStatus
 
 	explanation proxy.Explanation
 
@@ -41,13 +42,13 @@ func (f *fakeControl) note(ctx context.Context, format string, args ...any) erro
 	return f.err
 }
 
-func (f *fakeControl) Cluster(context.Context) ClusterStatus { return f.status }
+func (f *fakeControl) Cluster(context.Context) api.ClusterStatus { return f.status }
 
-func (f *fakeControl) Self() Self {
-	return Self{ID: "n1", ClusterID: "c", ClusterAddress: "127.0.0.1:7001", AdminAddress: "127.0.0.1:9001", ProxyAddress: "127.0.0.1:8001"}
+func (f *fakeControl) Self() api.Self {
+	return api.Self{ID: "n1", ClusterID: "c", ClusterAddress: "127.0.0.1:7001", AdminAddress: "127.0.0.1:9001", ProxyAddress: "127.0.0.1:8001"}
 }
 
-func (f *fakeControl) Join(ctx context.Context, m NewMember) error {
+func (f *fakeControl) Join(ctx context.Context, m api.NewMember) error {
 	return f.note(ctx, "join %+v", m)
 }
 

@@ -10,6 +10,8 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 // ServeHTTP lets a request in and keeps its panic from the process.
@@ -61,7 +63,7 @@ func callerOf(r *http.Request) Caller {
 // guard tells who calls, or why nobody may come in like that. What the caller
 // may do is decided by each call (permit).
 func (s *server) guard(r *http.Request) (Caller, error) {
-	if r.URL.Path == healthPath || r.URL.Path == readyPath {
+	if r.URL.Path == api.HealthPath || r.URL.Path == api.ReadyPath {
 		return Caller{}, nil
 	}
 	caller, err := s.identify(r)

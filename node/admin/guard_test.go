@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 const token = "0123456789abcdef0123456789abcdef"
@@ -80,7 +82,7 @@ func TestBrowsers(t *testing.T) {
 // panicking is a Control that fails in the way nobody foresaw.
 type panicking struct{ *fakeControl }
 
-func (panicking) Cluster(context.Context) ClusterStatus { panic("boom") }
+func (panicking) Cluster(context.Context) api.ClusterStatus { panic("boom") }
 
 func TestPanic(t *testing.T) {
 	var log bytes.Buffer

@@ -4,12 +4,13 @@ import (
 	"strconv"
 
 	"github.com/tollgate/tollgate/cluster"
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
-// Problems lists everything that is wrong with a member as such, before the
+// problemsOf lists everything that is wrong with a member as such, before the
 // cluster is asked: its name, and addresses that nobody could connect to.
-func (m NewMember) Problems() []catalog.Problem {
+func problemsOf(m api.NewMember) []catalog.Problem {
 	var problems []catalog.Problem
 	bad := func(path, message string) {
 		problems = append(problems, catalog.Problem{Path: path, Message: message})

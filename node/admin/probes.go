@@ -6,24 +6,20 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-)
 
-const (
-	healthPath  = "/healthz"
-	readyPath   = "/readyz"
-	metricsPath = "/metrics"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 // mountProbes adds what machines ask again and again. They take any query, as
 // probes are fond of adding one.
 func (s *server) mountProbes() {
-	s.mux.Handle(healthPath, s.getOnly(func(w http.ResponseWriter, _ *http.Request) {
+	s.mux.Handle(api.HealthPath, s.getOnly(func(w http.ResponseWriter, _ *http.Request) {
 		plain(w, http.StatusOK, "ok\n")
 	}))
-	s.mux.Handle(readyPath, s.getOnly(s.ready))
+	s.mux.Handle(api.ReadyPath, s.getOnly(s.ready))
 	if s.Gatherer != nil {
 		metrics := promhttp.HandlerFor(s.Gatherer, promhttp.HandlerOpts{})
-		s.mux.Handle(metricsPath, s.getOnly(func(w http.ResponseWriter, r *http.Request) {
+		s.mux.Handle(api.MetricsPath, s.getOnly(func(w http.ResponseWriter, r *http.Request) {
 			if err := s.permit(r, RoleMetrics, false); err != nil {
 				s.refuse(w, r, err)
 				return

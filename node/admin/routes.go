@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
@@ -44,21 +45,21 @@ func (s *server) routes() []route {
 	save := params{"deploy": boolean, "dryRun": boolean, "endpointServer": text}
 	show := params{"deployed": boolean, "secrets": boolean}
 	return []route{
-		{method: http.MethodGet, path: "/v1/cluster", role: RoleRead, do: s.getCluster},
-		{method: http.MethodGet, path: SelfPath, role: RoleRead, nodes: true, do: s.getSelf},
-		{method: http.MethodPost, path: "/v1/cluster/join", role: RoleAdmin, nodes: true, timeout: s.JoinTimeout, do: s.join},
-		{method: http.MethodPost, path: "/v1/cluster/leave", role: RoleAdmin, do: s.leave},
-		{method: http.MethodPost, path: "/v1/cluster/transfer", role: RoleAdmin, do: s.transfer},
-		{method: http.MethodGet, path: "/v1/domains", role: RoleRead, do: s.listDomains},
-		{method: http.MethodPost, path: "/v1/domains", role: RoleRead, raise: saving, conditional: true, params: save, do: s.postDomain},
-		{method: http.MethodGet, path: "/v1/domains/{key}", role: RoleRead, raise: showing, params: show, do: s.getDomain},
-		{method: http.MethodPut, path: "/v1/domains/{key}", role: RoleRead, raise: saving, conditional: true, params: save, do: s.putDomain},
-		{method: http.MethodDelete, path: "/v1/domains/{key}", role: RoleAdmin, conditional: true, params: params{"confirm": text}, do: s.deleteDomain},
-		{method: http.MethodPost, path: "/v1/domains/{key}/deploy", role: RoleDeploy, conditional: true, do: s.deployDomain},
-		{method: http.MethodPost, path: "/v1/domains/{key}/clone", role: RoleDeploy, do: s.cloneDomain},
-		{method: http.MethodGet, path: "/v1/domains/{key}/quota", role: RoleRead, do: s.getQuota},
-		{method: http.MethodGet, path: "/v1/domains/{key}/diff", role: RoleRead, do: s.diffDomain},
-		{method: http.MethodPost, path: explainPath, role: RoleRead, do: s.explain},
+		{method: http.MethodGet, path: api.ClusterPath, role: RoleRead, do: s.getCluster},
+		{method: http.MethodGet, path: api.SelfPath, role: RoleRead, nodes: true, do: s.getSelf},
+		{method: http.MethodPost, path: api.JoinPath, role: RoleAdmin, nodes: true, timeout: s.JoinTimeout, do: s.join},
+		{method: http.MethodPost, path: api.LeavePath, role: RoleAdmin, do: s.leave},
+		{method: http.MethodPost, path: api.TransferPath, role: RoleAdmin, do: s.transfer},
+		{method: http.MethodGet, path: api.DomainsPath, role: RoleRead, do: s.listDomains},
+		{method: http.MethodPost, path: api.DomainsPath, role: RoleRead, raise: saving, conditional: true, params: save, do: s.postDomain},
+		{method: http.MethodGet, path: api.DomainsPath + "/{key}", role: RoleRead, raise: showing, params: show, do: s.getDomain},
+		{method: http.MethodPut, path: api.DomainsPath + "/{key}", role: RoleRead, raise: saving, conditional: true, params: save, do: s.putDomain},
+		{method: http.MethodDelete, path: api.DomainsPath + "/{key}", role: RoleAdmin, conditional: true, params: params{"confirm": text}, do: s.deleteDomain},
+		{method: http.MethodPost, path: api.DomainsPath + "/{key}/deploy", role: RoleDeploy, conditional: true, do: s.deployDomain},
+		{method: http.MethodPost, path: api.DomainsPath + "/{key}/clone", role: RoleDeploy, do: s.cloneDomain},
+		{method: http.MethodGet, path: api.DomainsPath + "/{key}/quota", role: RoleRead, do: s.getQuota},
+		{method: http.MethodGet, path: api.DomainsPath + "/{key}/diff", role: RoleRead, do: s.diffDomain},
+		{method: http.MethodPost, path: api.ExplainPath, role: RoleRead, do: s.explain},
 	}
 }
 

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
+
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 const (
@@ -23,7 +23,8 @@ func newClient() client {
 		Timeout: callPatience,
 		// A connection a call: on one that was used before, Go repeats a GET
 		// that was not answered, and it would count twice.
-		Transport: &http.Transport{DisableKeepAlives: true},
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: api.NoRedirect,
 	}}
 }
 
@@ -51,54 +52,18 @@ func (c client) get(ctx context.Context, url string) (answer, error) {
 	return answer{resp.StatusCode, resp.Header, body}, nil
 }
 
-// ready is nil when the node's /readyz says so; else it tells which of its
-// checks fail.
-func (c client) ready(ctx context.Context, n *node) error {
-	a, err := c.get(ctx, n.admin+"/readyz")
-	if err != nil {
-		return err
-	}
-	if a.status != http.StatusOK {
-		return fmt.Errorf("/readyz answers %d: %s", a.status, strings.ReplaceAll(strings.TrimSpace(string(a.body)), "\n", "; "))
-	}
-	return nil
-}
-
-// member is one of GET /v1/cluster.
-type member struct {
-	ID        string `json:"id"`
-	Role      string `json:"role"`
-	Voter     bool   `json:"voter"`
-	Reachable bool   `json:"reachable"`
-}
-
-func (c client) members(ctx context.Context, via *node) ([]member, error) {
-	url := via.admin + "/v1/cluster"
-	a, err := c.get(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	var status struct {
-		Members []member `json:"members"`
-	}
-	if a.status != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %d: %s", url, a.status, a.body)
-	}
-	if err := json.Unmarshal(a.body, &status); err != nil {
-		return nil, fmt.Errorf("%s: %w", url, err)
-	}
-	return status.Members, nil
-}
+// api calls the admin API of a node.
+func (c client) api(n *node) *api.Client { return &api.Client{URL: n.admin, HTTP: c.http} }
 
 // formed is nil once the node sees all nodes as voters it can reach, and one of
 // them as their leader.
 func (c client) formed(ctx context.Context, via *node) error {
-	members, err := c.members(ctx, via)
+	status, err := c.api(via).Cluster(ctx)
 	if err != nil {
 		return err
 	}
 	voters, leaders := 0, 0
-	for _, m := range members {
+	for _, m := range status.Members {
 		if m.Voter && m.Reachable {
 			voters++
 		}
@@ -114,9 +79,9 @@ func (c client) formed(ctx context.Context, via *node) error {
 
 // roles maps the members' ids to their roles.
 func (c client) roles(ctx context.Context, via *node) (map[string]string, error) {
-	members, err := c.members(ctx, via)
-	roles := make(map[string]string, len(members))
-	for _, m := range members {
+	status, err := c.api(via).Cluster(ctx)
+	roles := make(map[string]string, len(status.Members))
+	for _, m := range status.Members {
 		roles[m.ID] = m.Role
 	}
 	return roles, err
@@ -135,12 +100,7 @@ func (c client) serves(ctx context.Context, n *node, d domain) error {
 	if err != nil {
 		return err
 	}
-	var envelope struct {
-		Header struct {
-			ResultCode int `json:"resultCode"`
-		} `json:"header"`
-	}
-	if json.Unmarshal(a.body, &envelope) != nil || envelope.Header.ResultCode != codeNoEndpoint {
+	if api.ResultCode(a.body) != codeNoEndpoint {
 		return fmt.Errorf("%s answers %d: %s", url, a.status, a.body)
 	}
 	return nil

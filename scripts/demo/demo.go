@@ -106,7 +106,7 @@ func (d *demo) start(ctx context.Context) error {
 		}
 	}
 	for _, n := range d.nodes {
-		if err := d.await(ctx, n, "to be ready", func(ctx context.Context) error { return d.client.ready(ctx, n) }); err != nil {
+		if err := d.await(ctx, n, "to be ready", func(ctx context.Context) error { return d.client.api(n).CheckReady(ctx) }); err != nil {
 			return err
 		}
 	}

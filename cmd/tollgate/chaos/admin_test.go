@@ -3,15 +3,13 @@
 package chaos
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
+	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
 	nodes "github.com/tollgate/tollgate/node"
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 // adminClient calls the admin API, a connection a call: each finds the node as
@@ -32,7 +30,7 @@ func newAdminClient(secret string) (adminClient, error) {
 	if err != nil {
 		return adminClient{}, err
 	}
-	return adminClient{&http.Client{Timeout: adminPatience, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust}}, secret}, nil
+	return adminClient{&http.Client{Timeout: adminPatience, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust}, CheckRedirect: api.NoRedirect}, secret}, nil
 }
 
 // url is the admin URL at an address.
@@ -43,58 +41,13 @@ func (c adminClient) url(addr string) string {
 	return "http://" + addr
 }
 
-// refusal is an answer other than 200.
-type refusal struct {
-	status int
-	body   []byte
-}
-
-func (r *refusal) Error() string {
-	return fmt.Sprintf("it answers %d: %s", r.status, bytes.TrimSpace(r.body))
-}
-
-// do makes a call of a node's admin API and decodes what it answers into v,
-// unless that is nil.
-func (c adminClient) do(n *node, method, path string, body []byte, v any) error {
-	req, err := http.NewRequest(method, c.url(n.at.admin)+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	switch {
-	case err != nil:
-		return err
-	case resp.StatusCode != http.StatusOK:
-		return &refusal{resp.StatusCode, raw}
-	case v == nil:
-		return nil
-	}
-	return json.Unmarshal(raw, v)
-}
-
-// status is the answer of GET /v1/cluster.
-type status struct {
-	Leader  string
-	Term    uint64
-	Members []struct {
-		ID               string
-		Voter, Reachable bool
-	}
+// of is the client of a node's admin API.
+func (c adminClient) of(n *node) *api.Client {
+	return &api.Client{URL: c.url(n.at.admin), Token: c.token, HTTP: c.http}
 }
 
 // ready is nil if the node's /readyz says so.
-func (n *node) ready() error { return n.c.admin.do(n, http.MethodGet, "/readyz", nil, nil) }
+func (n *node) ready() error { return n.c.admin.of(n).CheckReady(context.Background()) }
 
 // healed waits until every node is ready, and sees all as voters and one and
 // the same as leader.
@@ -107,8 +60,8 @@ func (c *cluster) healed(patience time.Duration) error {
 	return c.await("all nodes see all as voters they can reach, and the same leader", patience, func() error {
 		leader := ""
 		for _, n := range c.nodes {
-			var s status
-			if err := c.admin.do(n, http.MethodGet, "/v1/cluster", nil, &s); err != nil {
+			s, err := c.admin.of(n).Cluster(context.Background())
+			if err != nil {
 				return fmt.Errorf("%s: %w", n.id, err)
 			}
 			voters := 0
@@ -138,8 +91,7 @@ func (c *cluster) leader() *node {
 	answers := make(chan seen, len(c.nodes))
 	for _, n := range c.nodes {
 		go func() { // bounded by the timeout
-			var s status
-			_ = quick.do(n, http.MethodGet, "/v1/cluster", nil, &s)
+			s, _ := quick.of(n).Cluster(context.Background())
 			answers <- seen{s.Leader, s.Term}
 		}()
 	}
@@ -162,9 +114,8 @@ func (c *cluster) leader() *node {
 func (c *cluster) put(via *node, document []byte) error {
 	asked := false
 	return c.await("a document is imported through "+via.id, healPatience, func() error {
-		err := c.admin.do(via, http.MethodPost, "/v1/domains?deploy=true", document, nil)
-		var r *refusal
-		if asked && errors.As(err, &r) && r.status == http.StatusConflict {
+		_, err := c.admin.of(via).Deploy(context.Background(), document)
+		if asked && api.StatusOf(err) == http.StatusConflict {
 			return nil // an attempt before this one did it
 		}
 		asked = true
@@ -172,34 +123,16 @@ func (c *cluster) put(via *node, document []byte) error {
 	})
 }
 
-// reading is one condition of GET /v1/domains/{key}/quota.
-type reading struct {
-	Endpoint         *string
-	MaxUsageQuota    int
-	ResetTimeSeconds int
-	Used             int
-	Lost             int
-	WindowEndsAt     *string
-}
-
 // readings reads a domain's conditions out of a node.
-func (c *cluster) readings(via *node, domain string) (conditions []reading, err error) {
-	var answer struct{ Conditions []reading }
-	err = c.admin.do(via, http.MethodGet, "/v1/domains/"+domain+"/quota", nil, &answer)
-	return answer.Conditions, err
+func (c *cluster) readings(via *node, domain string) ([]api.Condition, error) {
+	return c.admin.of(via).Quota(context.Background(), domain)
 }
 
-// change asks a node for a change of the membership, until it is made or refused
-// for a reason that will not go away.
-func (c *cluster) change(via func() *node, path string, body any, patience time.Duration) error {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	return c.await("POST "+path+" "+string(raw)+" succeeds", patience, func() error {
-		err := c.admin.do(via(), http.MethodPost, path, raw, nil)
-		var r *refusal
-		if errors.As(err, &r) && r.status == http.StatusNotFound && path == "/v1/cluster/leave" {
+// leave has a member leave, until it has.
+func (c *cluster) leave(via func() *node, id string, patience time.Duration) error {
+	return c.await(id+" leaves the cluster", patience, func() error {
+		err := c.admin.of(via()).Leave(context.Background(), id)
+		if api.StatusOf(err) == http.StatusNotFound {
 			return nil // an attempt before this one did it, and was not answered
 		}
 		return err

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -181,11 +180,11 @@ func (s *strikes) cut(st strike) {
 // transfer hands leadership to the node, or from it where it leads. With other
 // faults about it may be refused.
 func (s *strikes) transfer(n *node, lasts time.Duration) error {
-	body := `{"id":"` + n.id + `"}`
+	to := n.id
 	if n == s.c.leader() {
-		body = `{}`
+		to = ""
 	}
-	err := s.c.admin.do(n, http.MethodPost, "/v1/cluster/transfer", []byte(body), nil)
+	err := s.c.admin.of(n).Transfer(context.Background(), to)
 	if err != nil {
 		s.c.t.Logf("leadership transfer, %s: %v", n.id, err)
 	}
@@ -204,7 +203,7 @@ func (s *strikes) leaveAndReturn(st strike) error {
 	if !st.gently {
 		n.process().kill()
 	}
-	if err := s.c.change(via, "/v1/cluster/leave", map[string]string{"id": n.id}, healPatience); err != nil {
+	if err := s.c.leave(via, n.id, healPatience); err != nil {
 		return err
 	}
 	time.Sleep(st.lasts)

@@ -226,7 +226,7 @@ func (r *round) keepLost(key string) {
 	for _, q := range conditions {
 		for t := range r.parts {
 			if t.domain == key && (q.Endpoint == nil && len(conditions) == 1 || q.Endpoint != nil && *q.Endpoint == "POST "+t.path) {
-				r.lost[t] = q.Lost
+				r.lost[t] = int(q.Lost)
 			}
 		}
 	}

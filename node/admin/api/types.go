@@ -1,0 +1,172 @@
+// Package api is the admin API (spec section 11) as both of its ends know it:
+// paths, bodies and answers, and the client.
+package api
+
+import (
+	"encoding/json"
+	"net/url"
+
+	"github.com/tollgate/tollgate/store/catalog"
+)
+
+// Paths of the calls.
+const (
+	ClusterPath = "/v1/cluster"
+	// SelfPath is where a node says what it is, to nodes that know only its admin
+	// URL.
+	SelfPath     = "/v1/cluster/self"
+	JoinPath     = "/v1/cluster/join"
+	LeavePath    = "/v1/cluster/leave"
+	TransferPath = "/v1/cluster/transfer"
+	DomainsPath  = "/v1/domains"
+	ExplainPath  = "/v1/explain"
+	HealthPath   = "/healthz"
+	ReadyPath    = "/readyz"
+	MetricsPath  = "/metrics"
+)
+
+// DomainPath is the path of one domain.
+func DomainPath(key string) string { return DomainsPath + "/" + url.PathEscape(key) }
+
+// DeployPath is where a domain's draft is made live.
+func DeployPath(key string) string { return DomainPath(key) + "/deploy" }
+
+// ClonePath is where a domain is copied.
+func ClonePath(key string) string { return DomainPath(key) + "/clone" }
+
+// DiffPath is where draft and live document of a domain are compared.
+func DiffPath(key string) string { return DomainPath(key) + "/diff" }
+
+// QuotaPath is where a domain's quotas are read.
+func QuotaPath(key string) string { return DomainPath(key) + "/quota" }
+
+// NewMember is the body of a join.
+type NewMember struct {
+	ID             string `json:"id"`
+	ClusterAddress string `json:"clusterAddress"`
+	AdminAddress   string `json:"adminAddress"`
+	ProxyAddress   string `json:"proxyAddress"`
+	Voter          bool   `json:"voter"`
+}
+
+// MemberID is the body of a leave and of a transfer, where it may be empty.
+type MemberID struct {
+	ID string `json:"id,omitempty"`
+}
+
+// ClusterStatus is the answer of GET /v1/cluster, and of a join, leave and
+// transfer.
+type ClusterStatus struct {
+	ClusterID string         `json:"clusterId"`
+	Leader    string         `json:"leader"` // empty while none is known
+	Term      uint64         `json:"term"`
+	Members   []MemberStatus `json:"members"`
+}
+
+// MemberStatus is one member as seen from the answering node.
+type MemberStatus struct {
+	ID    string `json:"id"`
+	Voter bool   `json:"voter"`
+	// Role is "leader", "follower", "candidate", "nonvoter" or "unknown".
+	Role           string `json:"role"`
+	ClusterAddress string `json:"clusterAddress"`
+	AdminAddress   string `json:"adminAddress"`
+	ProxyAddress   string `json:"proxyAddress"`
+	Reachable      bool   `json:"reachable"`
+	AppliedIndex   uint64 `json:"appliedIndex"`
+}
+
+// Self is what a node is to others, whether it belongs to a cluster or not.
+type Self struct {
+	ID string `json:"id"`
+	// ClusterID is empty for a node of no cluster.
+	ClusterID string `json:"clusterId"`
+	// Fresh is true for a node without any state.
+	Fresh          bool   `json:"fresh"`
+	ClusterAddress string `json:"clusterAddress"`
+	AdminAddress   string `json:"adminAddress"`
+	ProxyAddress   string `json:"proxyAddress"`
+}
+
+// Saved is the answer to what changed a domain.
+type Saved struct {
+	Key string `json:"key"`
+	// Revision is 0 after a dry run: nothing was saved.
+	Revision uint64 `json:"revision"`
+	// Deployed tells whether this revision is live now.
+	Deployed bool              `json:"deployed"`
+	Warnings []catalog.Problem `json:"warnings"`
+	// Pending are the members that did not serve it yet, though they can be
+	// reached; empty where nothing was deployed.
+	Pending []string `json:"pending"`
+}
+
+// Deleted is the answer to a deletion.
+type Deleted struct {
+	Key     string `json:"key"`
+	Deleted bool   `json:"deleted"`
+}
+
+// NewDomain is the body of a clone. A Name of nil is that of the original.
+type NewDomain struct {
+	Key  string  `json:"key"`
+	Name *string `json:"name,omitempty"`
+}
+
+// Quota is the answer of GET …/quota.
+type Quota struct {
+	Conditions []Condition `json:"conditions"`
+}
+
+// Condition is one quota of a domain.
+type Condition struct {
+	// Endpoint is the method and the pattern, such as "GET /items/{id}"; null for
+	// a condition of the whole domain.
+	Endpoint         *string `json:"endpoint"`
+	MaxUsageQuota    uint64  `json:"maxUsageQuota"`
+	ResetTimeSeconds uint32  `json:"resetTimeSeconds"`
+	// Used is the calls that the running window counts, at most MaxUsageQuota; 0
+	// while no window runs.
+	Used uint64 `json:"used"`
+	// WindowEndsAt and Phase are null when no window runs.
+	WindowEndsAt *string `json:"windowEndsAt"`
+	// Leased is what nodes hold and may spend, Pool what nobody has, Lost the
+	// part of Used that lost nodes held.
+	Leased uint64  `json:"leased"`
+	Pool   uint64  `json:"pool"`
+	Phase  *string `json:"phase"`
+	Lost   uint64  `json:"lost"`
+}
+
+// Diff is the answer of GET …/diff.
+type Diff struct {
+	Key           string `json:"key"`
+	DraftRevision uint64 `json:"draftRevision"`
+	// DeployedRevision is null when nothing is live. Then there is nothing to
+	// compare with: Equal is false and Changes empty.
+	DeployedRevision *uint64 `json:"deployedRevision"`
+	// Equal tells whether both are the same JSON; the order of an object's
+	// members does not matter.
+	Equal bool `json:"equal"`
+	// Changes are sorted: members by name, items by their place.
+	Changes []Change `json:"changes"`
+	// Truncated tells that there are more changes than are listed.
+	Truncated bool `json:"truncated"`
+}
+
+// Change is a place where draft and deployed document differ. The one in
+// which the place does not exist is left out. Secrets are masked: a secret
+// that changed shows the same mask twice.
+type Change struct {
+	Path     string          `json:"path"`
+	Draft    json.RawMessage `json:"draft,omitempty"`
+	Deployed json.RawMessage `json:"deployed,omitempty"`
+}
+
+// ExplainRequest is the body of POST /v1/explain.
+type ExplainRequest struct {
+	Method   string              `json:"method"`
+	URL      string              `json:"url"`
+	Headers  map[string][]string `json:"headers"`
+	ClientIP string              `json:"clientIp,omitempty"`
+}
