@@ -36,7 +36,7 @@ func (p *Process) Await(ctx context.Context, patience time.Duration, what string
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("waited %v until %s: %w; the last of the output of %s:\n%s",
-				time.Since(began).Round(time.Millisecond), what, err, p.name, tail(p.log))
+				time.Since(began).Round(time.Millisecond), what, err, p.name, Tail(p.log))
 		case <-p.done:
 		case <-pause.C:
 		}

@@ -12,8 +12,8 @@ const (
 	lastBytes = 8 << 10
 )
 
-// tail is the last lines of a log, set in.
-func tail(path string) string {
+// Tail is the last lines of a log, set in.
+func Tail(path string) string {
 	text, err := readLast(path, lastBytes)
 	if err != nil {
 		return "  (its log cannot be read: " + err.Error() + ")"

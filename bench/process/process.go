@@ -1,6 +1,6 @@
-// Package process runs the programs that the benchmark measures as its child
-// processes: it starts and ends them, tells how they ended, and what they use
-// of the machine.
+// Package process runs nodes and other programs as child processes, for the
+// benchmark, the demo and the tests: it starts and ends them, tells how they
+// ended, and what they use of the machine.
 package process
 
 import (
@@ -31,6 +31,9 @@ type Command struct {
 	// without having ended the child; 0 means SIGKILL. A program whose own
 	// children outlive it when it is killed needs another. Linux only.
 	Orphaned syscall.Signal
+	// Died, unless it is nil, is called once, from a goroutine of its own, if the
+	// process ends without Stop or Kill.
+	Died func(*Process)
 }
 
 // Process is one life of a child process, with the processes that it started
@@ -41,10 +44,12 @@ type Process struct {
 	log  string
 	cmd  *exec.Cmd
 	done chan struct{} // closed once it has ended
+	died func(*Process)
 	// signals excludes that the process is signalled while it is being given
 	// up to the system, which may then give its number to another.
 	signals sync.Mutex
 	ended   bool // no signal may be sent any more
+	wanted  bool // it was told to end
 }
 
 // Start runs a command in a process group of its own, since a Ctrl-C goes to
@@ -57,21 +62,34 @@ func Start(c Command) (*Process, error) {
 		return nil, fmt.Errorf("%s: its log: %w", c.Name, err)
 	}
 	defer out.Close() // the child has a descriptor of its own
+	cmd := exec.Command(c.Path, c.Args...)
+	c.prepare(cmd)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s does not start: %w", c.Name, err)
+	}
+	p := &Process{name: c.Name, log: c.Log, cmd: cmd, done: make(chan struct{}), died: c.Died}
+	go p.wait() // Stop and Kill wait for it
+	return p, nil
+}
+
+// Output runs a command to its end, or until ctx ends, and returns what it
+// printed. Its Log and Died have no meaning here.
+func Output(ctx context.Context, c Command) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
+	c.prepare(cmd)
+	return cmd.CombinedOutput()
+}
+
+// prepare gives a command its surroundings.
+func (c *Command) prepare(cmd *exec.Cmd) {
 	orphaned := c.Orphaned
 	if orphaned == 0 {
 		orphaned = syscall.SIGKILL
 	}
-	cmd := exec.Command(c.Path, c.Args...)
 	cmd.Dir = c.Dir
 	cmd.Env = append(withoutSettings(os.Environ()), c.Env...)
-	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = attributes(orphaned)
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("%s does not start: %w", c.Name, err)
-	}
-	p := &Process{name: c.Name, log: c.Log, cmd: cmd, done: make(chan struct{})}
-	go p.wait() // Stop and Kill wait for it
-	return p, nil
 }
 
 // wait takes the end of the process in.
@@ -83,8 +101,12 @@ func (p *Process) wait() {
 		_ = p.cmd.Wait()                            // ProcessState tells
 	}
 	p.ended = true
+	wanted := p.wanted
 	p.signals.Unlock()
 	close(p.done)
+	if !wanted && p.died != nil {
+		p.died(p)
+	}
 }
 
 // withoutSettings drops what would change a node behind the benchmark's back.
@@ -109,9 +131,29 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 func (p *Process) Err() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("%s has ended: %v\n%s", p.name, p.cmd.ProcessState, tail(p.log))
+		return fmt.Errorf("%s has ended: %v\n%s", p.name, p.cmd.ProcessState, Tail(p.log))
 	default:
 		return nil
+	}
+}
+
+// State is how the process ended, nil while it runs.
+func (p *Process) State() *os.ProcessState {
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState
+	default:
+		return nil
+	}
+}
+
+// Signal sends a signal to the process and its group, such as SIGSTOP. One that
+// has ended gets none.
+func (p *Process) Signal(s syscall.Signal) {
+	p.signals.Lock()
+	defer p.signals.Unlock()
+	if !p.ended {
+		signalGroup(p.cmd.Process, s)
 	}
 }
 
@@ -119,6 +161,7 @@ func (p *Process) Err() error {
 // may be called again.
 func (p *Process) Kill() {
 	p.signals.Lock()
+	p.wanted = true
 	if !p.ended {
 		signalGroup(p.cmd.Process, syscall.SIGKILL)
 	}
@@ -135,6 +178,7 @@ func (p *Process) Stop(ctx context.Context) error {
 		return err
 	}
 	p.signals.Lock()
+	p.wanted = true
 	if !p.ended {
 		terminate(p.cmd.Process)
 	}
@@ -143,7 +187,7 @@ func (p *Process) Stop(ctx context.Context) error {
 	case <-p.done:
 	case <-ctx.Done():
 		p.Kill()
-		return fmt.Errorf("%s did not stop in time and was killed\n%s", p.name, tail(p.log))
+		return fmt.Errorf("%s did not stop in time and was killed\n%s", p.name, Tail(p.log))
 	}
 	if inGoodOrder(p.cmd.ProcessState) {
 		return nil

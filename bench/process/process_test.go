@@ -135,7 +135,7 @@ func TestEnvironment(t *testing.T) {
 
 func TestTail(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	if got := tail(log); !strings.Contains(got, "cannot be read") {
+	if got := Tail(log); !strings.Contains(got, "cannot be read") {
 		t.Errorf("no log: %q", got)
 	}
 	write := func(text string) {
@@ -143,12 +143,12 @@ func TestTail(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if write("\n"); tail(log) != "  (it wrote nothing)" {
-		t.Errorf("an empty log: %q", tail(log))
+	if write("\n"); Tail(log) != "  (it wrote nothing)" {
+		t.Errorf("an empty log: %q", Tail(log))
 	}
 	write(strings.Repeat(strings.Repeat("x", 99)+"\n", 1000) + strings.Repeat("y\n", lastLines-1) + "z\n")
-	if want := strings.Repeat("  y\n", lastLines-1) + "  z"; tail(log) != want {
-		t.Errorf("a long log: expected its last lines, got %q", tail(log))
+	if want := strings.Repeat("  y\n", lastLines-1) + "  z"; Tail(log) != want {
+		t.Errorf("a long log: expected its last lines, got %q", Tail(log))
 	}
 }
 

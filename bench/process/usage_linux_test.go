@@ -2,6 +2,7 @@ package process
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -92,4 +93,26 @@ func cpu(t *testing.T, processes ...*Process) float64 {
 		t.Fatal(err)
 	}
 	return seconds
+}
+
+// TestSignal: a process that is paused makes no progress until it may go on.
+func TestSignal(t *testing.T) {
+	p := child(t, "busy", true)
+	p.Signal(syscall.SIGSTOP)
+	await(t, "the child is paused", func() bool { return state(t, p) == "T" })
+	p.Signal(syscall.SIGCONT)
+	await(t, "the child goes on", func() bool { return state(t, p) != "T" })
+	p.Kill()
+	p.Signal(syscall.SIGCONT) // is too late, and does nothing
+}
+
+// state is the letter that /proc has for a process.
+func state(t *testing.T, p *Process) string {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return rest[:1]
 }

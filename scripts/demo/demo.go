@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/tollgate/tollgate/bench/process"
 )
 
 const (
@@ -158,7 +160,7 @@ func (d *demo) await(ctx context.Context, n *node, what string, try func(context
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			return fmt.Errorf("waited %v for %s %s: %w\n%s", startPatience, n.id, what, last, tail(n.log))
+			return fmt.Errorf("waited %v for %s %s: %w\n%s", startPatience, n.id, what, last, process.Tail(n.log))
 		case <-pause.C:
 		}
 	}
@@ -166,10 +168,7 @@ func (d *demo) await(ctx context.Context, n *node, what string, try func(context
 
 // tollgate runs a command of the binary and returns what it printed.
 func (d *demo) tollgate(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, d.binary, args...)
-	cmd.Env = withoutSettings(os.Environ())
-	cmd.SysProcAttr = childAttributes()
-	out, err := cmd.CombinedOutput()
+	out, err := process.Output(ctx, process.Command{Path: d.binary, Args: args})
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}

@@ -58,7 +58,7 @@ func nodeTable(nodes []*node, roles map[string]string) string {
 // obituary tells of a node that has ended while the demo stays.
 func (d *demo) obituary(n *node, left int) string {
 	return fmt.Sprintf("\n%s has ended: %v; its log is %s\n%d of %d nodes are left. To start it again:\n%s\n",
-		n.id, n.cmd.ProcessState, n.log, left, len(d.nodes), shellLine(d.name, n.args...))
+		n.id, n.process.State(), n.log, left, len(d.nodes), shellLine(d.name, n.args...))
 }
 
 // leaderOf is the node whose role is leader, or the first.
@@ -72,10 +72,10 @@ func leaderOf(nodes []*node, roles map[string]string) *node {
 }
 
 func pid(n *node) int {
-	if n.cmd == nil || n.cmd.Process == nil {
+	if n.process == nil {
 		return 0
 	}
-	return n.cmd.Process.Pid
+	return n.process.PID()
 }
 
 // shellLine is a command as a shell reads it.

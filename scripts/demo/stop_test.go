@@ -15,9 +15,9 @@ import (
 // patience is how long a test waits for a state before it fails.
 const patience = time.Minute
 
-// process is the demo as a process of its own, in a process group of its own
+// running is the demo as a process of its own, in a process group of its own
 // as from a terminal, with its temporary directory.
-type process struct {
+type running struct {
 	cmd    *exec.Cmd
 	out    *bufio.Reader
 	text   strings.Builder // of out, as far as it was read
@@ -27,10 +27,10 @@ type process struct {
 
 // startProcess runs the demo under the words of wrapper, and returns when it
 // has shown what to paste.
-func startProcess(t *testing.T, wrapper ...string) *process {
+func startProcess(t *testing.T, wrapper ...string) *running {
 	t.Helper()
 	args := append(wrapper, os.Args[0], "-tollgate", tollgate(t), "-base-port", "0")
-	p := &process{cmd: exec.Command(args[0], args[1:]...), dir: t.TempDir()}
+	p := &running{cmd: exec.Command(args[0], args[1:]...), dir: t.TempDir()}
 	p.cmd.Env = append(os.Environ(), envChild+"=1", "TMPDIR="+p.dir)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := p.cmd.StdoutPipe()
@@ -56,7 +56,7 @@ func startProcess(t *testing.T, wrapper ...string) *process {
 	return p
 }
 
-func (p *process) signal(t *testing.T, pid int, sig syscall.Signal) {
+func (p *running) signal(t *testing.T, pid int, sig syscall.Signal) {
 	t.Helper()
 	if err := syscall.Kill(pid, sig); err != nil {
 		t.Fatal(err)
@@ -65,14 +65,14 @@ func (p *process) signal(t *testing.T, pid int, sig syscall.Signal) {
 
 // end waits until nothing writes to the demo's output any more, and returns the
 // status of the process that was started.
-func (p *process) end() int {
+func (p *running) end() int {
 	_, _ = io.Copy(&p.text, p.out)
 	_ = p.cmd.Wait()
 	return p.cmd.ProcessState.ExitCode()
 }
 
 // gone fails unless the nodes stop listening.
-func (p *process) gone(t *testing.T) {
+func (p *running) gone(t *testing.T) {
 	t.Helper()
 	for _, addr := range p.admins {
 		for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // between two looks

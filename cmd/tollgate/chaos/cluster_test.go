@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tollgate/tollgate/bench/process"
 )
 
 // Bounds of waiting for a state; nothing is held to them but that it comes.
@@ -51,7 +54,7 @@ type node struct {
 	fault  sync.Mutex // held while a fault has the node
 
 	mu     sync.Mutex
-	proc   *process
+	proc   *process.Process
 	frozen []span // when it was paused
 }
 
@@ -129,9 +132,15 @@ func (c *cluster) secretFile(name, content string) string {
 // start runs the node's command line.
 func (n *node) start() error {
 	name, args := n.c.net.command(n.i, n.binary, n.args)
-	p, err := startProcess(n.log, name, args, n.died)
+	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return fmt.Errorf("%s does not start: %w", n.id, err)
+		return err
+	}
+	defer log.Close()
+	fmt.Fprintf(log, "--- %.3f s: %s %s\n", clock().Seconds(), name, strings.Join(args, " "))
+	p, err := process.Start(process.Command{Name: n.id, Path: name, Args: args, Log: n.log, Died: n.died})
+	if err != nil {
+		return err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -139,14 +148,14 @@ func (n *node) start() error {
 	return nil
 }
 
-func (n *node) died(p *process) {
+func (n *node) died(p *process.Process) {
 	n.c.mu.Lock()
 	defer n.c.mu.Unlock()
-	n.c.deaths = append(n.c.deaths, fmt.Sprintf("%s ended by itself at %.3f s with %v; its log is %s", n.id, clock().Seconds(), p.cmd.ProcessState, n.log))
+	n.c.deaths = append(n.c.deaths, fmt.Sprintf("%s ended by itself at %.3f s with %v; its log is %s", n.id, clock().Seconds(), p.State(), n.log))
 }
 
 // process is the node's newest, nil before its first start.
-func (n *node) process() *process {
+func (n *node) process() *process.Process {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.proc
@@ -154,9 +163,16 @@ func (n *node) process() *process {
 
 func (n *node) pid() int {
 	if p := n.process(); p != nil {
-		return p.pid()
+		return p.PID()
 	}
 	return 0
+}
+
+// terminate has a process stop in good order, or kills it.
+func terminate(p *process.Process) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopPatience)
+	defer cancel()
+	return p.Stop(ctx)
 }
 
 // freeze pauses the node, thaw has it go on.
@@ -164,13 +180,13 @@ func (n *node) freeze() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.frozen = append(n.frozen, span{begin: clock()})
-	n.proc.signal(syscall.SIGSTOP)
+	n.proc.Signal(syscall.SIGSTOP)
 }
 
 func (n *node) thaw() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.proc.signal(syscall.SIGCONT)
+	n.proc.Signal(syscall.SIGCONT)
 	n.frozen[len(n.frozen)-1].end = clock()
 }
 
@@ -225,11 +241,11 @@ func (c *cluster) close() {
 			continue
 		}
 		wg.Go(func() {
-			p.signal(syscall.SIGCONT)
+			p.Signal(syscall.SIGCONT)
 			if c.t.Failed() {
-				p.kill()
-			} else if err := p.terminate(stopPatience); err != nil {
-				c.t.Errorf("%s: %v", n.id, err)
+				p.Kill()
+			} else if err := terminate(p); err != nil {
+				c.t.Error(err)
 			}
 		})
 	}

@@ -98,7 +98,7 @@ func (s *strikes) carryOut(st strike) error {
 	n, lasts := st.node, st.lasts
 	switch st.kind {
 	case killed:
-		n.process().kill()
+		n.process().Kill()
 		time.Sleep(lasts)
 		return n.start()
 	case allKilled:
@@ -119,7 +119,7 @@ func (s *strikes) carryOut(st strike) error {
 	case transfer:
 		return s.transfer(n, lasts)
 	case restarted:
-		if err := n.process().terminate(stopPatience); err != nil {
+		if err := terminate(n.process()); err != nil {
 			return fmt.Errorf("%s: %w", n.id, err)
 		}
 		time.Sleep(lasts)
@@ -133,7 +133,7 @@ func (s *strikes) carryOut(st strike) error {
 // killAll ends every process before it starts the first again.
 func (s *strikes) killAll(lasts time.Duration) error {
 	for _, n := range s.c.nodes {
-		n.process().kill()
+		n.process().Kill()
 	}
 	time.Sleep(lasts)
 	var errs []error
@@ -201,14 +201,14 @@ func (s *strikes) leaveAndReturn(st strike) error {
 	}
 	via := func() *node { return s.c.nodes[(n.i+1)%len(s.c.nodes)] }
 	if !st.gently {
-		n.process().kill()
+		n.process().Kill()
 	}
 	if err := s.c.leave(via, n.id, healPatience); err != nil {
 		return err
 	}
 	time.Sleep(st.lasts)
 	if st.gently {
-		if err := n.process().terminate(stopPatience); err != nil {
+		if err := terminate(n.process()); err != nil {
 			return fmt.Errorf("%s: %w", n.id, err)
 		}
 	} else if err := os.RemoveAll(n.data); err != nil {

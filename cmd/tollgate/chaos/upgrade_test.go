@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -47,8 +46,8 @@ func TestRollingUpgrade(t *testing.T) {
 	rd := newRound(c, run{test: t.Name(), seed: *seedFlag, nodes: 3}, 1, nil)
 	rd.meanwhile = func(context.Context) error {
 		for _, n := range c.nodes {
-			if err := n.process().terminate(stopPatience); err != nil {
-				return fmt.Errorf("%s: %w", n.id, err)
+			if err := terminate(n.process()); err != nil {
+				return err
 			}
 			n.binary = newer
 			if err := n.start(); err != nil {
