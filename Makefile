@@ -12,7 +12,7 @@ DURATION := 3m
 SEED     := 1
 GOFILES := $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
 
-.PHONY: help build run demo test simulate chaos check format vet staticcheck arrows tidy bench bench-peers micro bench-diff scale docs generate clean FORCE
+.PHONY: help build run demo test simulate chaos check format vet staticcheck arrows references tidy bench bench-peers micro bench-diff scale docs generate clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,7 +43,7 @@ simulate: ## more schedules of the quota simulation: make simulate SEEDS=100000 
 chaos: ## real processes, killed, stopped and cut off for minutes: make chaos [DURATION=3m] [SEED=1]
 	$(GO) test -timeout 0 -v ./cmd/tollgate/chaos -chaos.duration $(DURATION) -chaos.seed $(SEED)
 
-check: format vet staticcheck arrows tidy test ## what CI runs
+check: format vet staticcheck arrows references tidy test ## what CI runs
 
 format: ## fails on files that gofmt would change
 	@test -z "$$(gofmt -l $(GOFILES))" || { echo 'not formatted (gofmt -w):'; gofmt -l $(GOFILES); exit 1; }
@@ -56,6 +56,9 @@ staticcheck: ## staticcheck, pinned in go.mod
 
 arrows: ## packages import only what the house allows
 	$(GO) run ./scripts/arrows
+
+references: ## what comments and pages cite is there
+	$(GO) run ./scripts/references
 
 tidy: ## fails if go mod tidy would change anything
 	$(GO) mod tidy -diff

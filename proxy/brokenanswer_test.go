@@ -18,7 +18,7 @@ func keepsOpen(say string) reply {
 	}
 }
 
-// brokenAnswers are no answers (spec section 12, Strict bytes; row 27). What is
+// brokenAnswers are no answers (spec section 12, Strict bytes; pitfalls 4 27). What is
 // wrong has come: nobody has to wait for more to see it.
 var brokenAnswers = []struct{ name, say string }{
 	{"garbage", "SSH-2.0-OpenSSH_9.6\r\n\r\n"},
@@ -138,7 +138,7 @@ func TestOddAnswer(t *testing.T) {
 }
 
 // TestCutAnswer: an answer that breaks when the client has some of it already
-// is cut, in either framing: the client never sees a whole message (row 28).
+// is cut, in either framing: the client never sees a whole message (pitfalls 4 28).
 func TestCutAnswer(t *testing.T) {
 	big := strings.Repeat("x", 100_000)
 	chunk := "186a0\r\n" + big + "\r\n" // 100,000

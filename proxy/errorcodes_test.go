@@ -120,7 +120,7 @@ func codeDomains(t *testing.T, up, gone, silent string) []*catalog.Domain {
 	}
 }
 
-// seedRefusals are the rows that seed/error-codes.ko.txt promises.
+// seedRefusals are the rows that docs/error-codes.ko.txt promises.
 func seedRefusals() []refusal {
 	now := time.Now()
 	exp := func(in time.Duration) string { return fmt.Sprintf(`{"iss":"me","exp":%d}`, now.Add(in).Unix()) }

@@ -14,7 +14,7 @@ func short(c *Config) {
 	c.UpstreamConnectTimeout = 50 * time.Millisecond
 }
 
-// TestSilentEndpointServer: one try, then 50400 (row 25, pitfall 33).
+// TestSilentEndpointServer: one try, then 50400 (pitfalls 4 25; pitfalls 2(a) 33).
 func TestSilentEndpointServer(t *testing.T) {
 	up := startRecorder(t, func(c net.Conn, n int, request string) bool {
 		if n == 1 {
@@ -45,7 +45,7 @@ func TestSilentEndpointServer(t *testing.T) {
 }
 
 // TestStaleConnection: the endpoint server closes a kept connection just when a
-// request arrives. GET and HEAD are sent once more, nothing else is (row 26).
+// request arrives. GET and HEAD are sent once more, nothing else is (pitfalls 4 26).
 func TestStaleConnection(t *testing.T) {
 	up := startRecorder(t, func(c net.Conn, n int, request string) bool {
 		if n > 1 {
@@ -115,7 +115,7 @@ func TestClosedWhileIdle(t *testing.T) {
 }
 
 // TestUnaskedBytes: what the endpoint server says beyond an answer is never the
-// answer to the next client (row 29, pitfall 23), whether it comes with the
+// answer to the next client (pitfalls 4 29; pitfalls 2(a) 23), whether it comes with the
 // answer or after it.
 func TestUnaskedBytes(t *testing.T) {
 	const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
@@ -163,7 +163,7 @@ func TestUnaskedBytes(t *testing.T) {
 }
 
 // TestEarlyRefusal: the endpoint server refuses an upload in the middle and
-// closes; its answer is passed on (row 30).
+// closes; its answer is passed on (pitfalls 4 30).
 func TestEarlyRefusal(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -190,7 +190,7 @@ func TestEarlyRefusal(t *testing.T) {
 	}
 }
 
-// TestUnreachable: refused, unknown, busy (row 31), each within its budget.
+// TestUnreachable: refused, unknown, busy (pitfalls 4 31), each within its budget.
 func TestUnreachable(t *testing.T) {
 	free := startRecorder(t, says(ok200))
 	gone := free.url()

@@ -60,7 +60,7 @@ func (l *faultyListener) Accept() (net.Conn, error) {
 }
 
 // TestAcceptSurvives: running out of file descriptors ends with the shortage,
-// not with the server (row 24, pitfall 41); a broken listener is reported.
+// not with the server (pitfalls 4 24; pitfalls 2(a) 41); a broken listener is reported.
 func TestAcceptSurvives(t *testing.T) {
 	up := startRecorder(t, says(ok200))
 	var logs syncBuffer

@@ -14,7 +14,7 @@ import (
 )
 
 // TestTargetAsSpelled: what passes the gate reaches the endpoint server byte
-// for byte (row 12), behind the path of HTTP_PROXY.
+// for byte (pitfalls 4 12), behind the path of HTTP_PROXY.
 func TestTargetAsSpelled(t *testing.T) {
 	up := startRecorder(t, says(ok200))
 	g := startGateway(t, nil,
@@ -56,7 +56,7 @@ func TestTargetAsSpelled(t *testing.T) {
 	}
 }
 
-// TestRequestHeader: rows 14 to 16. Nothing is added that was not asked for.
+// TestRequestHeader: pitfalls 4 14 to 16. Nothing is added that was not asked for.
 func TestRequestHeader(t *testing.T) {
 	up := startRecorder(t, says(ok200))
 	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
@@ -223,7 +223,7 @@ func TestClientConnection(t *testing.T) {
 	}
 }
 
-// TestPipeline: answers in order, the end at the first bad one (row 22).
+// TestPipeline: answers in order, the end at the first bad one (pitfalls 4 22).
 func TestPipeline(t *testing.T) {
 	up := startRecorder(t, says(ok200))
 	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
@@ -243,7 +243,7 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
-// TestHalfClose: a client that has no more to say still gets its answer (row 23).
+// TestHalfClose: a client that has no more to say still gets its answer (pitfalls 4 23).
 func TestHalfClose(t *testing.T) {
 	up := startRecorder(t, says(ok200))
 	g := startGateway(t, nil, domainOf("test", up.url(), everything...))

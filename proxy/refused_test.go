@@ -216,7 +216,7 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// TestTooLarge: rows 11 and 17.
+// TestTooLarge: pitfalls 4 11 and 17.
 func TestTooLarge(t *testing.T) {
 	up := startRecorder(t, says(ok200))
 	g := startGateway(t, func(c *Config) { c.MaxRequestBody = 1024 }, domainOf("test", up.url(), everything...))
@@ -258,7 +258,7 @@ func TestTooLarge(t *testing.T) {
 }
 
 // TestRefusedWhileSending: a client that is told 413 in the middle of its body
-// is not reset before it has stopped (pitfall 28).
+// is not reset before it has stopped (pitfalls 2(a) 28).
 func TestRefusedWhileSending(t *testing.T) {
 	g := startGateway(t, func(c *Config) { c.MaxRequestBody = 1024 }, domainOf("test", "http://127.0.0.1:1", everything...))
 	c := dial(t, g.addr)

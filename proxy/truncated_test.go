@@ -13,7 +13,7 @@ import (
 )
 
 // TestTruncatedUpload: a body that was cut off never reaches the endpoint
-// server, least of all as a whole one (pitfall 24, rows 17 and 18).
+// server, least of all as a whole one (pitfalls 2(a) 24; pitfalls 4 17 and 18).
 func TestTruncatedUpload(t *testing.T) {
 	up := startRecorder(t, says(ok200))
 	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
@@ -61,7 +61,7 @@ func TestTruncatedUpload(t *testing.T) {
 }
 
 // TestTruncatedAnswer: half an answer of the endpoint server is no answer, one
-// try, nothing of it shown (row 28).
+// try, nothing of it shown (pitfalls 4 28).
 func TestTruncatedAnswer(t *testing.T) {
 	const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 	for _, say := range []string{
@@ -96,7 +96,7 @@ func TestTruncatedAnswer(t *testing.T) {
 }
 
 // TestSlowClient: a request that does not come in time is refused, and others
-// are not held up (row 20).
+// are not held up (pitfalls 4 20).
 func TestSlowClient(t *testing.T) {
 	up := startRecorder(t, says(ok200))
 	g := startGateway(t, func(c *Config) {
@@ -138,7 +138,7 @@ func TestSlowClient(t *testing.T) {
 }
 
 // TestExpect: who asks before sending a body learns the verdict first, and the
-// quota is charged once (row 21).
+// quota is charged once (pitfalls 4 21).
 func TestExpect(t *testing.T) {
 	up := startRecorder(t, says(ok200))
 	taken := 0
@@ -239,7 +239,7 @@ func TestExpectAmongOthers(t *testing.T) {
 }
 
 // TestAbandoned: clients that go away in the middle, or do not read their
-// answer, cost nothing for long (rows 20 and 23).
+// answer, cost nothing for long (pitfalls 4 20 and 23).
 func TestAbandoned(t *testing.T) {
 	body := strings.Repeat("x", 8<<20)
 	up := startRecorder(t, says("HTTP/1.1 200 OK\r\nContent-Length: 8388608\r\n\r\n"+body))
