@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,9 @@ import (
 	"testing"
 	"time"
 
+	runner "github.com/tollgate/tollgate/bench/process"
 	"github.com/tollgate/tollgate/cmd/internal/cli"
+	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/node/nodetest"
 )
 
@@ -33,61 +34,46 @@ type process struct {
 	binary                   string
 	log                      string // file
 
-	cmd    *exec.Cmd
-	exited chan struct{} // closed when cmd has ended
+	run *runner.Process // the newest
 }
 
 // start runs the process.
 func (p *process) start() {
 	p.t.Helper()
-	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
+	var err error
+	if p.run, err = runner.Start(runner.Command{Name: p.id, Path: p.binary, Args: p.args, Log: p.log}); err != nil {
 		p.t.Fatal(err)
 	}
-	defer out.Close()
-	p.cmd = exec.Command(p.binary, p.args...)
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	if err := p.cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	cmd, exited := p.cmd, make(chan struct{})
-	p.exited = exited
-	go func() {
-		_ = cmd.Wait()
-		close(exited)
-	}()
 }
 
 // signal sends a signal to the process.
-func (p *process) signal(sig syscall.Signal) {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(sig); err != nil {
-		p.t.Errorf("%s: %v: %v", p.id, sig, err)
-	}
-}
+func (p *process) signal(sig syscall.Signal) { p.run.Signal(sig) }
 
 // wait waits for the end of the process, and returns its exit status.
 func (p *process) wait() int {
 	p.t.Helper()
 	select {
-	case <-p.exited:
+	case <-p.run.Done():
 	case <-time.After(patience):
 		p.t.Fatalf("%s still runs after %v", p.id, patience)
 	}
-	return p.cmd.ProcessState.ExitCode()
+	return p.run.State().ExitCode()
+}
+
+// api calls its admin API.
+func (p *process) api(client *http.Client) *api.Client {
+	return &api.Client{URL: "http://" + p.admin, HTTP: client}
 }
 
 // kill ends the process as kill -9 does.
 func (p *process) kill() {
 	p.t.Helper()
-	p.signal(syscall.SIGKILL)
-	p.wait()
+	p.run.Kill()
 }
 
 // ready reports whether /readyz says so.
 func (p *process) ready() bool {
-	r, err := fetch(quick, "GET", p.admin, "/readyz", "")
-	return err == nil && r.status == 200
+	return p.api(quick).CheckReady(p.t.Context()) == nil
 }
 
 // fetched is an answer.
@@ -161,13 +147,7 @@ func run3(t *testing.T) *processes {
 	}
 	t.Cleanup(func() {
 		for _, p := range c.all {
-			select {
-			case <-p.exited:
-			default:
-				_ = p.cmd.Process.Signal(syscall.SIGCONT)
-				_ = p.cmd.Process.Kill()
-				<-p.exited
-			}
+			p.run.Kill() // one that is paused, too
 			if log, err := os.ReadFile(p.log); t.Failed() && err == nil {
 				t.Logf("the end of the log of %s:\n%s", p.id, log[max(0, len(log)-4000):])
 			}
@@ -182,26 +162,21 @@ func (c *processes) settle(nodes ...*process) {
 	c.t.Helper()
 	for _, p := range nodes {
 		eventually(c.t, p.id+" is ready", p.ready)
-		eventually(c.t, p.id+" shows three voters", func() bool { return strings.Count(c.status(p).raw, `"voter":true`) == 3 })
+		eventually(c.t, p.id+" shows three voters", func() bool {
+			voters := 0
+			for _, m := range c.status(p).Members {
+				if m.Voter {
+					voters++
+				}
+			}
+			return voters == 3
+		})
 	}
 }
 
-type clusterStatus struct {
-	ClusterID, Leader string
-	Term              uint64
-	Members           []struct {
-		ID        string
-		Reachable bool
-	}
-	raw string
-}
-
-func (c *processes) status(p *process) (st clusterStatus) {
-	r, err := fetch(quick, "GET", p.admin, "/v1/cluster", "")
-	if err == nil {
-		_ = json.Unmarshal([]byte(r.body), &st)
-		st.raw = r.body
-	}
+// status is what a node knows of the cluster, nothing where it does not answer.
+func (c *processes) status(p *process) api.ClusterStatus {
+	st, _ := p.api(quick).Cluster(c.t.Context())
 	return st
 }
 
@@ -233,8 +208,8 @@ func (c *processes) deploy(key string, limit int) {
 		"paths":{"/x":{"get":{"x-toastcloud-apigw":{"plugins":{"MOCK":{"statusCode":200,"headers":{},"body":"ok"}}}}}},
 		"x-toastcloud-apigw":{"plugins":{"HTTP_PROXY":{"url":"http://127.0.0.1:1"},
 			"USAGE_QUOTA":{"usageQuotaBeans":[{"maxUsageQuota":%d,"resetTimeSeconds":3600}]}}}}`, key, key, limit)
-	if r, err := fetch(patient, "POST", c.all[0].admin, "/v1/domains?deploy=true", doc); err != nil || r.status != 200 {
-		c.t.Fatalf("deploying %s: %v %v", key, r, err)
+	if _, err := c.all[0].api(patient).Deploy(c.t.Context(), []byte(doc)); err != nil {
+		c.t.Fatalf("deploying %s: %v", key, err)
 	}
 	for _, p := range c.all {
 		eventually(c.t, p.id+" serves "+key, func() bool {
@@ -247,12 +222,13 @@ func (c *processes) deploy(key string, limit int) {
 // used is the read-out of a domain's only condition, at p.
 func (c *processes) used(p *process, key string) int {
 	c.t.Helper()
-	var out struct{ Conditions []struct{ Used int } }
-	eventually(c.t, p.id+" reads the quota out", func() bool {
-		r, err := fetch(patient, "GET", p.admin, "/v1/domains/"+key+"/quota", "")
-		return err == nil && r.status == 200 && json.Unmarshal([]byte(r.body), &out) == nil && len(out.Conditions) == 1
+	var conditions []api.Condition
+	eventually(c.t, p.id+" reads the quota out", func() (ok bool) {
+		var err error
+		conditions, err = p.api(patient).Quota(c.t.Context(), key)
+		return err == nil && len(conditions) == 1
 	})
-	return out.Conditions[0].Used
+	return int(conditions[0].Used)
 }
 
 // ruling is what became of a call.
