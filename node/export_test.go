@@ -36,3 +36,6 @@ func StopStepTimes() (sum time.Duration) {
 	}
 	return sum
 }
+
+// LimitOf is the setting's name in proxy.Config.
+func LimitOf(s Setting) string { return s.limit }

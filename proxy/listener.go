@@ -66,7 +66,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		l.pauses.Inc()
-		l.warn("accepting no clients for a moment; raise the limit of open files or lower MaxConns", keyError, err, keyMaxConns, l.proxy.cfg.MaxConns)
+		l.warn("accepting no clients for a moment; raise the limit of open files or lower --max-conns", keyError, err, keyMaxConns, l.proxy.cfg.MaxConns)
 		select {
 		case <-l.done:
 			return nil, net.ErrClosed
@@ -119,9 +119,9 @@ func (l *listener) turnAway(c *clientConn, reason string) {
 	say := fullAnswer
 	if reason == reasonClient {
 		say = tooManyAnswer
-		l.warn("turning a client away: it has MaxConnsPerClient connections", keyAddress, c.address, keyMaxEach, l.proxy.cfg.MaxConnsPerClient)
+		l.warn("turning a client away: it has as many connections as --max-conns-per-client allows", keyAddress, c.address, keyMaxEach, l.proxy.cfg.MaxConnsPerClient)
 	} else {
-		l.warn("turning clients away: MaxConns connections are open", keyMaxConns, l.proxy.cfg.MaxConns)
+		l.warn("turning clients away: as many connections are open as --max-conns allows", keyMaxConns, l.proxy.cfg.MaxConns)
 	}
 	select {
 	case l.leaving <- struct{}{}:

@@ -40,7 +40,7 @@ type Error struct {
 func (e *Error) Error() string { return e.Reason.String() + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-var errFull = errors.New("the memory for answers is used up (BodyMemory)")
+var errFull = errors.New("the memory for answers is used up (a quarter of --body-memory)")
 
 // fail makes an Error of whatever went wrong; otherwise is its reason when it
 // is neither a timeout nor one of the pool's or reader's own.
@@ -52,7 +52,7 @@ func (s *Server) fail(err error, otherwise Reason) *Error {
 	case isTimeout(err):
 		return &Error{Timeout, err}
 	case errors.Is(err, errBusy):
-		return &Error{Busy, fmt.Errorf("all UpstreamMaxConns=%d connections were in use for UpstreamConnWait=%v", s.cfg.MaxConns, s.cfg.ConnWait)}
+		return &Error{Busy, fmt.Errorf("all %d connections (--upstream-max-conns) were in use for %v (--upstream-conn-wait)", s.cfg.MaxConns, s.cfg.ConnWait)}
 	}
 	return &Error{otherwise, err}
 }

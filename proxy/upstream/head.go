@@ -68,7 +68,7 @@ func readHead(r *bufio.Reader) ([]byte, error) {
 func headError(r *bufio.Reader, err error) error {
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
-		return fmt.Errorf("the answer's header is larger than %d bytes (MaxHeader)", r.Size())
+		return fmt.Errorf("the answer's header is larger than %d bytes (--max-header)", r.Size())
 	case errors.Is(err, io.EOF) && r.Buffered() > 0:
 		return io.ErrUnexpectedEOF
 	}
