@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"math"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
+	"github.com/tollgate/tollgate/store/wire"
 )
 
 // MaxCommandBytes bounds a command's encoding, in both directions: room for
@@ -98,33 +97,33 @@ func (c *Command) Append(b []byte) []byte {
 		b = append(b, commandFirst, byte(c.Kind))
 	} else {
 		b = append(b, commandRules, byte(c.Kind))
-		b = protowire.AppendVarint(b, uint64(c.Rules))
+		b = wire.AppendUints(b, uint64(c.Rules))
 	}
-	b = protowire.AppendVarint(b, uint64(c.Time))
-	b = protowire.AppendVarint(b, c.Term)
+	b = wire.AppendUints(b, uint64(c.Time))
+	b = wire.AppendUints(b, c.Term)
 	switch c.Kind {
 	case KindInit:
-		b = protowire.AppendString(b, c.ClusterID)
+		b = wire.AppendString(b, c.ClusterID)
 	case KindCatalog:
 		b = c.Catalog.Append(b)
 	case KindFrames:
-		b = protowire.AppendVarint(b, uint64(c.Leases.LeaseMillis))
-		b = protowire.AppendVarint(b, uint64(c.Leases.LongLeaseMillis))
-		b = protowire.AppendVarint(b, uint64(c.Leases.MinLease))
-		b = protowire.AppendVarint(b, uint64(len(c.Frames)))
+		b = wire.AppendUints(b, uint64(c.Leases.LeaseMillis))
+		b = wire.AppendUints(b, uint64(c.Leases.LongLeaseMillis))
+		b = wire.AppendUints(b, uint64(c.Leases.MinLease))
+		b = wire.AppendUints(b, uint64(len(c.Frames)))
 		for _, f := range c.Frames {
-			b = protowire.AppendBytes(b, f)
+			b = wire.AppendString(b, f)
 		}
 	case KindMember:
-		b = protowire.AppendString(b, c.Member.ID)
-		b = protowire.AppendString(b, c.Member.AdminAddress)
-		b = protowire.AppendString(b, c.Member.ProxyAddress)
+		b = wire.AppendString(b, c.Member.ID)
+		b = wire.AppendString(b, c.Member.AdminAddress)
+		b = wire.AppendString(b, c.Member.ProxyAddress)
 	case KindForget:
-		b = protowire.AppendString(b, c.Member.ID)
+		b = wire.AppendString(b, c.Member.ID)
 	case KindPiece:
-		b = protowire.AppendVarint(b, c.Piece.Of)
-		b = protowire.AppendVarint(b, c.Piece.Total)
-		b = protowire.AppendBytes(b, c.Piece.Bytes)
+		b = wire.AppendUints(b, c.Piece.Of)
+		b = wire.AppendUints(b, c.Piece.Total)
+		b = wire.AppendString(b, c.Piece.Bytes)
 	}
 	return b
 }
@@ -133,6 +132,7 @@ func (c *Command) Append(b []byte) []byte {
 type decoded struct {
 	Command
 	frames []*quota.Frame
+	r      *wire.Reader
 }
 
 // DecodeCommand is the inverse of Command.Append. It checks the whole command,
@@ -151,126 +151,87 @@ func decode(b []byte) (decoded, error) {
 	case b[0] != commandFirst && b[0] != commandRules:
 		return decoded{}, fmt.Errorf("command version %d: this node knows versions %d and %d", b[0], commandFirst, commandRules)
 	}
-	d := decoded{Command: Command{Kind: Kind(b[1]), Rules: RulesFirst}}
-	rest := b[2:]
+	d := decoded{Command: Command{Kind: Kind(b[1]), Rules: RulesFirst}, r: wire.NewOldReader(b[2:])}
 	if b[0] == commandRules {
-		rules, n := protowire.ConsumeVarint(rest)
-		if n < 0 || rules <= uint64(RulesFirst) || rules > math.MaxUint32 {
-			return decoded{}, errors.New("command rules: truncated or out of range")
+		d.r = wire.NewReader(b[2:])
+		d.Rules = Rules(d.r.Uint("rules", uint64(RulesFirst)+1, math.MaxUint32))
+		if d.r.Err() == nil && !KnownRules().Has(d.Rules) {
+			return d, &unknownRules{"a command", d.Rules}
 		}
-		d.Rules, rest = Rules(rules), rest[n:]
 	}
-	if !KnownRules().Has(d.Rules) {
-		return d, &unknownRules{"a command", d.Rules}
+	d.Time = int64(d.r.Uint("time", 0, math.MaxInt64))
+	d.Term = d.r.Uint("term", 0, math.MaxUint64)
+	if d.r.Err() == nil && d.Rules < d.Kind.since() {
+		d.r.Fail("there is none by rules %d", d.Rules)
 	}
-	time, n := protowire.ConsumeVarint(rest)
-	if n < 0 || time > math.MaxInt64 {
-		return decoded{}, errors.New("command time: truncated or out of range")
-	}
-	term, m := protowire.ConsumeVarint(rest[n:])
-	if m < 0 {
-		return decoded{}, errors.New("command term: truncated")
-	}
-	d.Time, d.Term = int64(time), term
-	if d.Rules < d.Kind.since() {
-		return decoded{}, fmt.Errorf("command kind %d: there is none by rules %d", d.Kind, d.Rules)
-	}
-	if err := d.payload(rest[n+m:]); err != nil {
+	d.payload()
+	if err := d.r.Done(); err != nil {
 		return decoded{}, fmt.Errorf("command kind %d: %w", d.Kind, err)
 	}
 	return d, nil
 }
 
-func (d *decoded) payload(b []byte) (err error) {
+func (d *decoded) payload() {
+	text := func(what string) string { return d.r.String(what, 0, maxAddressBytes) }
 	switch d.Kind {
 	case KindInit:
-		return fields(b, maxAddressBytes, &d.ClusterID)
+		d.ClusterID = text("cluster ID")
 	case KindCatalog:
-		cmd, err := catalog.DecodeCommand(b)
-		if d.Catalog = &cmd; err == nil && cmd.Draft.Size > 0 && d.Rules < RulesSecond {
-			err = fmt.Errorf("a compressed document: there is none by rules %d", d.Rules)
-		}
-		return err
+		d.decodeCatalog()
 	case KindFrames:
-		return d.decodeFrames(b)
+		d.decodeFrames()
 	case KindMember:
-		return fields(b, maxAddressBytes, &d.Member.ID, &d.Member.AdminAddress, &d.Member.ProxyAddress)
+		d.Member = Member{ID: text("ID"), AdminAddress: text("admin address"), ProxyAddress: text("proxy address")}
 	case KindForget:
-		return fields(b, maxAddressBytes, &d.Member.ID)
+		d.Member.ID = text("ID")
 	case KindCheckpoint:
-		return fields(b, 0)
 	case KindPiece:
-		return d.decodePiece(b)
+		d.decodePiece()
+	default:
+		d.r.Fail("unknown kind")
 	}
-	return errors.New("unknown kind")
 }
 
-func (d *decoded) decodePiece(b []byte) error {
-	of, n := protowire.ConsumeVarint(b)
-	if n < 0 {
-		return errors.New("piece: truncated")
+func (d *decoded) decodeCatalog() {
+	if d.r.Err() != nil {
+		return
 	}
-	total, m := protowire.ConsumeVarint(b[n:])
-	if m < 0 {
-		return errors.New("piece: truncated")
+	cmd, err := catalog.DecodeCommand(d.r.Rest())
+	if err == nil && cmd.Draft.Size > 0 && d.Rules < RulesSecond {
+		err = fmt.Errorf("a compressed document: there is none by rules %d", d.Rules)
 	}
-	part, k := protowire.ConsumeBytes(b[n+m:])
-	switch {
-	case k < 0:
-		return errors.New("piece: truncated")
-	case n+m+k < len(b):
-		return fmt.Errorf("piece: %d bytes too many", len(b)-n-m-k)
-	case total > MaxCommandBytes || uint64(len(part)) > total:
-		return fmt.Errorf("a piece of %d bytes of %d: must be at most those, and %d", len(part), total, MaxCommandBytes)
-	case len(part) == 0 && (of != 0 || total != 0):
-		return errors.New("an empty piece")
+	if d.Catalog = &cmd; err != nil {
+		d.r.Fail("%w", err)
 	}
-	d.Piece = Piece{of, total, append([]byte(nil), part...)}
-	return nil
 }
 
-func (d *decoded) decodeFrames(b []byte) error {
-	var head [4]uint64
-	for i := range head {
-		v, n := protowire.ConsumeVarint(b)
-		if n < 0 || i < 3 && v > math.MaxUint32 {
-			return errors.New("frames: truncated, or out of range")
-		}
-		head[i], b = v, b[n:]
+func (d *decoded) decodePiece() {
+	d.Piece.Of = d.r.Uint("of", 0, math.MaxUint64)
+	d.Piece.Total = d.r.Uint("total", 0, MaxCommandBytes)
+	part := d.r.Bytes("piece", 0, int(d.Piece.Total))
+	if len(part) == 0 && (d.Piece.Of != 0 || d.Piece.Total != 0) {
+		d.r.Fail("an empty piece")
 	}
-	d.Leases = quota.Params{LeaseMillis: uint32(head[0]), LongLeaseMillis: uint32(head[1]), MinLease: uint32(head[2])}
-	for count := head[3]; count > 0; count-- {
-		raw, n := protowire.ConsumeBytes(b)
-		if n < 0 {
-			return errors.New("frames: truncated")
+	d.Piece.Bytes = append([]byte(nil), part...) // nil for none
+}
+
+func (d *decoded) decodeFrames() {
+	number := func(what string) uint32 { return uint32(d.r.Uint(what, 0, math.MaxUint32)) }
+	d.Leases = quota.Params{LeaseMillis: number("lease"), LongLeaseMillis: number("long lease"), MinLease: number("smallest lease")}
+	decode := quota.DecodeFrame
+	if d.Rules < RulesSecond {
+		decode = quota.DecodeOldFrame
+	}
+	for range d.r.Uint("number of frames", 0, math.MaxUint64) {
+		raw := d.r.Bytes("frame", 0, MaxCommandBytes)
+		if d.r.Err() != nil {
+			return
 		}
-		f, err := quota.DecodeFrame(raw)
+		f, err := decode(raw)
 		if err != nil {
-			return err
+			d.r.Fail("%w", err)
+			return
 		}
 		d.Frames, d.frames = append(d.Frames, raw), append(d.frames, f)
-		b = b[n:]
 	}
-	if len(b) > 0 {
-		return fmt.Errorf("frames: %d bytes too many", len(b))
-	}
-	return nil
-}
-
-// fields reads exactly the given strings.
-func fields(b []byte, limit int, dst ...*string) error {
-	for _, s := range dst {
-		v, n := protowire.ConsumeString(b)
-		if n < 0 {
-			return errors.New("truncated")
-		}
-		if len(v) > limit {
-			return fmt.Errorf("field of %d bytes: must be at most %d", len(v), limit)
-		}
-		*s, b = v, b[n:]
-	}
-	if len(b) > 0 {
-		return fmt.Errorf("%d bytes too many", len(b))
-	}
-	return nil
 }

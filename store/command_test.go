@@ -184,6 +184,24 @@ func TestCommandBytes(t *testing.T) {
 	}
 }
 
+// TestOverlongNumbers: by the first rules, numbers in more bytes than they must have
+// are read for ever; later rules have one encoding.
+func TestOverlongNumbers(t *testing.T) {
+	for name, c := range map[string]struct {
+		bytes []byte
+		good  bool
+	}{
+		"time, first rules":  {[]byte{1, 5, 0x80, 0, 0, 1, 'a'}, true},
+		"time, later rules":  {[]byte{2, 5, 2, 0x80, 0, 0, 1, 'a'}, false},
+		"frame, first rules": {append([]byte{1, 3, 0, 0, 10, 20, 1, 1, 10}, 2, 'n', '1', 0x80, 0, 1, 0, 0, 0, 0), true},
+		"frame, later rules": {append([]byte{2, 3, 2, 0, 0, 10, 20, 1, 1, 10}, 2, 'n', '1', 0x80, 0, 1, 0, 0, 0, 0), false},
+	} {
+		if _, err := DecodeCommand(c.bytes); (err == nil) != c.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestDecodeCommandRefuses has every way in which bytes can be no command; the
 // message must say which.
 func TestDecodeCommandRefuses(t *testing.T) {
@@ -212,12 +230,12 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"a version alone":       {[]byte{1}, "truncated"},
 		"version 0":             {[]byte{0, 5, 0, 0, 1, 'a'}, "version 0: this node knows versions 1 and 2"},
 		"version 3":             {[]byte{3, 5, 0, 0, 1, 'a'}, "version 3: this node knows versions 1 and 2"},
-		"rules 1, said twice":   {[]byte{2, 5, 1, 0, 0, 1, 'a'}, "rules: truncated or out of range"},
+		"rules 1, said twice":   {[]byte{2, 5, 1, 0, 0, 1, 'a'}, "rules is 1, must be 2"},
 		"rules 3":               {[]byte{2, 5, 3, 0, 0, 1, 'a'}, "has rules 3, this release knows rules 1 to 2"},
-		"kind 0":                {[]byte{1, 0, 0, 0}, "kind 0: unknown"},
-		"kind 8":                {[]byte{1, 8, 0, 0}, "kind 8: unknown"},
-		"a checkpoint too soon": {[]byte{1, 6, 0, 0}, "kind 6: there is none by rules 1"},
-		"kind 255":              {[]byte{1, 255, 0, 0}, "kind 255: unknown"},
+		"kind 0":                {[]byte{1, 0, 0, 0}, "kind 0: byte 2: unknown kind"},
+		"kind 8":                {[]byte{1, 8, 0, 0}, "kind 8: byte 2: unknown kind"},
+		"a checkpoint too soon": {[]byte{1, 6, 0, 0}, "kind 6: byte 2: there is none by rules 1"},
+		"kind 255":              {[]byte{1, 255, 0, 0}, "kind 255: byte 2: unknown kind"},
 		"no time":               {[]byte{1, 5}, "time"},
 		"time cut off":          {[]byte{1, 5, 0x80}, "time"},
 		"time of 11 bytes":      {append([]byte{1, 5}, bytes.Repeat([]byte{0x80}, 11)...), "time"},
@@ -226,36 +244,36 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"no term":               {[]byte{1, 5, 0}, "term"},
 		"term cut off":          {[]byte{1, 5, 0, 0x80}, "term"},
 		"over the cap":          {append((&Command{Kind: KindForget, Member: Member{ID: "a"}}).Append(nil), make([]byte, MaxCommandBytes)...), fmt.Sprintf("must be at most %d", MaxCommandBytes)},
-		"fewer frames":          {frames(2, frame), "frames: truncated"},
-		"more frames":           {frames(1, frame, frame), fmt.Sprintf("frames: %d bytes too many", len(frame)+1)},
-		"absurdly many frames":  {frames(math.MaxUint64, frame), "frames: truncated"},
-		"no count of frames":    {frames(0)[:7], "frames: truncated"},
-		"no least lease":        {frames(0)[:6], "frames: truncated"},
-		"no long lease":         {frames(0)[:5], "frames: truncated"},
-		"no lease":              {frames(0)[:4], "frames: truncated"},
-		"lease over 32 bits":    {withLeases(1<<32, 1, 1), "out of range"},
-		"long over 32 bits":     {withLeases(10, 1<<32, 1), "out of range"},
-		"least over 32 bits":    {withLeases(10, 1, 1<<32), "out of range"},
+		"fewer frames":          {frames(2, frame), "truncated frame"},
+		"more frames":           {frames(1, frame, frame), fmt.Sprintf("%d bytes too many", len(frame)+1)},
+		"absurdly many frames":  {frames(math.MaxUint64, frame), "truncated frame"},
+		"no count of frames":    {frames(0)[:7], "truncated number of frames"},
+		"no least lease":        {frames(0)[:6], "truncated smallest lease"},
+		"no long lease":         {frames(0)[:5], "truncated long lease"},
+		"no lease":              {frames(0)[:4], "truncated lease"},
+		"lease over 32 bits":    {withLeases(1<<32, 1, 1), "lease is 4294967296"},
+		"long over 32 bits":     {withLeases(10, 1<<32, 1), "long lease is 4294967296"},
+		"least over 32 bits":    {withLeases(10, 1, 1<<32), "smallest lease is 4294967296"},
 		"frame is no frame":     {frames(1, []byte{9, 9}), "quota frame"},
 		"frame with a tail":     {frames(1, append(bytes.Clone(frame), 0)), "too many"},
-		"frame counts twice":    {frames(1, (&quota.Frame{Node: "n1", Seq: 1, Takes: []quota.Take{{Counters: []uint64{5, 5}, N: 1}}}).Append(nil)), "distance of counters 0"},
+		"frame counts twice":    {frames(1, (&quota.Frame{Node: "n1", Seq: 1, Takes: []quota.Take{{Counters: []uint64{5, 5}, N: 1}}}).Append(nil)), "distance of counters is 0"},
 		"frame of nobody":       {frames(1, (&quota.Frame{Seq: 1}).Append(nil)), "names no node"},
 		"frame over its cap":    {frames(1, make([]byte, quota.MaxFrameBytes+1)), fmt.Sprintf("must be at most %d", quota.MaxFrameBytes)},
-		"member id too long":    {member(Member{ID: long}), "field of 256 bytes: must be at most 255"},
-		"admin too long":        {member(Member{"n1", long, ""}), "field of 256 bytes: must be at most 255"},
-		"proxy too long":        {member(Member{"n1", "", long}), "field of 256 bytes: must be at most 255"},
-		"forget too long":       {(&Command{Kind: KindForget, Member: Member{ID: long}}).Append(nil), "field of 256 bytes"},
-		"cluster ID too long":   {(&Command{Kind: KindInit, ClusterID: long}).Append(nil), "field of 256 bytes"},
+		"member id too long":    {member(Member{ID: long}), "ID length is 256, must be 0 to 255"},
+		"admin too long":        {member(Member{"n1", long, ""}), "admin address length is 256, must be 0 to 255"},
+		"proxy too long":        {member(Member{"n1", "", long}), "proxy address length is 256, must be 0 to 255"},
+		"forget too long":       {(&Command{Kind: KindForget, Member: Member{ID: long}}).Append(nil), "ID length is 256, must be 0 to 255"},
+		"cluster ID too long":   {(&Command{Kind: KindInit, ClusterID: long}).Append(nil), "cluster ID length is 256, must be 0 to 255"},
 		"member cut off":        {member(Member{"n1", "a", "b"})[:8], "truncated"},
 		"member with a tail":    {append(member(Member{"n1", "a", "b"}), 1, 2), "2 bytes too many"},
 		"no catalogue command":  {[]byte{1, 2, 0, 0, 99}, "unknown operation 99"},
-		"piece without total":   {[]byte{2, 7, 2, 0, 0, 3}, "piece: truncated"},
-		"piece without bytes":   {[]byte{2, 7, 2, 0, 0, 3, 5}, "piece: truncated"},
-		"piece with a tail":     {[]byte{2, 7, 2, 0, 0, 3, 5, 1, 'a', 'b'}, "piece: 1 bytes too many"},
-		"piece over its total":  {[]byte{2, 7, 2, 0, 0, 3, 1, 2, 'a', 'b'}, "a piece of 2 bytes of 1"},
-		"piece of too much":     {(&Command{Kind: KindPiece, Rules: RulesSecond, Piece: Piece{3, MaxCommandBytes + 1, []byte("a")}}).Append(nil), "of 25165825"},
+		"piece without total":   {[]byte{2, 7, 2, 0, 0, 3}, "truncated total"},
+		"piece without bytes":   {[]byte{2, 7, 2, 0, 0, 3, 5}, "truncated piece"},
+		"piece with a tail":     {[]byte{2, 7, 2, 0, 0, 3, 5, 1, 'a', 'b'}, "1 bytes too many"},
+		"piece over its total":  {[]byte{2, 7, 2, 0, 0, 3, 1, 2, 'a', 'b'}, "piece length is 2, must be 0 to 1"},
+		"piece of too much":     {(&Command{Kind: KindPiece, Rules: RulesSecond, Piece: Piece{3, MaxCommandBytes + 1, []byte("a")}}).Append(nil), "total is 25165825"},
 		"empty piece":           {[]byte{2, 7, 2, 0, 0, 3, 1, 0}, "an empty piece"},
-		"a piece too soon":      {[]byte{1, 7, 0, 0, 3, 5, 1, 'a'}, "kind 7: there is none by rules 1"},
+		"a piece too soon":      {[]byte{1, 7, 0, 0, 3, 5, 1, 'a'}, "kind 7: byte 2: there is none by rules 1"},
 	} {
 		got, err := DecodeCommand(c.bytes)
 		if err == nil {

@@ -1,11 +1,14 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/wire"
 )
 
 // pieceBytes is the most of a change of the catalogue that goes into one entry.
@@ -32,6 +35,15 @@ type Piece struct {
 type assembly struct {
 	term, of, total uint64
 	bytes           []byte
+}
+
+// decodeAssembly reads the pieces of a state.
+func decodeAssembly(r *wire.Reader) *assembly {
+	a := &assembly{term: r.Uint("term of pieces", 0, math.MaxUint64), of: r.Uint("index of pieces", 1, math.MaxUint64), total: r.Uint("size of pieces", 2, MaxCommandBytes)}
+	if r.Err() == nil {
+		a.bytes = bytes.Clone(r.Bytes("pieces", 1, int(a.total)-1))
+	}
+	return a
 }
 
 // errPiece: a piece fits nothing that has come before it.

@@ -2,17 +2,15 @@ package store
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"math"
 	"slices"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
+	"github.com/tollgate/tollgate/store/wire"
 )
 
 // state is everything that is replicated.
@@ -112,21 +110,21 @@ func (s *state) snapshot() *snapshot {
 func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
 	b := []byte{stateFirst}
 	if s.rules > RulesFirst {
-		b = protowire.AppendVarint([]byte{stateRules}, uint64(s.rules))
+		b = wire.AppendUints([]byte{stateRules}, uint64(s.rules))
 	}
-	b = protowire.AppendVarint(b, s.applied)
-	b = protowire.AppendString(b, s.clusterID)
-	b = protowire.AppendVarint(b, uint64(len(s.members)))
+	b = wire.AppendUints(b, s.applied)
+	b = wire.AppendString(b, s.clusterID)
+	b = wire.AppendUints(b, uint64(len(s.members)))
 	for _, id := range slices.Sorted(maps.Keys(s.members)) {
 		m := s.members[id]
-		b = protowire.AppendString(b, m.ID)
-		b = protowire.AppendString(b, m.AdminAddress)
-		b = protowire.AppendString(b, m.ProxyAddress)
+		b = wire.AppendString(b, m.ID)
+		b = wire.AppendString(b, m.AdminAddress)
+		b = wire.AppendString(b, m.ProxyAddress)
 	}
 	var written int64
 	for _, part := range []io.WriterTo{s.catalog, s.quota} {
 		length, _ := part.WriteTo(io.Discard)
-		b = protowire.AppendVarint(b, uint64(length))
+		b = wire.AppendUints(b, uint64(length))
 		n, err := w.Write(b)
 		if written += int64(n); err != nil {
 			return written, err
@@ -138,10 +136,10 @@ func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
 		b = b[:0]
 	}
 	if a := s.pieces; a != nil {
-		b = protowire.AppendVarint(b, a.term)
-		b = protowire.AppendVarint(b, a.of)
-		b = protowire.AppendVarint(b, a.total)
-		b = protowire.AppendBytes(b, a.bytes)
+		b = wire.AppendUints(b, a.term)
+		b = wire.AppendUints(b, a.of)
+		b = wire.AppendUints(b, a.total)
+		b = wire.AppendString(b, a.bytes)
 	}
 	n, err := w.Write(b)
 	return written + int64(n), err
@@ -160,56 +158,29 @@ func decodeState(b []byte) (state, error) {
 	if len(b) == 0 || b[0] != stateFirst && b[0] != stateRules {
 		return state{}, fmt.Errorf("this node reads versions %d and %d", stateFirst, stateRules)
 	}
-	version := b[0]
-	b = b[1:]
-	var truncated bool
-	number := func() uint64 {
-		v, n := protowire.ConsumeVarint(b)
-		if n < 0 {
-			truncated, b = true, nil
-			return 0
-		}
-		b = b[n:]
-		return v
-	}
-	text := func() []byte {
-		v, n := protowire.ConsumeBytes(b)
-		if n < 0 {
-			truncated, b = true, nil
-			return nil
-		}
-		b = b[n:]
-		return v
-	}
-	if version == stateRules {
-		rules := number()
-		if truncated || rules > math.MaxUint32 {
-			return state{}, errors.New("rules: truncated or out of range")
-		}
-		if s.rules = Rules(rules); !KnownRules().Has(s.rules) {
+	r := wire.NewReader(b[1:])
+	if b[0] == stateRules {
+		s.rules = Rules(r.Uint("rules", uint64(RulesFirst)+1, math.MaxUint32))
+		if r.Err() == nil && !KnownRules().Has(s.rules) {
 			return state{}, &unknownRules{"the snapshot", s.rules}
 		}
 	}
-	s.applied = number()
-	s.clusterID = string(text())
-	for range number() {
-		if truncated {
+	const most = math.MaxInt32 // stops absurd lengths, not real ones
+	s.applied = r.Uint("applied", 0, math.MaxUint64)
+	s.clusterID = r.String("cluster ID", 0, maxAddressBytes)
+	for range r.Uint("number of members", 0, most) {
+		m := Member{ID: r.String("ID", 0, maxAddressBytes), AdminAddress: r.String("admin address", 0, maxAddressBytes), ProxyAddress: r.String("proxy address", 0, maxAddressBytes)}
+		if r.Err() != nil {
 			break
 		}
-		m := Member{ID: string(text()), AdminAddress: string(text()), ProxyAddress: string(text())}
 		s.members[m.ID] = m
 	}
-	cat, quo := text(), text()
-	if !truncated && len(b) > 0 {
-		a := &assembly{number(), number(), number(), nil}
-		a.bytes = bytes.Clone(text())
-		if a.of == 0 || a.total > MaxCommandBytes || len(a.bytes) == 0 || uint64(len(a.bytes)) >= a.total {
-			return state{}, errors.New("the pieces of a change are out of bounds")
-		}
-		s.pieces = a
+	cat, quo := r.Bytes("catalogue", 0, most), r.Bytes("quotas", 0, most)
+	if r.Left() {
+		s.pieces = decodeAssembly(r)
 	}
-	if truncated || len(b) > 0 {
-		return state{}, errors.New("truncated, or longer than it says")
+	if err := r.Done(); err != nil {
+		return state{}, err
 	}
 	var err error
 	if s.catalog, err = catalog.DecodeState(cat); err != nil {

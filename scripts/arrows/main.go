@@ -31,7 +31,8 @@ var allowed = map[string][]string{
 // store, whose locks come before its own.
 var narrow = map[string][]string{
 	"store/log":      {},
-	"store/quota":    {},
+	"store/wire":     {},
+	"store/quota":    {"store/wire"},
 	"cluster/ledger": {"store/quota"},
 }
 

@@ -1,8 +1,9 @@
 package catalog
 
 import (
-	"encoding/binary"
 	"fmt"
+
+	"github.com/tollgate/tollgate/store/wire"
 )
 
 // Op is what a Command does.
@@ -102,7 +103,7 @@ func (c *Command) Append(b []byte) []byte {
 	}
 	b = append(b, byte(c.Op))
 	if c.Op != OpPut {
-		return appendString(b, c.Key)
+		return wire.AppendString(b, c.Key)
 	}
 	var flags byte
 	if c.Deploy {
@@ -111,9 +112,9 @@ func (c *Command) Append(b []byte) []byte {
 	if c.MustBeNew {
 		flags |= flagMustBeNew
 	}
-	b = appendString(append(b, flags), c.Draft.Key)
-	b = appendString(b, c.Draft.Name)
-	b = binary.AppendUvarint(b, uint64(c.Draft.Endpoints))
+	b = wire.AppendString(append(b, flags), c.Draft.Key)
+	b = wire.AppendString(b, c.Draft.Name)
+	b = wire.AppendUints(b, uint64(c.Draft.Endpoints))
 	b = appendDocument(b, c.Draft.Document, c.Draft.Size)
 	return appendConditions(b, c.Draft.Conditions)
 }
@@ -121,30 +122,30 @@ func (c *Command) Append(b []byte) []byte {
 // DecodeCommand reads what Append wrote, and nothing else. It keeps no part
 // of b.
 func DecodeCommand(b []byte) (Command, error) {
-	d := decoder{b: b}
-	c := Command{Op: Op(d.byte())}
+	d := decoder{wire.NewReader(b)}
+	c := Command{Op: Op(d.Byte())}
 	if c.Op == opIf {
 		c.If = d.precondition()
-		c.Op = Op(d.byte())
+		c.Op = Op(d.Byte())
 	}
 	switch c.Op {
 	case OpPut:
-		flags := d.byte()
+		flags := d.Byte()
 		if flags&^(flagDeploy|flagMustBeNew) != 0 {
-			d.fail("flags are %#x, only %#x are known", flags, flagDeploy|flagMustBeNew)
+			d.Fail("flags are %#x, only %#x are known", flags, flagDeploy|flagMustBeNew)
 		}
 		c.Deploy, c.MustBeNew = flags&flagDeploy != 0, flags&flagMustBeNew != 0
-		c.Draft.Key = d.string("key", 1, MaxKeyBytes)
-		c.Draft.Name = d.string("name", 0, maxNameBytes)
-		c.Draft.Endpoints = int(d.uint("endpoints", 0, MaxEndpoints))
+		c.Draft.Key = d.String("key", 1, MaxKeyBytes)
+		c.Draft.Name = d.String("name", 0, maxNameBytes)
+		c.Draft.Endpoints = int(d.Uint("endpoints", 0, MaxEndpoints))
 		c.Draft.Document, c.Draft.Size = d.document()
 		c.Draft.Conditions = d.conditions()
 	case OpDeploy, OpDelete:
-		c.Key = d.string("key", 1, MaxKeyBytes)
+		c.Key = d.String("key", 1, MaxKeyBytes)
 	default:
-		d.fail("unknown operation %d", c.Op)
+		d.Fail("unknown operation %d", c.Op)
 	}
-	if err := d.end(); err != nil {
+	if err := d.Done(); err != nil {
 		return Command{}, fmt.Errorf("catalog command: %w", err)
 	}
 	return c, nil

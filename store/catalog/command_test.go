@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"reflect"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/store/quota"
+	"github.com/tollgate/tollgate/store/wire"
 	"pgregory.net/rapid"
 )
 
@@ -211,7 +211,7 @@ func FuzzDecodeCommand(f *testing.F) {
 	for _, c := range []Command{Deploy("a"), Delete("b"), Put(Draft{"a", "n", 1, []byte("{}"), 0, []quota.Condition{{Endpoint: "GET /", Max: 1, ResetSeconds: 2}}}, true)} {
 		f.Add(c.Append(nil))
 	}
-	f.Add(binary.AppendUvarint([]byte{2}, 1<<63))
+	f.Add(wire.AppendUints([]byte{2}, 1<<63))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := DecodeCommand(b)
 		if err != nil {

@@ -1,10 +1,11 @@
 package catalog
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/tollgate/tollgate/store/wire"
 )
 
 // A document is compressed once, by the leader, on its way into the log. From
@@ -63,7 +64,7 @@ func unpack(b []byte, size int) ([]byte, error) {
 // appendDocument appends a document, kept as doc, to b.
 func appendDocument(b, doc []byte, size int) []byte {
 	if size != 0 {
-		b = binary.AppendUvarint(append(b, 0), uint64(size))
+		b = wire.AppendUints(append(b, 0), uint64(size))
 	}
-	return appendString(b, doc)
+	return wire.AppendString(b, doc)
 }

@@ -1,11 +1,12 @@
 package catalog
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/tollgate/tollgate/store/wire"
 )
 
 // MaxPreconditionSerials bounds the serials of one Precondition.
@@ -61,16 +62,16 @@ func (p *Precondition) append(b []byte) []byte {
 	case p.Present:
 		return append(b, askPresent)
 	}
-	b = binary.AppendUvarint(append(b, askSerials), uint64(len(p.Serials)))
+	b = wire.AppendUints(append(b, askSerials), uint64(len(p.Serials)))
 	for _, serial := range p.Serials {
-		b = binary.AppendUvarint(b, serial)
+		b = wire.AppendUints(b, serial)
 	}
 	return b
 }
 
 // precondition reads what append wrote.
 func (d *decoder) precondition() Precondition {
-	switch ask := d.byte(); ask {
+	switch ask := d.Byte(); ask {
 	case askAbsent:
 		return Precondition{Absent: true}
 	case askPresent:
@@ -78,14 +79,14 @@ func (d *decoder) precondition() Precondition {
 	case askSerials:
 		var p Precondition
 		least := uint64(1)
-		for range d.uint("number of serials", 1, MaxPreconditionSerials) {
-			serial := d.uint("serial", least, math.MaxUint64-1)
+		for range d.Uint("number of serials", 1, MaxPreconditionSerials) {
+			serial := d.Uint("serial", least, math.MaxUint64-1)
 			p.Serials = append(p.Serials, serial)
 			least = serial + 1
 		}
 		return p
 	default:
-		d.fail("the precondition is of kind %d, must be 0 to 2", ask)
+		d.Fail("the precondition is of kind %d, must be 0 to 2", ask)
 	}
 	return Precondition{}
 }

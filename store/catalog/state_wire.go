@@ -2,10 +2,11 @@ package catalog
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/tollgate/tollgate/store/wire"
 )
 
 // What is deployed of a domain, in the encoding of a state.
@@ -33,8 +34,8 @@ func (s *State) Append(b []byte) []byte {
 
 // WriteTo writes the state's encoding to w, a domain at a time.
 func (s *State) WriteTo(w io.Writer) (written int64, err error) {
-	b := binary.AppendUvarint(nil, s.serial)
-	b = binary.AppendUvarint(b, uint64(s.domains.Len()))
+	b := wire.AppendUints(nil, s.serial)
+	b = wire.AppendUints(b, uint64(s.domains.Len()))
 	flush := func() bool {
 		var n int
 		n, err = w.Write(b)
@@ -52,9 +53,9 @@ func (s *State) WriteTo(w io.Writer) (written int64, err error) {
 }
 
 func (e *Entry) append(b []byte) []byte {
-	b = appendString(b, e.Key)
-	b = appendString(b, e.Name)
-	b = binary.AppendUvarint(b, uint64(e.Endpoints))
+	b = wire.AppendString(b, e.Key)
+	b = wire.AppendString(b, e.Name)
+	b = wire.AppendUints(b, uint64(e.Endpoints))
 	b = appendRevision(b, e.Draft)
 	switch e.Deployed.Serial {
 	case 0:
@@ -66,8 +67,8 @@ func (e *Entry) append(b []byte) []byte {
 }
 
 func appendRevision(b []byte, r Revision) []byte {
-	b = binary.AppendUvarint(b, r.Number)
-	b = binary.AppendUvarint(b, r.Serial)
+	b = wire.AppendUints(b, r.Number)
+	b = wire.AppendUints(b, r.Serial)
 	b = appendDocument(b, r.Document, r.Size)
 	return appendConditions(b, r.Conditions)
 }
@@ -75,21 +76,21 @@ func appendRevision(b []byte, r Revision) []byte {
 // DecodeState reads what State.Append wrote, and nothing else. It keeps no
 // part of b.
 func DecodeState(b []byte) (*State, error) {
-	d := decoder{b: b}
+	d := decoder{wire.NewReader(b)}
 	s := NewState()
-	s.serial = d.uint("serial", 0, math.MaxUint64)
+	s.serial = d.Uint("serial", 0, math.MaxUint64)
 	serials := map[uint64]bool{}
 	previous := ""
-	for range d.uint("number of domains", 0, math.MaxUint64) {
+	for range d.Uint("number of domains", 0, math.MaxUint64) {
 		e := d.entry(s.serial)
-		if d.err != nil {
+		if d.Err() != nil {
 			break
 		}
 		if e.Key <= previous {
-			d.fail("the key %q does not come after %q", e.Key, previous)
+			d.Fail("the key %q does not come after %q", e.Key, previous)
 		}
 		if serials[e.Draft.Serial] || e.Deployed.Serial != e.Draft.Serial && serials[e.Deployed.Serial] {
-			d.fail("a serial of %q is another revision's", e.Key)
+			d.Fail("a serial of %q is another revision's", e.Key)
 		}
 		serials[e.Draft.Serial] = true
 		if e.Deployed.Serial != 0 {
@@ -98,7 +99,7 @@ func DecodeState(b []byte) (*State, error) {
 		s.domains.Set(e.Key, &e)
 		previous = e.Key
 	}
-	if err := d.end(); err != nil {
+	if err := d.Done(); err != nil {
 		return nil, fmt.Errorf("catalog state: %w", err)
 	}
 	return s, nil
@@ -107,19 +108,19 @@ func DecodeState(b []byte) (*State, error) {
 // entry reads a domain of a state that has used the serials up to serial.
 func (d *decoder) entry(serial uint64) Entry {
 	e := Entry{
-		Key:       d.string("key", 1, MaxKeyBytes),
-		Name:      d.string("name", 0, maxNameBytes),
-		Endpoints: int(d.uint("endpoints", 0, MaxEndpoints)),
+		Key:       d.String("key", 1, MaxKeyBytes),
+		Name:      d.String("name", 0, maxNameBytes),
+		Endpoints: int(d.Uint("endpoints", 0, MaxEndpoints)),
 		Draft:     d.revision(serial, math.MaxUint64),
 	}
-	switch deployed := d.byte(); deployed {
+	switch deployed := d.Byte(); deployed {
 	case deployedNothing:
 	case deployedDraft:
 		e.Deployed = e.Draft
 	case deployedOlder:
 		e.Deployed = d.revision(e.Draft.Serial-1, e.Draft.Number-1)
 	default:
-		d.fail("deployed is %d, must be 0 to 2", deployed)
+		d.Fail("deployed is %d, must be 0 to 2", deployed)
 	}
 	return e
 }
@@ -127,8 +128,8 @@ func (d *decoder) entry(serial uint64) Entry {
 // revision reads a revision with at most that serial and number. Its serial is
 // no less than its number: no domain has had more revisions than the catalogue.
 func (d *decoder) revision(serial, number uint64) Revision {
-	r := Revision{Number: d.uint("revision number", 1, number)}
-	r.Serial = d.uint("revision serial", r.Number, serial)
+	r := Revision{Number: d.Uint("revision number", 1, number)}
+	r.Serial = d.Uint("revision serial", r.Number, serial)
 	r.Document, r.Size = d.document()
 	r.Conditions = d.conditions()
 	return r

@@ -2,11 +2,11 @@ package catalog
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/tollgate/tollgate/store/quota"
+	"github.com/tollgate/tollgate/store/wire"
 )
 
 // The encodings of this package are made of:
@@ -24,118 +24,46 @@ const (
 	maxEndpointBytes = len("OPTIONS ") + MaxPatternBytes
 )
 
-func appendString[T string | []byte](b []byte, s T) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
 func appendConditions(b []byte, list []quota.Condition) []byte {
-	b = binary.AppendUvarint(b, uint64(len(list)))
+	b = wire.AppendUints(b, uint64(len(list)))
 	for _, c := range list {
-		b = appendString(b, c.Endpoint)
-		b = binary.AppendUvarint(b, c.Max)
-		b = binary.AppendUvarint(b, uint64(c.ResetSeconds))
+		b = wire.AppendString(b, c.Endpoint)
+		b = wire.AppendUints(b, c.Max)
+		b = wire.AppendUints(b, uint64(c.ResetSeconds))
 	}
 	return b
 }
 
-// decoder reads an encoding from the front. After the first error it reads
-// zeros; the error says where it stopped.
-type decoder struct {
-	b   []byte
-	at  int
-	err error
-}
-
-func (d *decoder) fail(format string, args ...any) {
-	if d.err == nil {
-		d.err = fmt.Errorf("byte %d: "+format, append([]any{d.at}, args...)...)
-	}
-}
-
-func (d *decoder) byte() byte {
-	if d.err == nil && d.at == len(d.b) {
-		d.fail("truncated")
-	}
-	if d.err != nil {
-		return 0
-	}
-	d.at++
-	return d.b[d.at-1]
-}
-
-// uint reads a number of least to most.
-func (d *decoder) uint(what string, least, most uint64) uint64 {
-	if d.err != nil {
-		return 0
-	}
-	v, n := binary.Uvarint(d.b[d.at:])
-	switch {
-	case n == 0:
-		d.fail("truncated %s", what)
-	case n < 0 || n > 1 && d.b[d.at+n-1] == 0:
-		d.fail("%s is not in its shortest encoding", what)
-	case v < least || v > most:
-		d.fail("%s is %d, must be %d to %d", what, v, least, most)
-	default:
-		d.at += n
-		return v
-	}
-	return 0
-}
-
-// take reads a string without copying it.
-func (d *decoder) take(what string, least, most int) []byte {
-	n := int(d.uint(what+" length", uint64(least), uint64(most)))
-	if d.err == nil && n > len(d.b)-d.at {
-		d.fail("truncated %s", what)
-	}
-	if d.err != nil {
-		return nil
-	}
-	d.at += n
-	return d.b[d.at-n : d.at : d.at]
-}
-
-func (d *decoder) string(what string, least, most int) string {
-	return string(d.take(what, least, most))
-}
+// decoder reads what this package encodes.
+type decoder struct{ *wire.Reader }
 
 // document copies: what was decoded must not pin, or change with, the buffer.
 func (d *decoder) document() (doc []byte, size int) {
-	if d.err == nil && d.at < len(d.b) && d.b[d.at] == 0 {
-		d.at++
-		size = int(d.uint("document size", 1, MaxDocumentBytes))
+	if d.Next(0) {
+		size = int(d.Uint("document size", 1, MaxDocumentBytes))
 	}
-	return append([]byte(nil), d.take("document", 1, MaxDocumentBytes)...), size
+	return append([]byte(nil), d.Bytes("document", 1, MaxDocumentBytes)...), size
 }
 
 func (d *decoder) conditions() []quota.Condition {
-	n := d.uint("number of conditions", 0, MaxConditions)
+	n := d.Uint("number of conditions", 0, MaxConditions)
 	if n == 0 {
 		return nil
 	}
 	list := make([]quota.Condition, n)
 	for i := range list {
 		list[i] = quota.Condition{
-			Endpoint:     d.string("endpoint", 0, maxEndpointBytes),
-			Max:          d.uint("maxUsageQuota", 1, MaxQuota),
-			ResetSeconds: uint32(d.uint("resetTimeSeconds", 1, MaxResetSeconds)),
+			Endpoint:     d.String("endpoint", 0, maxEndpointBytes),
+			Max:          d.Uint("maxUsageQuota", 1, MaxQuota),
+			ResetSeconds: uint32(d.Uint("resetTimeSeconds", 1, MaxResetSeconds)),
 		}
 	}
-	if d.err == nil {
+	if d.Err() == nil {
 		if err := checkConditions(list); err != nil {
-			d.fail("%v", err)
+			d.Fail("%v", err)
 		}
 	}
 	return list
-}
-
-// end is the error of a decoding that must have read everything.
-func (d *decoder) end() error {
-	if d.err == nil && d.at != len(d.b) {
-		d.fail("%d bytes too many", len(d.b)-d.at)
-	}
-	return d.err
 }
 
 // checkConditions checks bounds, and that no two conditions would share a

@@ -220,12 +220,12 @@ func TestBadFramesAreRefused(t *testing.T) {
 		"truncated":     {good[:len(good)-2], "truncated"},
 		"too long":      {append(slices.Clone(good), 0), "1 bytes too many"},
 		"oversized":     {make([]byte, MaxFrameBytes+1), "65537 bytes: must be at most 65536"},
-		"no calls":      {frameOf("n1", 1, 1, Take{[]uint64{1}, 0}).Append(nil), "calls 0: must be 1 to 1048576"},
-		"too many":      {frameOf("n1", 1, 1, Take{[]uint64{1}, MaxCalls + 1}).Append(nil), "calls 1048577: must be 1 to 1048576"},
-		"seq 0":         {frameOf("n1", 1, 0).Append(nil), "seq 0: must be 1"},
+		"no calls":      {frameOf("n1", 1, 1, Take{[]uint64{1}, 0}).Append(nil), "calls is 0, must be 1 to 1048576"},
+		"too many":      {frameOf("n1", 1, 1, Take{[]uint64{1}, MaxCalls + 1}).Append(nil), "calls is 1048577, must be 1 to 1048576"},
+		"seq 0":         {frameOf("n1", 1, 0).Append(nil), "seq is 0, must be 1"},
 		"no node":       {frameOf("", 1, 1).Append(nil), "names no node"},
-		"counter twice": {frameOf("n1", 1, 1, Take{[]uint64{5, 5}, 1}).Append(nil), "distance of counters 0: must be 1"},
-		"no counters":   {frameOf("n1", 1, 1, Take{nil, 1}).Append(nil), "number of counters 0: must be 1 to 64"},
+		"counter twice": {frameOf("n1", 1, 1, Take{[]uint64{5, 5}, 1}).Append(nil), "distance of counters is 0, must be 1"},
+		"no counters":   {frameOf("n1", 1, 1, Take{nil, 1}).Append(nil), "number of counters is 0, must be 1 to 64"},
 	} {
 		if f, err := DecodeFrame(c.frame); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %+v, error %v; want one that says %q", name, f, err, c.want)

@@ -7,7 +7,8 @@ import (
 	"math"
 
 	"github.com/tidwall/btree"
-	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tollgate/tollgate/store/wire"
 )
 
 // The whole state, in the terms of codec.go; equal states have equal bytes.
@@ -40,7 +41,7 @@ func (s *State) Snapshot() *Snapshot {
 // view is the state as it is until it is changed.
 func (s *State) view(domains *btree.Map[string, *domain]) *Snapshot {
 	v := &Snapshot{domains: domains, sessions: make(map[string]session, len(s.sessions))}
-	v.head = appendUvarints(nil, uint64(s.now), s.entries, s.term, uint64(s.params.LeaseMillis), uint64(s.params.LongLeaseMillis), uint64(s.params.MinLease),
+	v.head = wire.AppendUints(nil, uint64(s.now), s.entries, s.term, uint64(s.params.LeaseMillis), uint64(s.params.LongLeaseMillis), uint64(s.params.MinLease),
 		uint64(s.members), s.lastID, uint64(domains.Len()))
 	for node, ses := range s.sessions {
 		v.sessions[node] = *ses
@@ -72,8 +73,8 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	}
 	var err error
 	s.domains.Scan(func(key string, d *domain) bool {
-		b = protowire.AppendString(b, key)
-		b = protowire.AppendVarint(b, uint64(len(d.counters)))
+		b = wire.AppendString(b, key)
+		b = wire.AppendUints(b, uint64(len(d.counters)))
 		for _, c := range d.counters {
 			b = c.append(b)
 			if err = flush(chunk); err != nil {
@@ -85,11 +86,11 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	if err != nil {
 		return written, err
 	}
-	b = protowire.AppendVarint(b, uint64(len(s.sessions)))
+	b = wire.AppendUints(b, uint64(len(s.sessions)))
 	for _, node := range sorted(s.sessions) {
 		ses := s.sessions[node]
-		b = protowire.AppendString(b, node)
-		b = ses.result.Append(appendUvarints(b, ses.incarnation, ses.seq))
+		b = wire.AppendString(b, node)
+		b = ses.result.Append(wire.AppendUints(b, ses.incarnation, ses.seq))
 		if err = flush(chunk); err != nil {
 			return written, err
 		}
@@ -99,73 +100,73 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 
 func (c *counter) append(b []byte) []byte {
 	w := &c.window
-	b = protowire.AppendVarint(b, c.id)
-	b = protowire.AppendString(b, c.endpoint)
-	b = appendUvarints(b, uint64(c.reset), c.max,
+	b = wire.AppendUints(b, c.id)
+	b = wire.AppendString(b, c.endpoint)
+	b = wire.AppendUints(b, uint64(c.reset), c.max,
 		uint64(w.start), w.max, w.used, w.lost, w.debt, uint64(w.phase), w.drained, uint64(len(w.leases)))
 	for _, l := range w.leases {
-		b = protowire.AppendString(b, l.holder.node)
-		b = appendUvarints(b, l.holder.incarnation, l.units, uint64(l.length), uint64(l.expires))
+		b = wire.AppendString(b, l.holder.node)
+		b = wire.AppendUints(b, l.holder.incarnation, l.units, uint64(l.length), uint64(l.expires))
 	}
 	return b
 }
 
 // DecodeState is the inverse of State.Append.
 func DecodeState(b []byte) (*State, error) {
-	r := &reader{b: b}
+	r := reader{wire.NewReader(b)}
 	s := NewState()
-	s.now, s.entries, s.term = r.time("now"), r.uvarint(), r.uvarint()
+	s.now, s.entries, s.term = r.time("now"), r.number("entries"), r.number("term")
 	s.params = Params{
-		LeaseMillis:     uint32(r.bounded("lease", 0, math.MaxUint32)),
-		LongLeaseMillis: uint32(r.bounded("long lease", 0, math.MaxUint32)),
-		MinLease:        uint32(r.bounded("smallest lease", 0, math.MaxUint32)),
+		LeaseMillis:     uint32(r.Uint("lease", 0, math.MaxUint32)),
+		LongLeaseMillis: uint32(r.Uint("long lease", 0, math.MaxUint32)),
+		MinLease:        uint32(r.Uint("smallest lease", 0, math.MaxUint32)),
 	}
-	s.members = int(r.bounded("members", 0, math.MaxInt32))
-	s.lastID = r.uvarint()
+	s.members = int(r.Uint("members", 0, math.MaxInt32))
+	s.lastID = r.number("last ID")
 	previous := ""
-	for i := range r.bounded("number of domains", 0, maxCount) {
-		if r.err != nil {
+	for i := range r.Uint("number of domains", 0, maxCount) {
+		if r.Err() != nil {
 			break
 		}
-		key := r.string("domain", maxDomainBytes)
-		d := &domain{counters: list(r, "counters", maxCount, r.counter)}
+		key := r.String("domain", 0, maxDomainBytes)
+		d := &domain{counters: wire.List(r.Reader, "counters", maxCount, r.counter)}
 		known := len(s.counters)
-		if s.add(key, d); r.err == nil && (i > 0 && key <= previous || len(s.counters) != known+len(d.counters)) {
-			r.fail(fmt.Errorf("domain %q does not come after %q, or has a counter that is there already", key, previous))
+		if s.add(key, d); r.Err() == nil && (i > 0 && key <= previous || len(s.counters) != known+len(d.counters)) {
+			r.Fail("domain %q does not come after %q, or has a counter that is there already", key, previous)
 		}
 		previous = key
 	}
-	for range r.bounded("number of sessions", 0, maxCount) {
-		if r.err != nil {
+	for range r.Uint("number of sessions", 0, maxCount) {
+		if r.Err() != nil {
 			break
 		}
-		node := r.string("node", maxNodeBytes)
-		s.sessions[node] = &session{incarnation: r.uvarint(), seq: r.uvarint(), result: r.result()}
+		node := r.String("node", 0, maxNodeBytes)
+		s.sessions[node] = &session{incarnation: r.number("incarnation"), seq: r.number("seq"), result: r.result()}
 	}
-	if err := r.done(); err != nil {
+	if err := r.Done(); err != nil {
 		return nil, fmt.Errorf("quota state: %w", err)
 	}
 	return s, nil
 }
 
-func (r *reader) counter() *counter {
+func (r reader) counter() *counter {
 	return &counter{
-		id:       r.uvarint(),
-		endpoint: r.string("endpoint", maxEndpointBytes),
-		reset:    uint32(r.bounded("reset", 1, math.MaxUint32)),
-		max:      r.uvarint(),
+		id:       r.number("id"),
+		endpoint: r.String("endpoint", 0, maxEndpointBytes),
+		reset:    uint32(r.Uint("reset", 1, math.MaxUint32)),
+		max:      r.number("max"),
 		window: window{
 			start:   r.time("start"),
-			max:     r.uvarint(),
-			used:    r.uvarint(),
-			lost:    r.uvarint(),
-			debt:    r.uvarint(),
+			max:     r.number("max"),
+			used:    r.number("used"),
+			lost:    r.number("lost"),
+			debt:    r.number("debt"),
 			phase:   r.phase(),
-			drained: r.uvarint(),
-			leases: list(r, "leases", maxCount, func() lease {
+			drained: r.number("drained"),
+			leases: wire.List(r.Reader, "leases", maxCount, func() lease {
 				return lease{
-					holder:  holder{r.string("node", maxNodeBytes), r.uvarint()},
-					units:   r.uvarint(),
+					holder:  holder{r.String("node", 0, maxNodeBytes), r.number("incarnation")},
+					units:   r.number("units"),
 					length:  r.time("length"),
 					expires: r.time("expires"),
 				}
