@@ -8,22 +8,27 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// What a log may take, in bytes: entries are from some dozens of bytes to
-// maxExchange and more.
+// bounds are what a log may take, in bytes: entries are from some dozens of bytes
+// to a hundred thousand and more.
+type bounds struct {
+	// snapshot is how much the log may grow until a snapshot is taken. Where a
+	// snapshot is larger, the log may become as large as that: else more would
+	// be written for the snapshots than for the log.
+	snapshot int
+	// trailing is what is kept of the log before a snapshot, for followers
+	// that are a little behind.
+	trailing int
+	// memory is what is kept of the newest entries in memory: they are about
+	// to be sent and applied.
+	memory int
+}
+
+var defaultBounds = bounds{snapshot: 8 << 20, trailing: 4 << 20, memory: 2 << 20}
+
 const (
-	// snapshotBytes is how much the log may grow until a snapshot is taken.
-	// Where a snapshot is larger, the log may become as large as that: else
-	// more would be written for the snapshots than for the log.
-	snapshotBytes = 8 << 20
-	// trailingBytes is what is kept of the log before a snapshot, for
-	// followers that are a little behind.
-	trailingBytes = 4 << 20
-	// cacheBytes is what is kept of the newest entries in memory: they are
-	// about to be sent and applied.
-	cacheBytes = 2 << 20
-	// maxExchange is what one request carries to a follower, unless a single
-	// entry is larger. At 20 Mbit/s it takes 52 ms: heartbeats wait for no
-	// more than that.
+	// maxExchange is what one request carries to a follower, in bytes, unless
+	// a single entry is larger. At 20 Mbit/s it takes 52 ms: heartbeats wait
+	// for no more than that.
 	maxExchange = 128 << 10
 
 	// boundsPoll is between two looks at the size of the log.
@@ -167,7 +172,7 @@ func (l *Log) watchBounds() {
 		case <-tick.C:
 		}
 		index, size := l.snapshots.newest()
-		if l.recent.since(index) < max(snapshotBytes, int(size)) {
+		if l.recent.since(index) < max(l.cfg.bounds.snapshot, int(size)) {
 			continue
 		}
 		if err := l.Snapshot(); err != nil && l.raft.State() != raft.Shutdown {
@@ -186,7 +191,7 @@ func (l *Log) boundTrail() {
 		return
 	}
 	conf := r.ReloadableConfig()
-	conf.TrailingLogs = max(1, l.recent.within(trailingBytes))
+	conf.TrailingLogs = max(1, l.recent.within(l.cfg.bounds.trailing))
 	if err := r.ReloadConfig(conf); err != nil { // never: nothing else of it changes
 		l.cfg.Logger.Error("could not bound what is kept of the log", "error", err)
 	}

@@ -135,26 +135,22 @@ func payload(size int) []byte { return append(number(1), make([]byte, size)...) 
 // was cut comes back.
 func TestBounds(t *testing.T) {
 	t.Parallel()
-	group := [2]*replica{found(t, "n1", t.TempDir()), start(t, "n2", t.TempDir(), nil)}
-	leader, away := group[0], group[1]
+	small := func(cfg *Config) { cfg.bounds = bounds{snapshot: 256 << 10, trailing: 64 << 10, memory: 32 << 10} }
+	leader, away := start(t, "n1", t.TempDir(), small), start(t, "n2", t.TempDir(), small)
+	if err := leader.Bootstrap(); err != nil {
+		t.Fatal(err)
+	}
+	lead(t, leader)
 	if err := leader.Add(Server{ID: "n2", Address: away.cfg.Address}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := away.Close(); err != nil {
 		t.Fatal(err)
 	}
-	const size = 64 << 10
-	for written := 0; ; written += size {
-		if index, _ := leader.snapshots.newest(); index > 0 {
-			break
+	for index := uint64(0); index == 0; index, _ = leader.snapshots.newest() {
+		if _, err := leader.Propose(payload(16 << 10)).Wait(t.Context()); err != nil && !errors.Is(err, ErrNotLeader) {
+			t.Fatal(err)
 		}
-		if written > 40*snapshotBytes {
-			t.Fatalf("%d MiB, and no snapshot", written>>20)
-		}
-		eventually(t, "it is written", func() bool {
-			_, err := leader.Propose(payload(size)).Wait(t.Context())
-			return err == nil
-		})
 	}
 	eventually(t, "the log is cut", func() bool {
 		first, err := leader.db.FirstIndex()
@@ -162,7 +158,7 @@ func TestBounds(t *testing.T) {
 	})
 	index, _ := leader.snapshots.newest()
 	first, _ := leader.db.FirstIndex()
-	if before := leader.recent.since(first-1) - leader.recent.since(index); before > trailingBytes {
+	if before := leader.recent.since(first-1) - leader.recent.since(index); before > 64<<10 {
 		t.Errorf("%d bytes are kept from before the snapshot", before)
 	}
 	ln := away.cfg.Network.(tcp)

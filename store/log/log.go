@@ -68,6 +68,8 @@ type Config struct {
 
 	// wrapLog stands between raft and the log in tests.
 	wrapLog func(raft.LogStore) raft.LogStore
+	// bounds are others than defaultBounds in tests.
+	bounds bounds
 }
 
 // Log is one node's replica of a log. Methods may be called at any time; those
@@ -106,6 +108,9 @@ type Log struct {
 // Open opens the files in cfg.Dir, empty ones if there are none. The node takes
 // no part in the group before Start.
 func Open(cfg Config) (*Log, error) {
+	if cfg.bounds == (bounds{}) {
+		cfg.bounds = defaultBounds
+	}
 	db, err := openDB(cfg.Dir)
 	if err != nil {
 		return nil, err
@@ -155,7 +160,7 @@ func (l *Log) Start(m Machine) error {
 		entries = l.cfg.wrapLog(entries)
 	}
 	l.disk = newDisk(entries, l.db, l.timings.fsync)
-	recent, err := newRecent(l.disk, cacheBytes)
+	recent, err := newRecent(l.disk, l.cfg.bounds.memory)
 	if err != nil {
 		return fmt.Errorf("reading the log: %w", err)
 	}
