@@ -12,7 +12,11 @@ import (
 // Apply proposes a command and waits for its result. A change of the domains
 // that changes nothing is no entry of the log; a large one is several.
 func (s *Store) Apply(ctx context.Context, c Command) (Result, error) {
-	if c.Kind != KindCatalog {
+	switch c.Kind {
+	case KindCatalog:
+	case KindPiece: // another node's: what the pieces come to was not checked
+		return Result{}, errors.New("a change is cut into pieces by the leader alone")
+	default:
 		return s.Propose(c).Wait(ctx)
 	}
 	if res, done, err := s.unchanged(ctx, c.Catalog); done || err != nil {

@@ -137,6 +137,18 @@ func TestLargeChange(t *testing.T) {
 	}
 }
 
+// TestPieceFromOutside: pieces are the store's own. What they come to is decoded
+// when the last one is applied, and every node would stop at one that cannot be.
+func TestPieceFromOutside(t *testing.T) {
+	t.Parallel()
+	s := found(t, t.TempDir())
+	before := s.Applied()
+	c := Command{Kind: KindPiece, Piece: Piece{Total: 7, Bytes: []byte("garbage")}}
+	if _, err := s.Apply(t.Context(), c); err == nil || s.Applied() != before {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestUnchanged: saving what is there makes no entry and no revision; a
 // precondition holds all the same, and what the caller asks for is so.
 func TestUnchanged(t *testing.T) {

@@ -328,6 +328,7 @@ func FuzzDecodeCommand(f *testing.F) {
 		{Kind: KindFrames, Time: 3, Term: 3, Leases: leasing, Frames: [][]byte{frame, frame}},
 		{Kind: KindMember, Time: 4, Member: Member{"n1", "127.0.0.1:1", "127.0.0.1:2"}},
 		{Kind: KindForget, Time: math.MaxInt64, Member: Member{ID: "n1"}},
+		{Kind: KindPiece, Rules: RulesSecond, Time: 5, Term: 3, Piece: Piece{Total: 9, Bytes: []byte("abc")}},
 	} {
 		f.Add(c.Append(nil))
 	}
@@ -340,6 +341,11 @@ func FuzzDecodeCommand(f *testing.F) {
 		again, err := DecodeCommand(c.Append(nil))
 		if err != nil || !reflect.DeepEqual(again, c) {
 			t.Fatalf("%+v is encoded as %+v, %v", c, again, err)
+		}
+		if whole := c.Piece; c.Kind == KindPiece && whole.Of == 0 && uint64(len(whole.Bytes)) == whole.Total {
+			if _, err := catalog.DecodeCommand(whole.Bytes); err != nil {
+				return // no leader makes it, and nobody else can (TestPieceFromOutside)
+			}
 		}
 		s := newState()
 		for _, setup := range []Command{{Kind: KindCatalog, Time: 1, Catalog: &put}, {Kind: KindFrames, Time: 1, Term: 3, Leases: leasing, Frames: [][]byte{frame}}} {

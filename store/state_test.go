@@ -254,6 +254,14 @@ func FuzzDecodeStoreState(f *testing.F) {
 	busy := busyState(f).append(nil)
 	f.Add(busy)
 	f.Add(busy[:len(busy)-1])
+	inPieces := busyState(f)
+	inPieces.pieces = &assembly{term: 3, of: 5, total: 9, bytes: []byte("abc")}
+	f.Add(inPieces.append(nil))
+	large := catalog.Put(catalog.Draft{Key: "l", Document: bytes.Repeat([]byte("x"), 5000)}, true)
+	large.Pack()
+	compressed := newState()
+	compressed.apply(1, 3, &decoded{Command: Command{Kind: KindCatalog, Catalog: &large}})
+	f.Add(compressed.append(nil))
 	f.Add([]byte{1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := decodeState(b)

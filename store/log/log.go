@@ -63,7 +63,8 @@ type Config struct {
 	// DiskTimeout is how long a write may take before a node that leads is
 	// given up (Failed); 0 is for ever.
 	DiskTimeout time.Duration
-	// Registerer receives the log's metrics; nil: nobody does.
+	// Registerer receives the log's metrics; nil: nobody does. Two logs of one
+	// process need two that add a label each (prometheus.WrapRegistererWith).
 	Registerer prometheus.Registerer
 
 	// wrapLog stands between raft and the log in tests.
