@@ -8,6 +8,10 @@ import (
 	"github.com/hashicorp/raft"
 )
 
+// answerTime is how long ago a member may have answered that leadership goes to. The
+// leader hears from those that are up several times in it.
+const answerTime = time.Second
+
 // changeTimeout bounds how long a configuration change waits to be taken up.
 const changeTimeout = 2 * time.Second
 
@@ -86,19 +90,44 @@ func changed(f raft.IndexFuture) error {
 
 // Transfer hands leadership to the given server, or to the most advanced voter
 // if it is nil, and returns once this node does not lead.
+//
+// Only a member that has answered lately is tried, and since it was last tried in vain.
+// While a transfer is under way raft takes no entries, and where the sender of the member
+// that is to lead waits for it, a second transfer never ends.
 func (l *Log) Transfer(to *Server) error {
-	f := l.raft.LeadershipTransfer
-	if to != nil {
-		f = func() raft.Future {
-			return l.raft.LeadershipTransferToServer(raft.ServerID(to.ID), raft.ServerAddress(to.Address))
-		}
+	if !l.IsLeader() {
+		return ErrNotLeader
 	}
-	switch err := f().Error(); {
+	next := l.successor(to)
+	for end := time.Now().Add(answerTime); next == nil && time.Now().Before(end); next = l.successor(to) {
+		time.Sleep(commitTimeout) // a leader that is new has yet to hear from the others
+	}
+	if next == nil {
+		return errors.New("leadership transfer: no such voter has answered lately")
+	}
+	err := l.raft.LeadershipTransferToServer(next.ID, next.Address).Error()
+	switch {
 	case err == nil:
 		return nil
 	case errors.Is(translate(err), ErrNotLeader):
 		return ErrNotLeader
 	default:
+		l.replication.transferFailed(next.ID)
 		return fmt.Errorf("leadership transfer: %w", err)
 	}
+}
+
+// successor is the voter that leadership may go to: the given one, or the most advanced
+// if it is nil; nil if none has answered lately.
+func (l *Log) successor(to *Server) (next *raft.Server) {
+	term, best := l.Term(), uint64(0)
+	for _, m := range l.others() {
+		p := l.replication.progress(m.ID, term)
+		switch {
+		case m.Suffrage != raft.Voter, time.Since(p.answered) > answerTime, p.answered.Before(p.failed), to != nil && to.ID != string(m.ID):
+		case next == nil, p.matched > best:
+			next, best = &m, p.matched
+		}
+	}
+	return next
 }

@@ -44,6 +44,8 @@ type peerProgress struct {
 	matched  uint64
 	term     uint64
 	answered time.Time
+	// failed is when leadership could not be handed to it.
+	failed time.Time
 }
 
 // reachPause is between two attempts to reach a member.
@@ -149,6 +151,15 @@ func (r *replication) answered(id raft.ServerID, args *raft.AppendEntriesRequest
 	p.answered = time.Now()
 	if resp.Success && !isHeartbeat(args) {
 		p.matched = max(p.matched, args.PrevLogEntry+uint64(len(args.Entries)))
+	}
+}
+
+// transferFailed notes that leadership could not be handed to a member.
+func (r *replication) transferFailed(id raft.ServerID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.peers[id]; p != nil {
+		p.failed = time.Now()
 	}
 }
 

@@ -234,3 +234,41 @@ func TestHungDisk(t *testing.T) {
 		}
 	}
 }
+
+// TestTransferToNobody: leadership that is to go to a member that is down stays, and the
+// leader goes on to take entries, however often it is asked. Raft waits for that
+// member's sender, and takes no entries while a transfer is under way.
+func TestTransferToNobody(t *testing.T) {
+	t.Parallel()
+	group, _ := trio(t)
+	leader := leaderOf(t, group[:])
+	var down *replica
+	for _, r := range group {
+		if r != leader {
+			down = r
+		}
+	}
+	if err := down.Close(); err != nil {
+		t.Fatal(err)
+	}
+	to := Server{ID: down.cfg.ID, Address: down.cfg.Address, Voter: true}
+	for range 4 {
+		term, refused := uint64(0), 0
+		eventually(t, "an entry is taken", func() bool {
+			leader = leaderOf(t, group[:])
+			if _, err := leader.add(t.Context(), 1); err == nil {
+				return true
+			}
+			if now := leader.Term(); now != term {
+				term, refused = now, 0
+			}
+			if refused++; refused > 1000 { // a transfer ends within 300 ms
+				t.Fatalf("%s leads in term %d, and takes no entries", leader.cfg.ID, term)
+			}
+			return false
+		})
+		if err := leader.Transfer(&to); err == nil && leader.IsLeader() {
+			t.Error("leadership went to a member that is down")
+		}
+	}
+}
