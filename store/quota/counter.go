@@ -50,8 +50,10 @@ type lease struct {
 	units  uint64
 	length int64 // ms, of the longest grant that the holder may go by
 	// expires is the cluster time, ms, from which the window may be called
-	// exhausted without the holder's word.
+	// exhausted without the holder's word, as of the commands of term; later
+	// terms have put it off (lease.until).
 	expires int64
+	term    uint64
 }
 
 // holder is one incarnation of a node. A process that has restarted cannot
@@ -93,7 +95,7 @@ const drainEntries = 8
 // that it was not given the time to give back.
 func (w *window) awaited(s *State) bool {
 	asked := w.phase > Leasing && s.entries >= w.drained+drainEntries
-	return slices.ContainsFunc(w.leases, func(l lease) bool { return l.units > 0 && (l.expires > s.now || !asked) })
+	return slices.ContainsFunc(w.leases, func(l lease) bool { return l.units > 0 && (l.until(&s.terms) > s.now || !asked) })
 }
 
 // open opens a window if none runs. A window too small to be shared out is

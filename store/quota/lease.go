@@ -28,11 +28,21 @@ func (c *counter) leaseMillis(s *State) int64 {
 // renew records that the lease was granted or renewed for t ms now, and so how long
 // it is waited for. The holder may go by a longer grant until it hears of this one.
 func (l *lease) renew(s *State, t int64) {
+	l.expires, l.term = l.until(&s.terms), s.terms.newest
 	until := s.now + waitFor(t)
 	if l.length = max(l.length, t); until >= l.expires {
 		l.length = t
 	}
 	l.expires = max(l.expires, until)
+}
+
+// until is when the lease is not waited for any more. Of the terms that have begun
+// since it was last renewed, the newest has put it off furthest.
+func (l *lease) until(t *terms) int64 {
+	if l.term >= t.newest {
+		return l.expires
+	}
+	return max(l.expires, t.began+waitFor(l.length))
 }
 
 // waitFor is how long a lease of t ms is waited for.
@@ -117,27 +127,24 @@ func (c *counter) grant(s *State, h holder, want uint64) {
 	}
 	i, ok := w.find(h)
 	if !ok {
-		w.leases = slices.Insert(w.leases, i, lease{holder: h})
+		w.leases = slices.Insert(w.leases, i, lease{holder: h, term: s.terms.newest})
 	}
 	w.leases[i].units += min(want, share)
 }
 
+// terms is what leases have to know of the Raft terms.
+type terms struct {
+	newest uint64
+	began  int64 // cluster time, ms, of the first command of it
+}
+
 // BeginTerm says that the commands from here on were proposed in a Raft term.
-// From the first command of a term every open lease is waited for as if it had been
-// granted now. The clock of the leader before may have stood anywhere, so its
-// deadlines mean nothing to the clock of the new one.
+// The first one of a term has every open lease waited for as long as if it had
+// been granted now: the clock of the leader before may have stood anywhere, so
+// its deadlines mean nothing to the clock of the new one. It touches no lease,
+// however many there are: a new leader is waited for.
 func (s *State) BeginTerm(term uint64) {
-	if term <= s.term {
-		return
-	}
-	s.term = term
-	for _, c := range s.counters { // each by itself: their order does not matter
-		if len(c.window.leases) == 0 {
-			continue
-		}
-		leases := s.own(c).window.leases
-		for i := range leases {
-			leases[i].expires = max(leases[i].expires, s.now+waitFor(leases[i].length))
-		}
+	if term > s.terms.newest {
+		s.terms = terms{term, s.now}
 	}
 }

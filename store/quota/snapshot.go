@@ -26,6 +26,7 @@ const maxCount = math.MaxUint32 // of a list: stops absurd lengths, not real one
 // does, and may be read while the state is changed.
 type Snapshot struct {
 	head     []byte // what stands before the domains
+	terms    terms
 	domains  *btree.Map[string, *domain]
 	sessions map[string]session
 }
@@ -40,8 +41,8 @@ func (s *State) Snapshot() *Snapshot {
 
 // view is the state as it is until it is changed.
 func (s *State) view(domains *btree.Map[string, *domain]) *Snapshot {
-	v := &Snapshot{domains: domains, sessions: make(map[string]session, len(s.sessions))}
-	v.head = wire.AppendUints(nil, uint64(s.now), s.entries, s.term, uint64(s.params.LeaseMillis), uint64(s.params.LongLeaseMillis), uint64(s.params.MinLease),
+	v := &Snapshot{terms: s.terms, domains: domains, sessions: make(map[string]session, len(s.sessions))}
+	v.head = wire.AppendUints(nil, uint64(s.now), s.entries, s.terms.newest, uint64(s.params.LeaseMillis), uint64(s.params.LongLeaseMillis), uint64(s.params.MinLease),
 		uint64(s.members), s.lastID, uint64(domains.Len()))
 	for node, ses := range s.sessions {
 		v.sessions[node] = *ses
@@ -76,7 +77,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 		b = wire.AppendString(b, key)
 		b = wire.AppendUints(b, uint64(len(d.counters)))
 		for _, c := range d.counters {
-			b = c.append(b)
+			b = c.append(b, &s.terms)
 			if err = flush(chunk); err != nil {
 				return false
 			}
@@ -98,7 +99,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	return written, flush(1)
 }
 
-func (c *counter) append(b []byte) []byte {
+func (c *counter) append(b []byte, t *terms) []byte {
 	w := &c.window
 	b = wire.AppendUints(b, c.id)
 	b = wire.AppendString(b, c.endpoint)
@@ -106,7 +107,7 @@ func (c *counter) append(b []byte) []byte {
 		uint64(w.start), w.max, w.used, w.lost, w.debt, uint64(w.phase), w.drained, uint64(len(w.leases)))
 	for _, l := range w.leases {
 		b = wire.AppendString(b, l.holder.node)
-		b = wire.AppendUints(b, l.holder.incarnation, l.units, uint64(l.length), uint64(l.expires))
+		b = wire.AppendUints(b, l.holder.incarnation, l.units, uint64(l.length), uint64(l.until(t)))
 	}
 	return b
 }
@@ -115,7 +116,7 @@ func (c *counter) append(b []byte) []byte {
 func DecodeState(b []byte) (*State, error) {
 	r := reader{wire.NewReader(b)}
 	s := NewState()
-	s.now, s.entries, s.term = r.time("now"), r.number("entries"), r.number("term")
+	s.now, s.entries, s.terms.newest = r.time("now"), r.number("entries"), r.number("term")
 	s.params = Params{
 		LeaseMillis:     uint32(r.Uint("lease", 0, math.MaxUint32)),
 		LongLeaseMillis: uint32(r.Uint("long lease", 0, math.MaxUint32)),
@@ -129,7 +130,7 @@ func DecodeState(b []byte) (*State, error) {
 			break
 		}
 		key := r.String("domain", 0, maxDomainBytes)
-		d := &domain{counters: wire.List(r.Reader, "counters", maxCount, r.counter)}
+		d := &domain{counters: wire.List(r.Reader, "counters", maxCount, func() *counter { return r.counter(s.terms.newest) })}
 		known := len(s.counters)
 		if s.add(key, d); r.Err() == nil && (i > 0 && key <= previous || len(s.counters) != known+len(d.counters)) {
 			r.Fail("domain %q does not come after %q, or has a counter that is there already", key, previous)
@@ -149,7 +150,7 @@ func DecodeState(b []byte) (*State, error) {
 	return s, nil
 }
 
-func (r reader) counter() *counter {
+func (r reader) counter(term uint64) *counter {
 	return &counter{
 		id:       r.number("id"),
 		endpoint: r.String("endpoint", 0, maxEndpointBytes),
@@ -169,6 +170,7 @@ func (r reader) counter() *counter {
 					units:   r.number("units"),
 					length:  r.time("length"),
 					expires: r.time("expires"),
+					term:    term,
 				}
 			}),
 		},

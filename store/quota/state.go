@@ -12,7 +12,7 @@ import (
 type State struct {
 	now     int64
 	entries uint64 // of frames, applied
-	term    uint64
+	terms   terms
 	params  Params
 	members int
 	lastID  uint64
