@@ -175,8 +175,11 @@ func (l *Log) watchBounds() {
 		if l.recent.since(index) < max(l.cfg.bounds.snapshot, int(size)) {
 			continue
 		}
-		if err := l.Snapshot(); err != nil && l.raft.State() != raft.Shutdown {
-			l.cfg.Logger.Warn("the log has grown by its bound, but no snapshot could be taken; this is tried again", "error", err)
+		if err := l.Snapshot(); err != nil {
+			if l.raft.State() != raft.Shutdown {
+				l.cfg.Logger.Warn("the log has grown by its bound, but no snapshot could be taken; this is tried again", "error", err)
+			}
+			continue
 		}
 		// What grew it is garbage now, and a process that has little to do
 		// would keep it for minutes.
