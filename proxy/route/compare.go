@@ -90,10 +90,10 @@ func rank(a, b bool) int {
 // that 0 means the same pattern.
 //
 // Spring's whole order is not transitive. A pattern without "**" always beats one
-// that ends in "/**", while a pattern with "**" elsewhere is ranked against
-// both by its weight: for /x/b/c/d, /**/{d} beats /{a}/{b}/{c}/{d}, which
-// beats /x/**, which beats /**/{d}. So the best of many is not found by sorting; an
-// index tells the three kinds apart.
+// that ends in "/**", of two that end so the longer wins, while a pattern with "**"
+// elsewhere is ranked against all by its weight: for /x/b/c/d, /**/{d} beats
+// /{a}/{b}/{c}/{d}, which beats /x/**, which beats /**/{d}. So the best of many is not
+// found by sorting; an index tells the three kinds apart.
 func compareWeight(a, b *Pattern) int {
 	return cmp.Or(
 		rank(a.weight.catchAll, b.weight.catchAll),
@@ -103,4 +103,10 @@ func compareWeight(a, b *Pattern) int {
 		cmp.Compare(a.weight.variables, b.weight.variables),
 		strings.Compare(a.text, b.text),
 	)
+}
+
+// comparePrefix ranks two patterns that end in "/**": the longer wins whatever it weighs,
+// so that /v1/{tenant}/admin/** is reached beside /v1/** (Spring since 5.2).
+func comparePrefix(a, b *Pattern) int {
+	return cmp.Or(cmp.Compare(b.weight.length, a.weight.length), compareWeight(a, b))
 }

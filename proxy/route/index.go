@@ -1,6 +1,9 @@
 package route
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // none is no entry: worse than any.
 const none int32 = math.MaxInt32
@@ -21,6 +24,7 @@ type index struct {
 	entries  []entry          // by weight, so that of two the smaller place is better
 	byText   map[string]int32 // places in entries
 	catchAll int32            // the entry of /**, or none
+	prefixes []int32          // places of those that end in "/**", the longest first
 	nodes    []node           // nodes[0] is the root
 }
 
@@ -47,19 +51,20 @@ type edge struct {
 // found is the best entry of each of the three kinds of pattern that have
 // to be told apart.
 type found struct {
-	plain  int32 // no "**" in the text
-	prefix int32 // ends in "/**"
-	other  int32
+	plain  int32 // the place of one without "**" in the text
+	prefix int32 // of one that ends in "/**", as an index into prefixes
+	other  int32 // the place of any other
 }
 
 var foundNothing = found{none, none, none}
 
-func (f *found) add(at int32, p *Pattern) {
+// add takes in the entry at a place; rank is its index in prefixes, if it has one.
+func (f *found) add(at, rank int32, p *Pattern) {
 	switch {
 	case p.weight.doubles == 0:
 		f.plain = min(f.plain, at)
 	case p.weight.prefix:
-		f.prefix = min(f.prefix, at)
+		f.prefix = min(f.prefix, rank)
 	default:
 		f.other = min(f.other, at)
 	}
@@ -71,12 +76,16 @@ func (f *found) merge(g found) {
 	f.other = min(f.other, g.other)
 }
 
-// best: a pattern that ends in "/**" loses to any without "**"; else the weights decide.
-func (f found) best() int32 {
-	if f.plain != none {
+// best: a pattern that ends in "/**" loses to any without "**"; of several such
+// patterns the longest stands for them; else the weights decide.
+func (ix *index) best(f found) int32 {
+	switch {
+	case f.plain != none:
 		return min(f.plain, f.other)
+	case f.prefix != none:
+		return min(ix.prefixes[f.prefix], f.other)
 	}
-	return min(f.prefix, f.other)
+	return f.other
 }
 
 // newIndex takes entries in the order of their weight.
@@ -84,16 +93,34 @@ func newIndex(entries []entry) *index {
 	ix := &index{entries: entries, byText: make(map[string]int32, len(entries)), catchAll: none}
 	ix.newNode()
 	globs := make(map[globKey]int32)
+	ranks := ix.rankPrefixes()
 	for at, e := range entries {
 		ix.byText[e.pattern.text] = int32(at)
 		if e.pattern.weight.catchAll {
 			ix.catchAll = int32(at)
 			continue
 		}
-		ix.insert(int32(at), e.pattern, globs)
+		ix.insert(int32(at), ranks[int32(at)], e.pattern, globs)
 	}
 	ix.measure()
 	return ix
+}
+
+// rankPrefixes fills in prefixes and returns the index of each place in it.
+func (ix *index) rankPrefixes() map[int32]int32 {
+	for at, e := range ix.entries {
+		if e.pattern.weight.prefix {
+			ix.prefixes = append(ix.prefixes, int32(at))
+		}
+	}
+	slices.SortFunc(ix.prefixes, func(a, b int32) int {
+		return comparePrefix(ix.entries[a].pattern, ix.entries[b].pattern)
+	})
+	ranks := make(map[int32]int32, len(ix.prefixes))
+	for rank, at := range ix.prefixes {
+		ranks[at] = int32(rank)
+	}
+	return ranks
 }
 
 func (ix *index) newNode() int32 {
@@ -108,7 +135,7 @@ type globKey struct {
 	text string
 }
 
-func (ix *index) insert(at int32, p *Pattern, globs map[globKey]int32) {
+func (ix *index) insert(at, rank int32, p *Pattern, globs map[globKey]int32) {
 	cur, wasRest := int32(0), false
 	for i := range p.segments {
 		s := &p.segments[i]
@@ -120,16 +147,16 @@ func (ix *index) insert(at int32, p *Pattern, globs map[globKey]int32) {
 			continue
 		}
 		if i == len(p.segments)-1 && p.lastStar && !p.rest {
-			ix.nodes[cur].accept[1].add(at, p) // see Pattern.match
+			ix.nodes[cur].accept[1].add(at, rank, p) // see Pattern.match
 		}
 		cur, wasRest = ix.child(cur, s, globs), false
 	}
 	accept := &ix.nodes[cur].accept
-	if p.rest || !endsWithSlash(p.text) {
-		accept[0].add(at, p)
+	if p.restLast || !endsWithSlash(p.text) {
+		accept[0].add(at, rank, p)
 	}
-	if p.rest || endsWithSlash(p.text) {
-		accept[1].add(at, p)
+	if p.restLast || endsWithSlash(p.text) {
+		accept[1].add(at, rank, p)
 	}
 }
 

@@ -24,7 +24,7 @@ func (p *Pattern) match(path string, tokens []string) bool {
 		return false
 	}
 	if p.rest {
-		return p.matchRest(path, tokens)
+		return p.slashMatches(path) && p.matchRest(path, tokens)
 	}
 	end := 0
 	for i := range p.segments {
@@ -47,12 +47,17 @@ func (p *Pattern) match(path string, tokens []string) bool {
 	if start, end := nextToken(path, end); start < end {
 		return false
 	}
-	// Doubled slashes do not count, a trailing one does.
-	return endsWithSlash(p.text) == endsWithSlash(path)
+	return p.slashMatches(path)
 }
 
-// matchRest matches a pattern that has a "**". Spring 5.1 never looks at
-// trailing slashes then: /a/**/b matches /a/b/ as well as /a/b.
+// slashMatches compares the trailing slashes. Doubled slashes do not count, a
+// trailing one does, except where a "**" at the end takes it in. (Spring before
+// 5.3 never looked at it where there was a "**" anywhere.)
+func (p *Pattern) slashMatches(path string) bool {
+	return p.restLast || endsWithSlash(p.text) == endsWithSlash(path)
+}
+
+// matchRest matches the segments of a pattern that has a "**".
 //
 // When a segment fails, only the last "**" has to take one token more: what an
 // earlier one could take instead leads to the same place or further right. So

@@ -1,5 +1,5 @@
 // Package route decides which endpoint of a domain a request belongs to: Ant
-// path patterns with the meaning that Spring 5.1's AntPathMatcher gives them
+// path patterns with the meaning that Spring 5.3's AntPathMatcher gives them
 // (separator "/", case-sensitive, tokens not trimmed), and a table that finds
 // the best match without trying every pattern.
 //
@@ -25,8 +25,8 @@ type Pattern struct {
 	weight   weight
 	// literal: no wildcard anywhere.
 	literal bool
-	// rest: at least one whole segment is "**".
-	rest bool
+	// rest: at least one whole segment is "**"; restLast: the last one is.
+	rest, restLast bool
 	// lastStar: the last segment is "*" to the letter, which Spring lets stand
 	// for the nothing behind a trailing slash. A variable does not do that.
 	lastStar bool
@@ -63,7 +63,8 @@ func compile(pattern string) (*Pattern, error) {
 			names[v.name] = true
 		}
 		p.literal = p.literal && s.kind == kindLiteral
-		p.rest = p.rest || s.kind == kindRest
+		p.restLast = s.kind == kindRest
+		p.rest = p.rest || p.restLast
 		p.lastStar = pattern[start:end] == "*"
 		p.segments = append(p.segments, s)
 	}

@@ -59,7 +59,7 @@ func (ix *index) find(path string) int32 {
 	s := search{ix: ix, best: foundNothing}
 	s.run(path, tokens, plain)
 	// /** is not in the trie: it matches everything, and anything is better.
-	return min(s.best.best(), ix.catchAll)
+	return min(ix.best(s.best), ix.catchAll)
 }
 
 // survey counts the tokens and looks for the characters at which Java ends a

@@ -26,7 +26,7 @@ func slowFind(t testing.TB, routes []Route, method, path string) (int, bool) {
 	var matching, noPrefix []*Pattern
 	for _, r := range routes {
 		p := mustCompile(t, r.Pattern)
-		if r.Method != method || !p.Match(path) {
+		if r.Method != method || !slowMatch(r.Pattern, path) {
 			continue
 		}
 		index[p] = r.Index
@@ -88,7 +88,7 @@ func TestTableFind(t *testing.T) {
 		{"POST", "/users/", -1},
 		{"HEAD", "/users", -1},
 		{"HEAD", "/a/b/x", 10},
-		{"HEAD", "/x/", 10},
+		{"HEAD", "/x/", -1},
 		{"get", "/users", -1},
 		{"PUT", "/users", -1},
 	}
