@@ -90,7 +90,9 @@ func (p *Proxy) Explain(r ExplainRequest) Explanation {
 	}
 	c.domain = d
 	e.Domain = &ExplainedDomain{d.key, d.from.Name}
-	c.Upstream.Scheme = d.from.Scheme
+	if len(d.from.Schemes) > 0 {
+		c.Upstream.Scheme = d.from.Schemes[0]
+	}
 	if e.add(d.plugins.Explain(&c.Call)); e.Answer != nil {
 		return e
 	}

@@ -106,7 +106,7 @@ func (g *gateway) metric(t testing.TB, name string, labels ...string) float64 {
 
 // domainOf makes a domain with an endpoint for each "METHOD /pattern".
 func domainOf(key, url string, endpoints ...string) *catalog.Domain {
-	d := &catalog.Domain{Key: key, Name: key, Scheme: "http"}
+	d := &catalog.Domain{Key: key, Name: key, Schemes: []string{"http"}}
 	d.Plugins.HTTPProxy = &catalog.HTTPProxy{URL: url}
 	for _, e := range endpoints {
 		method, pattern, _ := strings.Cut(e, " ")

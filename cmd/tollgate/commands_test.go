@@ -59,6 +59,8 @@ func TestCommands(t *testing.T) {
 		{args: "import - --deploy --endpoint-server http://e:1", stdin: "{}", answer: `{"key":"shop","revision":4,"deployed":true,"warnings":[]}`,
 			asked: "POST /v1/domains?deploy=true&endpointServer=http%3A%2F%2Fe%3A1 {}",
 			want:  outcome{0, "shop: revision 4 is live\n", ""}},
+		{args: "import - --key k --name n --scheme https --replace", stdin: "a: b", answer: saved3, asked: "POST /v1/domains?key=k&name=n&replace=true&scheme=https a: b as application/yaml",
+			want: outcome{0, "shop: saved as revision 3, not live yet; `tollgate deploy shop` makes it so\n", "warning: $.paths['/x'].get: rewrite: open\\x1b[2J group\n"}},
 		{args: "import - --dry-run", stdin: "{}", answer: `{"key":"shop","revision":0,"deployed":false,"warnings":[]}`,
 			asked: "POST /v1/domains?dryRun=true {}",
 			want:  outcome{0, "shop: the document is valid; nothing was saved\n", ""}},

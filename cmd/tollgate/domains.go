@@ -18,28 +18,27 @@ import (
 
 func (a *app) importCommand() *cobra.Command {
 	var f clientFlags
-	var deploy, dryRun bool
-	var endpointServer, ifMatch string
+	var beside documentFlags
+	var deploy, dryRun, replace bool
+	var ifMatch string
 	cmd := &cobra.Command{
 		Use:   "import FILE|-",
-		Short: "Save a Swagger document as the draft of its domain",
-		Long: "Save a Swagger 2.0 document (JSON) as the draft of the domain that its basePath names;\n" +
-			"the domain is made if there is none. - reads standard input.",
-		Args: cli.Takes("FILE|-"),
+		Short: "Save a Swagger or OpenAPI document as the draft of its domain",
+		Long: "Save a Swagger 2.0 or OpenAPI 3.0 or 3.1 document (JSON or YAML) as the draft of the domain that --key, or else\n" +
+			"its basePath or the path of its first server, names; the domain is made if there is none. What the flags decide\n" +
+			"is kept in the document, beside the plugins. - reads standard input.",
+		Example: "  tollgate import petstore.yaml --key pets --endpoint-server http://10.0.0.5:8080 --deploy",
+		Args:    cli.Takes("FILE|-"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			document, err := a.readDocument(args[0])
 			if err != nil {
 				return err
 			}
-			query := url.Values{}
-			if deploy {
-				query.Set("deploy", "true")
-			}
-			if dryRun {
-				query.Set("dryRun", "true")
-			}
-			if endpointServer != "" {
-				query.Set("endpointServer", endpointServer)
+			query := beside.query()
+			for name, set := range map[string]bool{"deploy": deploy, "dryRun": dryRun, "replace": replace} {
+				if set {
+					query.Set(name, "true")
+				}
 			}
 			return a.call(cmd, &f, api.Request{Method: http.MethodPost, Path: api.DomainsPath, Query: query, Body: document, IfMatch: entityTag(ifMatch)}, func(answer []byte, out *bytes.Buffer) error {
 				return a.showSaved(answer, out, dryRun)
@@ -49,7 +48,8 @@ func (a *app) importCommand() *cobra.Command {
 	f.add(cmd)
 	cmd.Flags().BoolVar(&deploy, "deploy", false, "make it live at once")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check the document and save nothing")
-	addEndpointServer(cmd, &endpointServer)
+	cmd.Flags().BoolVar(&replace, "replace", false, "replace a draft of another title")
+	beside.add(cmd)
 	addIfMatch(cmd, &ifMatch)
 	return cmd
 }
@@ -66,8 +66,26 @@ func entityTag(text string) string {
 	return `"` + text + `"`
 }
 
-func addEndpointServer(cmd *cobra.Command, into *string) {
-	cmd.Flags().StringVar(into, "endpoint-server", "", "`URL` of the endpoint server, for a document without the plugin HTTP_PROXY")
+// documentFlags decide what a document leaves open or says otherwise.
+type documentFlags struct{ key, name, scheme, endpointServer string }
+
+func (f *documentFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.key, "key", "", "the domain's `KEY`, whatever the document's basePath says")
+	flags.StringVar(&f.name, "name", "", "the domain's `NAME`, instead of the document's title")
+	flags.StringVar(&f.scheme, "scheme", "", "http, https or \"http,https\": the `SCHEME` that clients use, instead of the document's schemes")
+	flags.StringVar(&f.endpointServer, "endpoint-server", "", "`URL` of the endpoint server; it goes before the one of the plugin HTTP_PROXY")
+}
+
+// query is what an import is asked with.
+func (f *documentFlags) query() url.Values {
+	query := url.Values{}
+	for name, value := range map[string]string{"key": f.key, "name": f.name, "scheme": f.scheme, "endpointServer": f.endpointServer} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	return query
 }
 
 // showSaved says what became of a document, warnings first.
@@ -106,8 +124,10 @@ func (a *app) exportCommand() *cobra.Command {
 	var deployed, secrets, etag bool
 	cmd := &cobra.Command{
 		Use:   "export KEY",
-		Short: "Print a domain as a Swagger document",
-		Args:  cli.Takes("KEY"),
+		Short: "Print a domain as the document that configures it",
+		Long: "Print a domain as the document that configures it, in the format in which it was imported, JSON or YAML; with\n" +
+			"--json, in JSON. An import of it makes the same domain.",
+		Args: cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			query := url.Values{}
 			if deployed {
@@ -116,7 +136,11 @@ func (a *app) exportCommand() *cobra.Command {
 			if secrets {
 				query.Set("secrets", "true")
 			}
-			return a.callForTag(cmd, &f, api.Request{Method: http.MethodGet, Path: api.DomainPath(args[0]), Query: query}, func(answer *api.Answer, out *bytes.Buffer) error {
+			accept := api.AcceptAsItCame
+			if f.json {
+				accept = ""
+			}
+			return a.callForTag(cmd, &f, api.Request{Method: http.MethodGet, Path: api.DomainPath(args[0]), Query: query, Accept: accept}, func(answer *api.Answer, out *bytes.Buffer) error {
 				if etag {
 					fmt.Fprintf(a.Stderr, "ETag: %s\n", cli.Cell(answer.ETag))
 				}

@@ -166,9 +166,14 @@ func TestValidate(t *testing.T) {
 	if got.status != cli.Failed || !strings.HasPrefix(got.out, `{"valid":false,"key":"","name":"","errors":[{"path":"$.basePath","message":`) {
 		t.Errorf("bad with --json: %+v", got)
 	}
-	got = command{args: words("validate -"), stdin: "swagger: 2"}.run(t.Context())
-	if got.status != cli.Failed || !strings.HasPrefix(got.err, "tollgate validate: the document is not valid: 1 problem\n  $: not JSON at line 1, column 1") {
-		t.Errorf("YAML: %+v", got)
+	got = command{args: words("validate -"), stdin: "swagger: 2\ninfo: ["}.run(t.Context())
+	if got.status != cli.Failed || !strings.HasPrefix(got.err, "tollgate validate: the document is not valid: 1 problem\n  $: not YAML: line 2") {
+		t.Errorf("no YAML: %+v", got)
+	}
+	const openapi = "openapi: 3.1.0\ninfo: {title: Pets}\npaths: {/pets: {get: {}}}\n"
+	got = command{args: append(words("validate - --key pets --scheme https --endpoint-server http://h --name"), "My pets"), stdin: openapi}.run(t.Context())
+	if want := (outcome{cli.Done, "the document is valid: domain pets (My pets) with 1 endpoint and 0 quota conditions\n", ""}); got != want {
+		t.Errorf("OpenAPI in YAML: %+v", got)
 	}
 	got = command{args: words("validate /nowhere.json")}.run(t.Context())
 	if want := (outcome{cli.Failed, "", "tollgate validate: open /nowhere.json: no such file or directory\n"}); got != want {

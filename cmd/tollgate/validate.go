@@ -26,10 +26,10 @@ type verdict struct {
 
 func (a *app) validateCommand() *cobra.Command {
 	var asJSON bool
-	var endpointServer string
+	var beside documentFlags
 	cmd := &cobra.Command{
 		Use:   "validate FILE|-",
-		Short: "Check a Swagger document without a node",
+		Short: "Check a Swagger or OpenAPI document without a node",
 		Args:  cli.Takes("FILE|-"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			raw, err := a.readDocument(args[0])
@@ -37,7 +37,7 @@ func (a *app) validateCommand() *cobra.Command {
 				return err
 			}
 			opts := node.ParseOptions()
-			opts.EndpointServer = endpointServer
+			opts.Key, opts.Name, opts.Scheme, opts.EndpointServer = beside.key, beside.name, beside.scheme, beside.endpointServer
 			doc, err := catalog.Parse(raw, opts)
 			var problems catalog.Problems
 			if err != nil && !errors.As(err, &problems) {
@@ -59,7 +59,7 @@ func (a *app) validateCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for scripts")
-	addEndpointServer(cmd, &endpointServer)
+	beside.add(cmd)
 	return cmd
 }
 

@@ -32,12 +32,16 @@ const (
 	keyDeployed = "deployed"
 )
 
-// document is an answer that is JSON already and goes out as it is.
-type document []byte
+// document is an answer that is JSON, or YAML, already and goes out as it is.
+type document struct {
+	body []byte
+	yaml bool
+}
 
 // answer writes a resource.
 func (s *server) answer(w http.ResponseWriter, r *http.Request, resource any) {
-	body, ok := resource.(document)
+	doc, ok := resource.(document)
+	body := doc.body
 	if !ok {
 		var buf bytes.Buffer
 		enc := json.NewEncoder(&buf)
@@ -49,6 +53,9 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, resource any) {
 		body = bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 	}
 	s.audit(r, http.StatusOK, nil, resource)
+	if doc.yaml {
+		w.Header().Set("Content-Type", api.TypeYAML)
+	}
 	write(w, http.StatusOK, body)
 }
 
@@ -91,7 +98,9 @@ func (s *server) audit(r *http.Request, status int, err error, resource any) {
 
 func write(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", envelope.ContentType)
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", envelope.ContentType)
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that has gone is nobody's error

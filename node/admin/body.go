@@ -42,7 +42,7 @@ func (r *request) read(limit int64) ([]byte, error) {
 }
 
 // checkContentType refuses what an HTML form can send, since a form on any
-// web page can send it here, and what is not JSON anyway.
+// web page can send it here, and what is neither JSON nor YAML anyway.
 func checkContentType(h http.Header) error {
 	if enc := h.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
 		return refusal(http.StatusUnsupportedMediaType, "Content-Encoding %s is not understood: send the body as it is", printable(enc))
@@ -52,8 +52,8 @@ func checkContentType(h http.Header) error {
 		return nil
 	}
 	mediaType, args, err := mime.ParseMediaType(value)
-	if err != nil || mediaType != "application/json" && !(strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")) {
-		return refusal(http.StatusUnsupportedMediaType, "Content-Type %s is not understood: send application/json", printable(value))
+	if err != nil || mediaType != typeJSON && !(strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json")) && !isYAML(mediaType) {
+		return refusal(http.StatusUnsupportedMediaType, "Content-Type %s is not understood: send application/json, or a document as application/yaml", printable(value))
 	}
 	if charset := args["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return refusal(http.StatusUnsupportedMediaType, "charset %s is not understood: send UTF-8", printable(charset))

@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -37,78 +35,16 @@ func (s *server) listDomains(r *request) (any, error) {
 }
 
 func (s *server) postDomain(r *request) (any, error) {
-	doc, err := s.document(r)
-	if err != nil {
-		return nil, err
-	}
-	return s.save(r, doc)
+	return s.save(r, r.query["key"], r.query.is("replace"))
 }
 
+// putDomain names the domain by its URL, and needs no leave to replace it.
 func (s *server) putDomain(r *request) (any, error) {
 	key, err := r.domainKey()
 	if err != nil {
 		return nil, err
 	}
-	doc, err := s.document(r)
-	if err != nil {
-		return nil, err
-	}
-	if doc.Domain.Key != key {
-		return nil, wrong("the document", []catalog.Problem{{
-			Path:    "$.basePath",
-			Message: "must be \"/" + key + "\", as the URL says, is \"/" + doc.Domain.Key + "\"",
-		}})
-	}
-	return s.save(r, doc)
-}
-
-// document reads and checks the body of a POST or PUT.
-func (s *server) document(r *request) (*catalog.Document, error) {
-	raw, err := r.read(catalog.MaxDocumentBytes)
-	if err != nil {
-		return nil, err
-	}
-	opts := s.Parse
-	opts.EndpointServer = r.query["endpointServer"]
-	doc, err := catalog.Parse(raw, opts)
-	problems, err := addProblems(nil, err)
-	switch {
-	case err != nil:
-		return nil, err
-	case problems == nil:
-		return doc, nil
-	case !json.Valid(bytes.TrimPrefix(raw, []byte("\ufeff"))):
-		return nil, refusal(http.StatusBadRequest, "%s", problems[0].Message)
-	}
-	return nil, wrong("the document", problems)
-}
-
-func (s *server) save(r *request, doc *catalog.Document) (any, error) {
-	key := doc.Domain.Key
-	if r.query.is("dryRun") {
-		return r.newSaved(key, Saved{}, false, doc.Warnings), s.checkPrecondition(r, key)
-	}
-	deploy := r.query.is("deploy")
-	done, err := s.Control.PutDomain(r.Context(), doc, PutOptions{Deploy: deploy, If: r.cond})
-	if err != nil {
-		return nil, err
-	}
-	return r.newSaved(key, done, deploy, doc.Warnings), nil
-}
-
-// checkPrecondition is what an import would find now.
-func (s *server) checkPrecondition(r *request, key string) error {
-	if r.cond.IsZero() {
-		return nil
-	}
-	entry, err := s.Control.Domain(r.Context(), key)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	if !r.cond.Holds(entry.Draft.Serial) {
-		return ErrPrecondition
-	}
-	return nil
+	return s.save(r, key, true)
 }
 
 func (s *server) getDomain(r *request) (any, error) {
@@ -129,11 +65,16 @@ func (s *server) getDomain(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := catalog.Export(stored, r.query.is("secrets"))
+	export, asYAML := catalog.Export, wantsYAML(r.Header, stored)
+	if asYAML {
+		export = catalog.ExportYAML
+	}
+	r.w.Header().Set("Vary", "Accept")
+	out := export(stored, r.query.is("secrets"))
 	if out == nil {
 		return nil, fmt.Errorf("domain %q, revision %d: the stored document is not readable", entry.Key, rev.Number)
 	}
-	return document(out), nil
+	return document{body: out, yaml: asYAML}, nil
 }
 
 // storedDocument is the document of a revision.
@@ -176,31 +117,36 @@ func (s *server) deployDomain(r *request) (any, error) {
 	if problems != nil {
 		return nil, wrong("the deploy", problems)
 	}
+	warnings, warned := s.deployWarnings(r, key)
 	done, err := s.Control.DeployDomain(r.Context(), key, r.cond)
 	if err != nil {
 		return nil, noDomain(key, err)
 	}
-	return r.newSaved(key, done, true, s.deployWarnings(r, key, done.Revision)), nil
+	if warned != done.Revision { // another one was saved meanwhile
+		warnings = nil
+	}
+	return r.newSaved(key, done, true, warnings), nil
 }
 
-// deployWarnings repeats what saving the revision warned of, since now it is
-// live. The deploy is done: what fails here is no failure of it.
-func (s *server) deployWarnings(r *request, key string, revision uint64) []catalog.Problem {
+// deployWarnings repeats what saving the draft warned of, since now it is to be
+// live, and tells what its deploy drops. What fails here is no failure of the
+// deploy.
+func (s *server) deployWarnings(r *request, key string) (warnings []catalog.Problem, revision uint64) {
 	entry, err := s.Control.Domain(r.Context(), key)
-	if err != nil || entry.Deployed.Number != revision {
-		return nil
+	if err != nil {
+		return nil, 0
 	}
 	opts := s.Parse
 	opts.Target = nil // judged when it was imported
-	stored, err := entry.Deployed.JSON()
+	stored, err := entry.Draft.JSON()
 	if err != nil {
-		return nil
+		return nil, 0
 	}
 	doc, err := catalog.Parse(stored, opts)
 	if err != nil {
-		return nil
+		return nil, 0
 	}
-	return doc.Warnings
+	return append(doc.Warnings, s.droppedCounters(r, entry, entry.Draft.Conditions)...), entry.Draft.Number
 }
 
 // cloneDomain copies the draft, its secrets included.

@@ -42,7 +42,9 @@ type request struct {
 // routes lists the calls. GET serves HEAD as well. A timeout of 0 is
 // Config.Timeout.
 func (s *server) routes() []route {
-	save := params{"deploy": boolean, "dryRun": boolean, "endpointServer": text}
+	put := params{"deploy": boolean, "dryRun": boolean, "name": text, "scheme": text, "endpointServer": text}
+	save := params{"key": text, "replace": boolean}
+	maps.Copy(save, put)
 	show := params{"deployed": boolean, "secrets": boolean}
 	return []route{
 		{method: http.MethodGet, path: api.ClusterPath, role: RoleRead, do: s.getCluster},
@@ -53,7 +55,7 @@ func (s *server) routes() []route {
 		{method: http.MethodGet, path: api.DomainsPath, role: RoleRead, do: s.listDomains},
 		{method: http.MethodPost, path: api.DomainsPath, role: RoleRead, raise: saving, conditional: true, params: save, do: s.postDomain},
 		{method: http.MethodGet, path: api.DomainsPath + "/{key}", role: RoleRead, raise: showing, params: show, do: s.getDomain},
-		{method: http.MethodPut, path: api.DomainsPath + "/{key}", role: RoleRead, raise: saving, conditional: true, params: save, do: s.putDomain},
+		{method: http.MethodPut, path: api.DomainsPath + "/{key}", role: RoleRead, raise: saving, conditional: true, params: put, do: s.putDomain},
 		{method: http.MethodDelete, path: api.DomainsPath + "/{key}", role: RoleAdmin, conditional: true, params: params{"confirm": text}, do: s.deleteDomain},
 		{method: http.MethodPost, path: api.DomainsPath + "/{key}/deploy", role: RoleDeploy, conditional: true, do: s.deployDomain},
 		{method: http.MethodPost, path: api.DomainsPath + "/{key}/clone", role: RoleDeploy, do: s.cloneDomain},

@@ -16,15 +16,17 @@ const (
 	extensionAlias = "x-cloudtoast-apigw"
 )
 
-// Document is a Swagger document that passed Parse: the bytes to store and
-// what they mean.
+// Document is a document that passed Parse: the bytes to store and what they
+// mean.
 type Document struct {
-	// JSON is the document as it is stored and exported: compact, in the
-	// author's key order, our extension under its canonical spelling.
+	// JSON is the document as it is stored: compact, in the author's key
+	// order, our extension under its canonical spelling. YAML is stored so too.
 	JSON []byte
+	// Title is info.title, or the name where there is none.
+	Title string
 	// Domain is what it configures.
 	Domain *Domain
-	// Warnings name what is accepted but will answer 20005 or 20006.
+	// Warnings name what is accepted but does not do what it seems to.
 	Warnings []Problem
 }
 
@@ -42,15 +44,27 @@ func (d *Document) Draft() Draft {
 // ParseOptions are the parts of Parse that its caller decides. The zero value
 // reads a document by itself, as a stored one is read.
 type ParseOptions struct {
-	// EndpointServer, if not empty, is the URL that becomes the HTTP_PROXY
-	// plugin of a document without one.
-	EndpointServer string
+	// Key, Name, Scheme ("http", "https" or "http,https") and EndpointServer,
+	// a URL, decide what the document leaves open or says otherwise. They are
+	// kept in it, beside the plugins.
+	Key, Name, Scheme, EndpointServer string
+	// Stored, if not nil, is the stored document of a domain, nil if there is
+	// none: SecretPlaceholder keeps the secret that stands in its place there.
+	// It is called at most once.
+	Stored func(key string) []byte
 	// Pattern, if not nil, judges an endpoint's path pattern beyond what
 	// Parse checks by itself; its error becomes a problem.
 	Pattern func(pattern string) error
+	// Endpoints, if not nil, says for each endpoint why no call reaches it as
+	// it was meant, "" where calls do; it becomes a warning.
+	Endpoints func([]Endpoint) []string
 	// Rewrite, if not nil, judges the syntax of a URI_REWRITE; its error
 	// becomes a warning.
 	Rewrite func(uriPattern, rewriteURI string) error
+	// RewriteHint, if not nil, says what a URI_REWRITE of good syntax does
+	// otherwise than people expect, "" for nothing; wide tells that paths of
+	// more than one form come to it.
+	RewriteHint func(uriPattern, rewriteURI string, wide bool) string
 	// Target, if not nil, says why no call may go to a URL of an endpoint
 	// server or Pre API; its error becomes a problem.
 	Target func(*url.URL) error
@@ -59,86 +73,107 @@ type ParseOptions struct {
 	Built func(plugin string) bool
 }
 
-// Parse reads a Swagger 2.0 document as the configuration of a domain (spec
-// section 4). Its error is of type Problems and lists everything that is
+// Parse reads a document, JSON or YAML, Swagger 2.0 or OpenAPI 3, as the
+// configuration of a domain (spec sections 4 and 15). Its error is of type Problems and lists everything that is
 // wrong, each with its JSON path, in document order.
 //
 // Parse of a Document's JSON, or of its Export with secrets, gives an equal
 // Document.
 func Parse(raw []byte, opts ParseOptions) (*Document, error) {
-	text, err := compact(raw)
+	text, isYAML, err := readText(raw)
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{opts: opts}
+	p := &parser{opts: opts, yaml: isYAML}
 	d := &Domain{}
+	title := ""
 	if structure(text, &p.problems) {
-		p.document(value{raw: text}, d)
+		title = p.document(value{raw: text}, d)
 	}
 	if problems := p.problems.problems(); problems != nil {
 		return nil, problems
 	}
 	stored := apply(text, p.edits)
 	if len(stored) > MaxDocumentBytes {
-		return nil, rootProblem("the document has %d bytes with its endpoint server, at most %d are allowed", len(stored), MaxDocumentBytes)
+		return nil, rootProblem("the document has %d bytes with what was given beside it, such as its endpoint server, at most %d are allowed", len(stored), MaxDocumentBytes)
 	}
-	return &Document{JSON: stored, Domain: d, Warnings: p.warnings.problems()}, nil
+	return &Document{JSON: stored, Title: title, Domain: d, Warnings: p.warnings.problems()}, nil
 }
 
-func (p *parser) document(root value, d *Domain) {
-	o, ok := p.object(root, "a Swagger 2.0 document, which is an object")
+func (p *parser) document(root value, d *Domain) (title string) {
+	o, ok := p.object(root, wantDocument)
 	if !ok || !p.version(o) {
-		return
+		return ""
 	}
-	d.Name = p.name(o)
-	d.Key = p.key(o)
-	d.Scheme = p.scheme(o)
-	p.domainPlugins(o, &d.Plugins)
+	ext, isExt := p.extension(o)
+	if !isExt {
+		ext = nil
+	}
+	d.Name, title = p.names(o, ext)
+	b := p.basePath(o)
+	d.Key = p.key(o, ext, b)
+	d.Schemes = p.schemes(o, ext)
+	if b.path == "/"+d.Key {
+		b.path = ""
+	}
+	p.domain = d.Key
+	p.domainPlugins(o, ext, &d.Plugins, escapedPath(b.path))
+	p.format(ext)
+	p.store(o, ext)
 	p.paths(o, d)
 	if n := len(d.Conditions()); n > MaxConditions {
 		p.fail(root, "has %d quota conditions, at most %d are allowed", n, MaxConditions)
 	}
+	return title
 }
 
+const wantDocument = "a Swagger 2.0 or OpenAPI 3.0 or 3.1 document in JSON or YAML"
+
 // version tells whether it makes sense to read on: a document of another
-// format would be wrong all over.
+// format would be wrong all over. YAML that leaves the quotes out makes a
+// number of a version.
 func (p *parser) version(o *object) bool {
-	const want = `the string "2.0"`
+	const want, want3 = `"2.0"`, `"3.0.x" or "3.1.x"`
+	spelled := func(v value) string {
+		if v.kind() == kindString {
+			return v.text()
+		}
+		return v.raw
+	}
 	openapi, isOpenAPI := o.take("openapi")
-	v, ok := o.take("swagger")
+	v, isSwagger := o.take("swagger")
 	switch {
-	case !ok && isOpenAPI:
-		p.fail(openapi, "is %s: OpenAPI 3 is not supported, convert the document to Swagger 2.0", show(openapi))
-		return false
-	case !ok:
-		o.missing("swagger", want+", only Swagger 2.0 is read")
-	case v.kind() != kindString:
-		p.wrong(v, want)
-	case v.text() != "2.0":
-		p.fail(v, "must be %s, not %s: only Swagger 2.0 is read, OpenAPI 3 is not supported", want, show(v))
-		return false
+	case isOpenAPI && isSwagger:
+		p.fail(openapi, "stands beside swagger: a document is of one version, keep one of the two")
+	case isOpenAPI:
+		if version := spelled(openapi); !strings.HasPrefix(version+".", "3.0.") && !strings.HasPrefix(version+".", "3.1.") {
+			p.fail(openapi, "must be %s, not %s: Swagger 2.0 and OpenAPI 3.0 and 3.1 are read", want3, show(openapi))
+			return false
+		}
+		p.openapi = true
+	case !isSwagger:
+		o.missing("swagger", want+", or openapi "+want3)
+	default:
+		switch spelled(v) {
+		case "2.0", "2":
+		default:
+			p.fail(v, "must be %s, not %s: Swagger 2.0 and OpenAPI 3.0 and 3.1 are read", want, show(v))
+			return false
+		}
 	}
 	return true
 }
 
-func (p *parser) name(o *object) string {
-	const want = "an object with the domain's name as its title"
-	v, ok := o.need("info", want)
-	if !ok {
-		return ""
+// format checks and keeps in what format the document came.
+func (p *parser) format(ext *object) {
+	if ext != nil {
+		if v, ok := ext.take(memberFormat); ok && v.raw != quote(formatYAML) {
+			p.wrong(v, quote(formatYAML))
+		}
 	}
-	info, ok := p.object(v, want)
-	if !ok {
-		return ""
+	if p.yaml {
+		p.set(memberFormat, quote(formatYAML))
 	}
-	if v, ok = info.need("title", wantName); !ok {
-		return ""
-	}
-	name, ok := p.text(v, wantName)
-	if fault := nameFault(name); ok && fault != "" {
-		p.fail(v, "%s: must be %s", fault, wantName)
-	}
-	return name
 }
 
 const wantName = "the domain's name, 1 to 256 characters"
@@ -155,26 +190,6 @@ func nameFault(name string) string {
 		return "contains U+FFFD, which broken text turns into"
 	}
 	return ""
-}
-
-func (p *parser) key(o *object) string {
-	v, ok := o.need("basePath", `"/" and the domain's key, such as "/my-api"`)
-	if !ok {
-		return ""
-	}
-	s, ok := p.text(v, `"/" and the domain's key, such as "/my-api"`)
-	if !ok {
-		return ""
-	}
-	key, slash := strings.CutPrefix(s, "/")
-	if !slash {
-		p.wrong(v, `"/" and the domain's key, such as "/my-api"`)
-		return ""
-	}
-	if fault := keyFault(key); fault != "" {
-		p.fail(v, `%s; must be "/" and the domain's key, %s`, fault, wantKey)
-	}
-	return key
 }
 
 const wantKey = "1 to 64 of A-Z a-z 0-9 . _ ~ -"
@@ -202,29 +217,4 @@ func keyFault(key string) string {
 // which have one spelling only in a URL.
 func isUnreserved(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._~-", r)
-}
-
-func (p *parser) scheme(o *object) string {
-	const want = `one of ["http"] and ["https"]`
-	v, ok := o.take("schemes")
-	if !ok {
-		return "http"
-	}
-	if v.kind() != kindArray {
-		p.wrong(v, want)
-		return ""
-	}
-	items := v.items()
-	if len(items) != 1 {
-		p.fail(v, "has %d schemes: must be %s", len(items), want)
-		return ""
-	}
-	switch items[0].raw {
-	case `"http"`:
-		return "http"
-	case `"https"`:
-		return "https"
-	}
-	p.wrong(items[0], `"http" or "https"`)
-	return ""
 }

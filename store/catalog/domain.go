@@ -11,8 +11,9 @@ type Domain struct {
 	Key string
 	// Name is for people; it decides nothing.
 	Name string
-	// Scheme is "http" or "https": what clients use to reach the domain.
-	Scheme string
+	// Schemes are "http", "https" or both, in this order: what clients use to
+	// reach the domain.
+	Schemes []string
 	// Plugins act on every endpoint of the domain.
 	Plugins DomainPlugins
 	// Endpoints is sorted by pattern, then method.

@@ -6,18 +6,84 @@ import (
 	"slices"
 )
 
-// Export is a stored document as people read and keep it: indented by two
-// spaces, unless that made it larger than MaxDocumentBytes. Without secrets
+// Export is a stored document as people read and keep it, in JSON: indented by
+// two spaces, unless that made it larger than MaxDocumentBytes. Without secrets
 // every secret of a plugin is replaced by SecretPlaceholder. What was not a stored
 // document gives nil.
 func Export(stored []byte, secrets bool) []byte {
-	text, err := compact(stored)
-	if err != nil || !structure(text, &report{}) {
+	text, ok := exported(stored, secrets)
+	if !ok {
 		return nil
+	}
+	return indented(text)
+}
+
+// exported is what both formats of an export have in common.
+func exported(stored []byte, secrets bool) (text string, ok bool) {
+	text, isYAML, err := readText(stored)
+	if err != nil || isYAML || !structure(text, &report{}) {
+		return "", false
+	}
+	if edits := withoutFormat(value{raw: text}); edits != nil {
+		text = string(apply(text, edits))
 	}
 	if !secrets {
 		text = string(apply(text, redactions(value{raw: text})))
 	}
+	return text, true
+}
+
+// withoutFormat cuts the member that says how the document came.
+func withoutFormat(root value) (edits []edit) {
+	for _, ext := range find([]value{root}, []string{Extension}) {
+		if ext.kind() != kindObject {
+			continue
+		}
+		list := ext.members()
+		for i, m := range list {
+			switch {
+			case m.key != memberFormat:
+			case i+1 < len(list): // and the comma behind it
+				edits = append(edits, edit{m.keyAt, list[i+1].keyAt, ""})
+			case i > 0: // and the comma before it
+				edits = append(edits, edit{list[i-1].at + len(list[i-1].raw), m.at + len(m.raw), ""})
+			default:
+				edits = append(edits, edit{m.keyAt, m.at + len(m.raw), ""})
+			}
+		}
+	}
+	return edits
+}
+
+// CameAsYAML tells whether a stored document was imported as YAML.
+func CameAsYAML(stored []byte) bool {
+	text, _, err := readText(stored)
+	if err != nil {
+		return false
+	}
+	for _, v := range find([]value{{raw: text}}, []string{Extension}, []string{memberFormat}) {
+		return v.raw == quote(formatYAML)
+	}
+	return false
+}
+
+// TitleOf is the Title of a stored document.
+func TitleOf(stored []byte) string {
+	text, _, err := readText(stored)
+	if err != nil {
+		return ""
+	}
+	root := []value{{raw: text}}
+	for _, v := range append(find(root, []string{"info"}, []string{"title"}), find(root, []string{Extension}, []string{memberName})...) {
+		if v.kind() == kindString {
+			return v.text()
+		}
+	}
+	return ""
+}
+
+// indented is a compact text as people read it.
+func indented(text string) []byte {
 	if indentedSize(text) > MaxDocumentBytes {
 		return []byte(text)
 	}
@@ -91,17 +157,45 @@ func Rename(stored []byte, key, name string) ([]byte, error) {
 	if problems != nil {
 		return nil, problems
 	}
-	text, err := compact(stored)
+	text, _, err := readText(stored)
 	if err != nil {
 		return nil, err
 	}
-	root := []value{{raw: text}}
-	var edits []edit
-	for _, v := range find(root, []string{"basePath"}) {
-		edits = append(edits, edit{v.at, v.at + len(v.raw), quote("/" + key)})
+	p := &parser{}
+	o, ok := p.object(value{raw: text}, wantDocument)
+	if !ok {
+		return nil, rootProblem("the stored document is no object")
 	}
-	for _, v := range find(root, []string{"info"}, []string{"title"}) {
-		edits = append(edits, edit{v.at, v.at + len(v.raw), quote(name)})
+	ext, isExt := p.extension(o)
+	if !isExt {
+		ext = nil
 	}
-	return apply(text, edits), nil
+	said := func(name string) bool {
+		if ext == nil {
+			return false
+		}
+		_, ok := ext.take(name)
+		return ok
+	}
+	// What names the domain by itself goes on doing so; a path that stands
+	// for more is kept as it is.
+	root := []value{o.in}
+	paths := find(root, []string{"basePath"})
+	if _, isOpenAPI := o.take("openapi"); said(memberKey) || isOpenAPI || len(paths) == 0 {
+		p.set(memberKey, quote(key))
+	} else {
+		for _, v := range paths {
+			p.edits = append(p.edits, edit{v.at, v.at + len(v.raw), quote("/" + key)})
+		}
+	}
+	titles := find(root, []string{"info"}, []string{"title"})
+	if said(memberName) || len(titles) == 0 {
+		p.set(memberName, quote(name))
+	} else {
+		for _, v := range titles {
+			p.edits = append(p.edits, edit{v.at, v.at + len(v.raw), quote(name)})
+		}
+	}
+	p.store(o, ext)
+	return apply(text, p.edits), nil
 }

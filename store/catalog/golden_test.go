@@ -40,6 +40,14 @@ func readGolden(t testing.TB, file string) golden {
 		switch name, value, _ := strings.Cut(strings.TrimPrefix(line, "# "), ": "); name {
 		case "endpoint server":
 			g.opts.EndpointServer = value
+		case "key":
+			g.opts.Key = value
+		case "name":
+			g.opts.Name = value
+		case "scheme":
+			g.opts.Scheme = value
+		case "stored":
+			g.opts.Stored = func(string) []byte { return []byte(value) }
 		case "own":
 			g.opts.Target = func(u *url.URL) error {
 				if u.Host == value {

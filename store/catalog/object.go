@@ -13,9 +13,20 @@ import (
 // problems is used.
 type parser struct {
 	opts     ParseOptions
+	yaml     bool // the document came so
+	openapi  bool // it is OpenAPI 3
+	domain   string
+	endpoint string // the pattern whose plugins are read; "" for the domain's
 	problems report
 	warnings report
-	edits    []edit // what the stored document spells otherwise
+	edits    []edit      // what the stored document spells otherwise
+	sets     [][2]string // members of Extension, and the JSON they get
+	// kept are the stored secrets by their place, read when one is asked for.
+	kept map[string]string
+}
+
+func (p *parser) warn(v value, format string, args ...any) {
+	p.warnings.add(v.at, v.path, fmt.Sprintf(format, args...))
 }
 
 func (p *parser) fail(v value, format string, args ...any) {

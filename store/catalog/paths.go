@@ -25,8 +25,13 @@ func isMethod(method string) bool {
 // paths reads the endpoints.
 func (p *parser) paths(o *object, d *Domain) {
 	const want = "an object of paths"
-	v, ok := o.need("paths", want)
+	v, ok := o.take("paths")
+	if !ok && p.openapi {
+		p.warnings.add(o.in.at, o.in.path.member("paths"), "is missing: the domain has no endpoint, every call is answered 40401")
+		return
+	}
 	if !ok {
+		o.missing("paths", want)
 		return
 	}
 	if v.kind() != kindObject {
@@ -47,9 +52,39 @@ func (p *parser) paths(o *object, d *Domain) {
 			return
 		}
 	}
+	p.warnEndpoints(v, d)
 	slices.SortFunc(d.Endpoints, func(a, b Endpoint) int {
 		return cmp.Or(cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Method, b.Method))
 	})
+}
+
+// warnEndpoints tells of the endpoints that are not reached as they were meant.
+func (p *parser) warnEndpoints(paths value, d *Domain) {
+	if p.opts.Endpoints == nil || p.problems.list != nil {
+		return
+	}
+	var hints map[string]string
+	for i, hint := range p.opts.Endpoints(d.Endpoints) {
+		if hint != "" {
+			if hints == nil {
+				hints = map[string]string{}
+			}
+			hints[d.Endpoints[i].ID()] = hint
+		}
+	}
+	if hints == nil {
+		return
+	}
+	for _, item := range paths.members() {
+		if item.kind() != kindObject {
+			continue
+		}
+		for _, m := range item.members() {
+			if hint := hints[strings.ToUpper(m.key)+" "+item.key]; hint != "" {
+				p.warn(m.value, "%s", hint)
+			}
+		}
+	}
 }
 
 // pattern checks what any path pattern must be.
@@ -81,6 +116,7 @@ func (p *parser) pathItem(path member, d *Domain) {
 		}
 		e := Endpoint{Method: method, Pattern: strings.Clone(path.key)}
 		if o, ok := p.object(m.value, "an operation, which is an object"); ok {
+			p.endpoint = e.Pattern
 			p.endpointPlugins(o, &e.Plugins)
 		}
 		d.Endpoints = append(d.Endpoints, e)
@@ -92,10 +128,12 @@ func (p *parser) pathItem(path member, d *Domain) {
 func (p *parser) notEndpoint(m member, method string) {
 	switch {
 	case m.key == "$ref":
-		p.fail(m.value, "a path cannot be a reference: write its operations here")
+		p.warn(m.value, "is kept and not followed: the path has no endpoint but those that stand here; write its operations here")
 	case m.key == Extension || m.key == extensionAlias:
 		p.misplaced(m.value)
 	case strings.HasPrefix(m.key, "x-"):
+	case p.openapi && m.key == "trace":
+		p.warn(m.value, "the method TRACE is not served: a call of it is answered 50100")
 	case method == "TRACE" || method == "CONNECT":
 		p.fail(m.value, "the method %s is not served: must be one of %s", method, methodMembers)
 	case isMethod(method):

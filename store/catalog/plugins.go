@@ -48,6 +48,10 @@ var plugins = []plugin{
 	{PluginMock, nil, func(o *object, e *EndpointPlugins) { e.Mock = readMock(o) }},
 }
 
+// formerPlugins are those of the older original that the original itself has
+// dropped: documents that it exported have them.
+var formerPlugins = []string{"CACHE", "MONITOR"}
+
 // pluginNames lists the plugins that keep says yes to.
 func pluginNames(keep func(plugin) bool) string {
 	var names []string
@@ -84,6 +88,11 @@ func (p *parser) extension(o *object) (ext *object, ok bool) {
 // pluginMembers lists the plugins in an extension.
 func (p *parser) pluginMembers(ext *object) (v value, list []member, ok bool) {
 	v, ok = ext.take("plugins")
+	if ext.in.path.parent == nil { // the domain's
+		for _, name := range []string{memberKey, memberName, memberSchemes, memberEndpointServer, memberFormat} {
+			ext.take(name)
+		}
+	}
 	ext.done(Extension)
 	if ok && v.kind() != kindObject {
 		p.wrong(v, "an object with a member for each plugin")
@@ -103,6 +112,10 @@ func (p *parser) plugin(m member, d *DomainPlugins, e *EndpointPlugins) {
 		return d != nil && pl.domain != nil || e != nil && pl.endpoint != nil
 	}
 	i := slices.IndexFunc(plugins, func(pl plugin) bool { return pl.name == m.key })
+	if i < 0 && slices.Contains(formerPlugins, m.key) {
+		p.warn(m.value, "%s is of the older original: it is kept and has no effect here; leave it out", m.key)
+		return
+	}
 	if i < 0 {
 		p.fail(m.value, "is no plugin: there are %s here", pluginNames(here))
 		return
@@ -156,16 +169,15 @@ func (p *parser) endpointPlugins(operation *object, e *EndpointPlugins) {
 	}
 }
 
-// domainPlugins reads the plugins at the top of a document, and puts
-// ParseOptions.EndpointServer among them.
-func (p *parser) domainPlugins(root *object, d *DomainPlugins) {
-	// A plugin that is added goes into this object, wrapped in these members.
-	into, wrap := root.in, []string{Extension, "plugins"}
+// domainPlugins reads the plugins at the top of a document. prefix is the
+// document's own path where that is not the domain's.
+func (p *parser) domainPlugins(root, ext *object, d *DomainPlugins, prefix string) {
+	into := root.in
 	seen := map[string]value{}
-	if ext, ok := p.extension(root); ok {
-		into, wrap = ext.in, []string{"plugins"}
+	if ext != nil {
+		into = ext.in
 		if v, list, ok := p.pluginMembers(ext); ok {
-			into, wrap = v, nil
+			into = v
 			for _, m := range list {
 				p.plugin(m, d, nil)
 				seen[m.key] = m.value
@@ -181,35 +193,19 @@ func (p *parser) domainPlugins(root *object, d *DomainPlugins) {
 		}
 		p.fail(later, "%s and %s exclude each other: keep one", PluginHMAC, PluginJWT)
 	}
-	url := p.opts.EndpointServer
-	proxy, isProxy := seen[PluginHTTPProxy]
+	_, isProxy := seen[PluginHTTPProxy]
+	if isProxy {
+		prefix = "" // such a document says the whole way itself
+	}
+	server, _, said := p.server(root, ext, prefix, d.HTTPProxy)
 	switch {
-	case isProxy && url != "":
-		p.fail(proxy, "the document names its endpoint server, and %s was given beside it: drop one of the two", showURL(url))
-	case !isProxy && url == "":
+	case said && isProxy && d.HTTPProxy != nil:
+		d.HTTPProxy.URL = server
+	case said && !isProxy:
+		d.HTTPProxy = &HTTPProxy{URL: joinURL(server, prefix)}
+	case !said && !isProxy:
 		p.problems.add(into.at, httpProxyPath, `is missing: every domain needs an endpoint server, such as {"url":"http://10.0.0.5:8080"}; or give its URL beside the document`)
-	case !isProxy:
-		d.HTTPProxy = p.endpointServer(into, wrap)
 	}
 }
 
-var httpProxyPath = (*path)(nil).member(Extension).member("plugins").member(PluginHTTPProxy)
-
-// endpointServer makes ParseOptions.EndpointServer a plugin of the document.
-func (p *parser) endpointServer(into value, wrap []string) *HTTPProxy {
-	url := p.opts.EndpointServer
-	if fault := p.targetFault(url, false); fault != "" {
-		p.problems.add(into.at, httpProxyPath.member("url"), "the endpoint server given beside the document "+fault)
-		return nil
-	}
-	added := quote(PluginHTTPProxy) + `:{"url":` + quote(url) + `}`
-	for _, name := range slices.Backward(wrap) {
-		added = quote(name) + ":{" + added + "}"
-	}
-	if into.raw != "{}" {
-		added = "," + added
-	}
-	end := into.at + len(into.raw) - 1
-	p.edits = append(p.edits, edit{end, end, added})
-	return &HTTPProxy{URL: url}
-}
+var httpProxyPath = extensionPath.member("plugins").member(PluginHTTPProxy)

@@ -127,10 +127,10 @@ func readCORS(o *object) *CORS {
 	// it allows nothing in the other lists either (Fetch standard, 3.3.3).
 	for _, name := range []string{"allowedOrigins", "allowedMethods", "allowedHeaders", "exposedHeaders"} {
 		for _, list := range find([]value{o.in}, []string{name}) {
-			if list.kind() != kindArray {
+			if list.kind() != kindArray && list.kind() != kindString {
 				continue
 			}
-			for _, item := range list.items() {
+			for _, item := range o.listed(name, false, "") {
 				if item.kind() == kindString && item.text() == "*" {
 					o.p.fail(item, `"*" does not go with allowCredentials true: list what is allowed, or set allowCredentials to false`)
 				}

@@ -1,6 +1,9 @@
 package catalog
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // DefaultPreAPITimeout bounds a PRE_API call that sets no timeoutMillis.
 const DefaultPreAPITimeout = 5 * time.Second
@@ -39,6 +42,13 @@ func readURIRewrite(o *object) *URIRewrite {
 	if check := o.p.opts.Rewrite; check != nil {
 		if err := check(r.URIPattern, r.RewriteURI); err != nil {
 			o.p.warnings.add(o.in.at, o.in.path, "is accepted, but calls will be answered by an error: "+err.Error())
+			return r
+		}
+	}
+	if hint := o.p.opts.RewriteHint; hint != nil {
+		wide := o.p.endpoint == "" || strings.ContainsAny(o.p.endpoint, "*?{")
+		if text := hint(r.URIPattern, r.RewriteURI, wide); text != "" {
+			o.p.warn(o.in, "%s", text)
 		}
 	}
 	return r

@@ -46,7 +46,7 @@ func (o *object) oneOf(name string, words ...string) string {
 // strings reads a list of strings; fault says what is wrong with one.
 func (o *object) strings(name string, needed bool, want string, fault func(string) string) []string {
 	var list []string
-	for _, item := range o.array(name, needed, want) {
+	for _, item := range o.listed(name, needed, want) {
 		s, ok := o.p.text(item, "a string")
 		if !ok {
 			continue
@@ -57,6 +57,21 @@ func (o *object) strings(name string, needed bool, want string, fault func(strin
 		list = append(list, s)
 	}
 	return list
+}
+
+// listed is array for a list that the original also takes as one text with commas.
+func (o *object) listed(name string, needed bool, want string) []value {
+	v, ok := o.take(name)
+	if !ok || v.kind() != kindString || strings.Trim(v.text(), ", ") == "" {
+		return o.array(name, needed, want)
+	}
+	var items []value
+	for part := range strings.SplitSeq(v.text(), ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			items = append(items, value{quote(part), v.at, v.path})
+		}
+	}
+	return items
 }
 
 // headers reads an object of header values. Two spellings of one name would

@@ -68,6 +68,22 @@ func (p *path) String() string {
 	return b.String()
 }
 
+// exact tells two places apart, whatever their names; our extension has one name.
+func (p *path) exact() string {
+	var b strings.Builder
+	for ; p != nil; p = p.parent {
+		key := p.key
+		if key == extensionAlias {
+			key = Extension
+		}
+		if p.index >= 0 {
+			key = strconv.Itoa(p.index)
+		}
+		fmt.Fprintf(&b, "%d %d %s", p.index, len(key), key)
+	}
+	return b.String()
+}
+
 // maxPathKey and maxShown bound, in bytes, what a problem repeats of a
 // document, so that a hostile document cannot make a huge list.
 const (

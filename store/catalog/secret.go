@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// SecretPlaceholder stands for every secret in an export without secrets.
-// Parse refuses it, so that no domain ends up with a secret that is public.
+// SecretPlaceholder stands for every secret in an export without secrets. Parse
+// takes it for the secret that is stored in its place, and refuses it where there
+// is none, so that no domain ends up with a secret that is public.
 const SecretPlaceholder = "********"
 
 // secretFields are the fields of plugins that hold secrets. What hides secrets, an
@@ -42,39 +43,73 @@ func (o *object) secret(name string) string {
 	case ok && s == "":
 		o.p.fail(v, "is empty: must be %s", want)
 	case s == SecretPlaceholder:
-		o.p.fail(v, "stands for a secret that was left out on export: export with secrets, or put the secret here")
+		kept, ok := o.p.keptSecret(v.path)
+		if !ok {
+			o.p.fail(v, "stands for a secret that was left out on export, and none is stored in this place: export with secrets, or put the secret here")
+			return ""
+		}
+		o.p.edits = append(o.p.edits, edit{v.at, v.at + len(v.raw), kept})
+		return strings.Clone(decodeString(kept))
 	case len(s) > maxSecretBytes:
 		o.p.fail(v, "has %d bytes, at most %d are allowed", len(s), maxSecretBytes)
 	}
 	return s
 }
 
+// keptSecret is the JSON of the secret that the stored document has at a place.
+func (p *parser) keptSecret(at *path) (raw string, ok bool) {
+	if p.kept == nil {
+		p.kept = map[string]string{}
+		var stored []byte
+		if p.opts.Stored != nil {
+			stored = p.opts.Stored(p.domain)
+		}
+		if text, _, err := readText(stored); err == nil {
+			for _, v := range secretsOf(value{raw: text}) {
+				if v.kind() == kindString {
+					p.kept[v.path.exact()] = v.raw
+				}
+			}
+		}
+	}
+	raw, ok = p.kept[at.exact()]
+	return raw, ok
+}
+
 // redactions replaces the secrets of a document's plugins, those of its operations
 // included.
 func redactions(root value) []edit {
-	roots := append(find([]value{root}, []string{"paths"}, nil, nil), root)
 	var edits []edit
-	for _, plugins := range find(roots, []string{Extension, extensionAlias}, []string{"plugins"}) {
-		edits = append(edits, hidden(plugins)...)
+	for _, v := range secretsOf(root) {
+		edits = append(edits, edit{v.at, v.at + len(v.raw), quote(SecretPlaceholder)})
 	}
 	return edits
 }
 
-// hidden replaces the secrets in a value, however deep.
-func hidden(v value) (edits []edit) {
+// secretsOf lists the secrets of a document's plugins.
+func secretsOf(root value) (list []value) {
+	roots := append(find([]value{root}, []string{"paths"}, nil, nil), root)
+	for _, plugins := range find(roots, []string{Extension, extensionAlias}, []string{"plugins"}) {
+		list = append(list, hidden(plugins)...)
+	}
+	return list
+}
+
+// hidden lists the secrets in a value, however deep.
+func hidden(v value) (list []value) {
 	switch v.kind() {
 	case kindObject:
 		for _, m := range v.members() {
 			if IsSecret(m.key) {
-				edits = append(edits, edit{m.value.at, m.value.at + len(m.value.raw), quote(SecretPlaceholder)})
+				list = append(list, m.value)
 			} else {
-				edits = append(edits, hidden(m.value)...)
+				list = append(list, hidden(m.value)...)
 			}
 		}
 	case kindArray:
 		for _, item := range v.items() {
-			edits = append(edits, hidden(item)...)
+			list = append(list, hidden(item)...)
 		}
 	}
-	return edits
+	return list
 }

@@ -12,21 +12,53 @@ import (
 // This file reads a JSON text where it stands: documents are stored as their
 // author wrote them, key order and number spellings included, which a trip
 // through Go values would lose. encoding/json judges and compacts the text
-// first; what follows relies on that, and walks text without white space.
+// first (yaml_read.go makes JSON of YAML); what follows relies on that, and walks text without white space.
 
-// compact checks that raw is JSON in UTF-8 and returns it without white space.
-func compact(raw []byte) (string, error) {
+// readText checks that raw is JSON or YAML in UTF-8 and returns it as JSON
+// without white space.
+func readText(raw []byte) (text string, isYAML bool, err error) {
 	if len(raw) > MaxDocumentBytes {
-		return "", rootProblem("the document has %d bytes, at most %d are allowed", len(raw), MaxDocumentBytes)
+		return "", false, rootProblem("the document has %d bytes, at most %d are allowed", len(raw), MaxDocumentBytes)
 	}
 	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
 	if len(bytes.TrimSpace(raw)) == 0 {
-		return "", rootProblem("the document is empty: must be a Swagger 2.0 document in JSON")
+		return "", false, rootProblem("the document is empty: must be %s", wantDocument)
 	}
 	if at := firstInvalid(raw); at >= 0 {
 		line, column := position(raw, at)
-		return "", rootProblem("not UTF-8 at line %d, column %d: byte 0x%02x; must be JSON in UTF-8", line, column, raw[at])
+		return "", false, rootProblem("not UTF-8 at line %d, column %d: byte 0x%02x; must be JSON or YAML in UTF-8", line, column, raw[at])
 	}
+	if isYAML = !looksLikeJSON(raw); isYAML {
+		text, err = yamlToJSON(raw)
+	} else {
+		text, err = compact(raw)
+	}
+	return text, isYAML, err
+}
+
+// Readable tells whether a text is JSON or YAML at all.
+func Readable(raw []byte) bool {
+	_, _, err := readText(raw)
+	return err == nil
+}
+
+// looksLikeJSON tells which of the two the author meant, so that a slip in it
+// is explained in its terms: nearly all JSON with a slip in it would be no YAML
+// either, and some would be other YAML.
+func looksLikeJSON(raw []byte) bool {
+	raw = bytes.TrimLeft(raw, " \t\r\n")
+	if raw[0] == '[' || json.Valid(raw) {
+		return true
+	}
+	if raw[0] != '{' {
+		return false
+	}
+	raw = bytes.TrimLeft(raw[1:], " \t\r\n")
+	return len(raw) == 0 || raw[0] == '"' || raw[0] == '}'
+}
+
+// compact checks that raw is JSON and returns it without white space.
+func compact(raw []byte) (string, error) {
 	var whole json.RawMessage
 	if err := json.Unmarshal(raw, &whole); err != nil {
 		at := len(raw)
@@ -34,7 +66,7 @@ func compact(raw []byte) (string, error) {
 			at = int(syntax.Offset) - 1
 		}
 		line, column := position(raw, at)
-		return "", rootProblem("not JSON at line %d, column %d: %v; must be a Swagger 2.0 document in JSON (YAML must be converted first)", line, column, err)
+		return "", rootProblem("not JSON at line %d, column %d: %v; must be %s", line, column, err, wantDocument)
 	}
 	var b bytes.Buffer
 	b.Grow(len(raw))

@@ -37,10 +37,26 @@ func NoRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 type Request struct {
 	Method, Path string
 	Query        url.Values
-	// Body is JSON, or nil.
+	// Body is JSON, YAML where it begins with anything but {, or nil.
 	Body []byte
 	// IfMatch is the ETag that the draft must have, "" for any.
 	IfMatch string
+	// Accept is the Accept field, "" for none: JSON comes then.
+	Accept string
+}
+
+// TypeYAML is the media type of a document in YAML (RFC 9512).
+const TypeYAML = "application/yaml"
+
+// AcceptAsItCame leaves the format of a document to its author.
+const AcceptAsItCame = "application/json, " + TypeYAML
+
+// contentType is what the body is.
+func (rq Request) contentType() string {
+	if body := bytes.TrimLeft(rq.Body, "\ufeff \t\r\n"); len(body) > 0 && body[0] != '{' {
+		return TypeYAML
+	}
+	return "application/json"
 }
 
 // Reads tells whether a call changes nothing, whatever its method.
@@ -52,14 +68,15 @@ type Answer struct {
 	ETag string
 }
 
-// Do makes a call and returns its answer, which is JSON. Its error is an *Error
+// Do makes a call and returns its answer, which is JSON or, where Accept allows it,
+// YAML. Its error is an *Error
 // where the node answered anything else, and a *LostError where no answer came.
 func (c *Client) Do(ctx context.Context, rq Request) (*Answer, error) {
 	resp, err := c.roundTrip(ctx, rq)
 	if err != nil {
 		return nil, err
 	}
-	if resp.Status != http.StatusOK || !json.Valid(resp.Body) {
+	if resp.Status != http.StatusOK || !json.Valid(resp.Body) && resp.header.Get("Content-Type") != TypeYAML {
 		return nil, newError(resp)
 	}
 	return &Answer{resp.Body, resp.header.Get("ETag")}, nil
@@ -105,7 +122,10 @@ func (c *Client) roundTrip(ctx context.Context, rq Request) (*response, error) {
 		return nil, err
 	}
 	if rq.Body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", rq.contentType())
+	}
+	if rq.Accept != "" {
+		req.Header.Set("Accept", rq.Accept)
 	}
 	if rq.IfMatch != "" {
 		req.Header.Set("If-Match", rq.IfMatch)
