@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -47,19 +48,36 @@ var malformedResult = envelope.Malformed("URI_REWRITE makes a path of it that ma
 
 func (u *uriRewrite) apply(c *Call) (matched bool, err error) {
 	path, matched, err := u.rule.Append(c.path[:0], c.Upstream.Path)
-	if err != nil {
+	if err != nil || !matched {
 		return matched, err
 	}
-	if matched {
-		c.path, c.Upstream.Path = path, path
+	if at := bytes.IndexByte(path, '?'); at >= 0 { // the client's query follows the form's
+		if client := c.Upstream.Query; len(client) > 1 {
+			if len(path) > at+1 {
+				path = append(path, '&')
+			}
+			path = append(path, client[1:]...)
+		}
+		c.Upstream.Path, c.Upstream.Query = path[:at], path[at:]
+	} else {
+		c.Upstream.Path = path
 	}
+	c.path = path
 	return matched, nil
+}
+
+// refusal is what a call is answered whose result may not be sent on.
+func (u *uriRewrite) refusal(err error) *envelope.Sealed {
+	if errors.Is(err, rewrite.ErrForm) {
+		return envelope.RewriteForm
+	}
+	return malformedResult
 }
 
 func (u *uriRewrite) Serve(c *Call) (answered bool, err error) {
 	if _, err := u.apply(c); err != nil {
 		c.Cause = err
-		return false, malformedResult
+		return false, u.refusal(err)
 	}
 	return false, nil
 }
@@ -69,11 +87,15 @@ func (u *uriRewrite) Explain(c *Call) Finding {
 	matched, err := u.apply(c)
 	switch {
 	case err != nil:
-		return refuse(malformedResult, err.Error())
+		return refuse(u.refusal(err), err.Error())
 	case !matched:
 		return pass(fmt.Sprintf("uriPattern %s does not match %s: the path stays", u.from.URIPattern, before))
 	}
-	return pass(fmt.Sprintf("uriPattern %s matches %s: the path becomes %s", u.from.URIPattern, before, c.Upstream.Path))
+	becomes := string(c.Upstream.Path)
+	if len(c.path) > len(becomes) {
+		becomes += string(c.Upstream.Query)
+	}
+	return pass(fmt.Sprintf("uriPattern %s matches %s: the path becomes %s", u.from.URIPattern, before, becomes))
 }
 
 // brokenRewrite is a rule with a syntax error.

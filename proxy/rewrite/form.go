@@ -16,14 +16,33 @@ type piece struct {
 }
 
 // parseForm parses a rewriteUri for a pattern with these groups; groups[0] is
-// the first group's name, "" where it has none.
-func parseForm(form string, groups []string) ([]piece, error) {
+// the first group's name, "" where it has none. query is what stands behind the
+// first question mark, nil where there is none.
+func parseForm(form string, groups []string) (path, query []piece, err error) {
 	if err := checkText(form); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if form[0] != '/' {
-		return nil, errors.New(`does not begin with "/": it is a path; scheme and host come from HTTP_PROXY alone`)
+	before, after, hasQuery := strings.Cut(form, "?")
+	if path, err = parsePieces(before, 0, groups); err != nil {
+		return nil, nil, err
 	}
+	if !strings.HasPrefix(before, "/") && (len(path) == 0 || path[0].text != "" || path[0].group == 0) {
+		return nil, nil, errors.New(`does not begin with "/" or a group: it is a path; scheme and host come from HTTP_PROXY alone`)
+	}
+	if err := checkPieces(path); err != nil || !hasQuery {
+		return path, nil, err
+	}
+	if after == "" {
+		return nil, nil, errors.New("has an empty query: leave the ? out; the client's query is kept without it")
+	}
+	if query, err = parsePieces(after, len(before)+1, groups); err != nil {
+		return nil, nil, err
+	}
+	return path, query, checkQuery(query)
+}
+
+// parsePieces parses a part of a form that begins at byte from of it.
+func parsePieces(form string, from int, groups []string) ([]piece, error) {
 	var pieces []piece
 	var text strings.Builder
 	for i := 0; i < len(form); {
@@ -32,18 +51,18 @@ func parseForm(form string, groups []string) ([]piece, error) {
 		var err error
 		switch {
 		case r == '\\':
-			return nil, fmt.Errorf("has a backslash at byte %d: servers take it for a slash or refuse it", i)
-		case r == ' ' || r == '?' || r == '#':
-			return nil, fmt.Errorf("has %q at byte %d: it is a path without a query; write %%%%%02X for the character itself", r, i, r)
+			return nil, fmt.Errorf("has a backslash at byte %d: servers take it for a slash or refuse it", from+i)
+		case r == ' ' || r == '#':
+			return nil, fmt.Errorf("has %q at byte %d: it is a path, with a query where it has one; write %%%%%02X for the character itself", r, from+i, r)
 		case r == '}':
-			return nil, fmt.Errorf(`"}" at byte %d closes nothing: write {name}`, i)
+			return nil, fmt.Errorf(`"}" at byte %d closes nothing: write {name}`, from+i)
 		case r == '{':
 			group, n, err = namedReference(form[i:], groups)
 		case r == '%':
 			group, n, err = numberedReference(form[i:], groups)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("at byte %d: %w", i, err)
+			return nil, fmt.Errorf("at byte %d: %w", from+i, err)
 		}
 		switch {
 		case group > 0:
@@ -59,7 +78,7 @@ func parseForm(form string, groups []string) ([]piece, error) {
 	if text.Len() > 0 {
 		pieces = append(pieces, piece{text: text.String()})
 	}
-	return pieces, checkPieces(pieces)
+	return pieces, nil
 }
 
 // namedReference reads the {name} at the start of s.
@@ -116,6 +135,9 @@ func checkPieces(pieces []piece) error {
 		}
 		sample = append(sample, p.text...)
 		if p.group > 0 {
+			if len(sample) == 0 { // it has to bring the slash
+				sample = append(sample, '/')
+			}
 			sample = append(sample, 'x')
 		}
 	}
@@ -123,4 +145,35 @@ func checkPieces(pieces []piece) error {
 		return errors.New(fault)
 	}
 	return nil
+}
+
+// checkQuery finds what no query may hold, whatever the groups do.
+func checkQuery(pieces []piece) error {
+	for _, p := range pieces {
+		if err := checkDecoded(p.text); err != nil {
+			return err
+		}
+		for i := 0; i < len(p.text); i++ {
+			if _, ok := unhex(p.text[i:]); p.text[i] == '%' && !ok {
+				return errors.New("has a percent sign that encodes nothing")
+			}
+		}
+	}
+	return nil
+}
+
+// appendQueryText appends what a group holds, as the client spelled it in a path,
+// as a value of a query: it adds no field and ends none.
+func appendQueryText(dst, text []byte) []byte {
+	const hex = "0123456789ABCDEF"
+	for _, c := range text {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '~',
+			c == '%': // of an encoded character
+			dst = append(dst, c)
+		default:
+			dst = append(dst, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return dst
 }

@@ -11,7 +11,9 @@
 //
 // A rewriteUri is literal text with %1 to %9 and {name} for what the groups
 // hold, nothing for a group that took no part, and %% for a percent sign. %20
-// is therefore group 2 and a zero; an encoded space is %%20.
+// is therefore group 2 and a zero; an encoded space is %%20. It begins with a slash
+// or a group. What stands behind its first question mark is a query, in which
+// what groups hold is encoded as a value.
 //
 // A path is matched with its percent-encoding decoded once, like endpoint
 // patterns, so that no other spelling of a path escapes its rewrite (pitfalls
@@ -49,6 +51,7 @@ var (
 type Rewrite struct {
 	matcher *matcher
 	form    []piece
+	query   []piece // nil where the form has none
 }
 
 // Compile compiles a uriPattern and its rewriteUri. Its error wraps ErrPattern
@@ -62,11 +65,11 @@ func Compile(uriPattern, rewriteURI string) (*Rewrite, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: uriPattern %.80q: %w", ErrPattern, uriPattern, err)
 	}
-	form, err := parseForm(rewriteURI, groups)
+	form, query, err := parseForm(rewriteURI, groups)
 	if err != nil {
 		return nil, fmt.Errorf("%w: rewriteUri %.80q: %w", ErrForm, rewriteURI, err)
 	}
-	return &Rewrite{matcher: m, form: form}, nil
+	return &Rewrite{matcher: m, form: form, query: query}, nil
 }
 
 // Check returns the error of Compile, whose text begins with the code and the
@@ -77,10 +80,12 @@ func Check(uriPattern, rewriteURI string) error {
 }
 
 // Append appends to dst what path becomes and reports whether the pattern
-// matched it. If it did not, or there is an error, dst comes back as it was.
+// matched it. If it did not, or there is an error, dst comes back as it was. The
+// result has a question mark and a query behind the path where the form has one.
 //
 // path is the path behind /{domainKey} as the client spelled it, checked by the
-// gate, without the query; it must not overlap dst. An error wraps ErrResult.
+// gate, without the query; it must not overlap dst. An error wraps ErrResult, or
+// ErrForm where the form has left the first slash to a group that has none.
 //
 // Append allocates only where dst must grow, where a path is so long for its
 // pattern that the matching is left to package regexp (see maxMarks), and in
@@ -100,8 +105,23 @@ func (r *Rewrite) Append(dst, path []byte) (out []byte, matched bool, err error)
 			return dst, true, fmt.Errorf("%w: longer than %d bytes", ErrResult, limit)
 		}
 	}
-	if fault := faultOf(out[len(dst):]); fault != "" {
-		return dst, true, fmt.Errorf("%w: %s", ErrResult, fault)
+	switch result := out[len(dst):]; {
+	case len(result) == 0 || result[0] != '/':
+		return dst, true, fmt.Errorf("%w: the result does not begin with \"/\"", ErrForm)
+	default:
+		if fault := faultOf(result); fault != "" {
+			return dst, true, fmt.Errorf("%w: %s", ErrResult, fault)
+		}
+	}
+	if r.query != nil {
+		out = append(out, '?')
+	}
+	for _, p := range r.query {
+		out = append(out, p.text...)
+		out = appendQueryText(out, s.group(path, p.group))
+		if len(out)-len(dst) > limit {
+			return dst, true, fmt.Errorf("%w: longer than %d bytes", ErrResult, limit)
+		}
 	}
 	return out, true, nil
 }

@@ -166,3 +166,35 @@ func TestDstGrows(t *testing.T) {
 		t.Errorf("%q %v: not in the room there was", out, err)
 	}
 }
+
+// TestFormsWithAQuery: a form has a query of its own, in which what is captured is
+// a value and nothing else.
+func TestFormsWithAQuery(t *testing.T) {
+	for _, c := range []struct{ pattern, form, path, want string }{
+		{"/users/{id}", "/show?user=%1", "/users/7", "/show?user=7"},
+		{"/users/(.*)", "/show?user=%1&all", "/users/a&b=c+d/e#", "/show?user=a%26b%3Dc%2Bd%2Fe%23&all"},
+		{"/users/(.*)", "/show?{x}", "/users/", ""},
+		{"/users/(?<x>.*)", "/show?{x}", "/users/", "/show?"},
+		{"/users/{id}", "/show?q=%%20%1%%26", "/users/%ED%95%9C%20", "/show?q=%20%ED%95%9C%20%26"},
+		{"/{a}/{b}", "/{b}?a=/{a}?", "/1/2", "/2?a=/1?"},
+		{"/old(/.*)", "%1", "/old/x", "/x"},
+		{"(/.*)/{last}", "{last}%1", "/a/b", ""},
+	} {
+		r, err := Compile(c.pattern, c.form)
+		if err != nil {
+			if c.want != "" {
+				t.Errorf("%s to %s: %v", c.pattern, c.form, err)
+			}
+			continue
+		}
+		out, matched, err := r.Append([]byte("dst"), []byte(c.path))
+		switch {
+		case c.want == "":
+			if !errors.Is(err, ErrForm) || string(out) != "dst" || !matched {
+				t.Errorf("%s to %s on %s: %q %t %v, want 20006", c.pattern, c.form, c.path, out, matched, err)
+			}
+		case string(out) != "dst"+c.want || !matched || err != nil:
+			t.Errorf("%s to %s on %s: %q %t %v, want %q", c.pattern, c.form, c.path, out, matched, err, c.want)
+		}
+	}
+}
