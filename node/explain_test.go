@@ -59,7 +59,7 @@ func TestExplainAndDiff(t *testing.T) {
 	}
 
 	save("?deploy=true", swagger("shop", "Shop", "ok", plugins("hunter1")))
-	save("", swagger("shop", "Store", "ok", plugins("hunter2")))
+	save("?replace=true", swagger("shop", "Store", "ok", plugins("hunter2")))
 	diff(`{"key":"shop","draftRevision":4,"deployedRevision":3,"equal":false,"changes":[` +
 		`{"path":"$.info.title","draft":"Store","deployed":"Shop"},` +
 		`{"path":"$['x-toastcloud-apigw'].plugins.HMAC.secretKey","draft":"********","deployed":"********"}],"truncated":false}`)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/proxy/rewrite"
 	"github.com/tollgate/tollgate/proxy/route"
 	"github.com/tollgate/tollgate/store/catalog"
@@ -14,6 +15,8 @@ func ParseOptions() catalog.ParseOptions {
 			_, err := route.Compile(pattern)
 			return err
 		},
-		Rewrite: rewrite.Check,
+		Endpoints:   proxy.Reach,
+		Rewrite:     rewrite.Check,
+		RewriteHint: rewrite.Hint,
 	}
 }

@@ -61,8 +61,8 @@ type ParseOptions struct {
 	// Rewrite, if not nil, judges the syntax of a URI_REWRITE; its error
 	// becomes a warning.
 	Rewrite func(uriPattern, rewriteURI string) error
-	// RewriteHint, if not nil, says what a URI_REWRITE of good syntax does
-	// otherwise than people expect, "" for nothing; wide tells that paths of
+	// RewriteHint, if not nil, says what a URI_REWRITE does otherwise than
+	// people expect and what to do, "" for nothing; wide tells that paths of
 	// more than one form come to it.
 	RewriteHint func(uriPattern, rewriteURI string, wide bool) string
 	// Target, if not nil, says why no call may go to a URL of an endpoint

@@ -42,7 +42,6 @@ func readURIRewrite(o *object) *URIRewrite {
 	if check := o.p.opts.Rewrite; check != nil {
 		if err := check(r.URIPattern, r.RewriteURI); err != nil {
 			o.p.warnings.add(o.in.at, o.in.path, "is accepted, but calls will be answered by an error: "+err.Error())
-			return r
 		}
 	}
 	if hint := o.p.opts.RewriteHint; hint != nil {
