@@ -117,7 +117,7 @@ func (p *parser) document(root value, d *Domain) (title string) {
 		b.path = ""
 	}
 	p.domain = d.Key
-	p.domainPlugins(o, ext, &d.Plugins, escapedPath(b.path))
+	p.domainPlugins(o, ext, &d.Plugins, b.path)
 	p.format(ext)
 	p.store(o, ext)
 	p.paths(o, d)
@@ -171,8 +171,8 @@ func (p *parser) format(ext *object) {
 			p.wrong(v, quote(formatYAML))
 		}
 	}
-	if p.yaml {
-		p.set(memberFormat, quote(formatYAML))
+	if p.yaml { // in front, where an export's import puts it too
+		p.sets = append([][2]string{{memberFormat, quote(formatYAML)}}, p.sets...)
 	}
 }
 

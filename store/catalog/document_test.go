@@ -501,6 +501,8 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(g.input), g.opts.EndpointServer)
 	}
 	f.Add([]byte(`{"a":"\"}`), "")
+	f.Add([]byte("swagger: 2.0\ninfo: &i {title: t}\nbasePath: /k\nx-i: {<<: *i, a: |\n  b\n  }\npaths: {/a: {get: {}}}\n"), "http://h")
+	f.Add([]byte("openapi: 3.1.0\ninfo: {title: t}\nservers: [{url: https://h/k}]\npaths: {/a: {get: {}}}\n"), "http://h")
 	f.Fuzz(func(t *testing.T, raw []byte, server string) {
 		opts := ParseOptions{EndpointServer: server, Pattern: noTripleStar, Rewrite: balanced}
 		doc, err := Parse(raw, opts)

@@ -3,7 +3,9 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 )
 
 // Export is a stored document as people read and keep it, in JSON: indented by
@@ -177,18 +179,22 @@ func Rename(stored []byte, key, name string) ([]byte, error) {
 		_, ok := ext.take(name)
 		return ok
 	}
-	// What names the domain by itself goes on doing so; a path that stands
-	// for more is kept as it is.
-	root := []value{o.in}
-	paths := find(root, []string{"basePath"})
-	if _, isOpenAPI := o.take("openapi"); said(memberKey) || isOpenAPI || len(paths) == 0 {
-		p.set(memberKey, quote(key))
-	} else {
-		for _, v := range paths {
-			p.edits = append(p.edits, edit{v.at, v.at + len(v.raw), quote("/" + key)})
+	p.version(o)
+	b := p.basePath(o)
+	switch old := p.key(o, ext, b); {
+	case b.path == "/"+key && old != key:
+		return nil, Problems{{"$.key", fmt.Sprintf("is the path of the document itself, %s, which goes before the path at the endpoint server and would not with this key: choose another", b.path)}}
+	case b.path == "/"+old && b.said:
+		// The path that names the domain goes on doing so: another one would
+		// go before the path at the endpoint server.
+		p.edits = append(p.edits, edit{b.at, b.at + len(b.raw), quote(withKey(b.text(), old, key))})
+		if said(memberKey) {
+			p.set(memberKey, quote(key))
 		}
+	default:
+		p.set(memberKey, quote(key))
 	}
-	titles := find(root, []string{"info"}, []string{"title"})
+	titles := find([]value{o.in}, []string{"info"}, []string{"title"})
 	if said(memberName) || len(titles) == 0 {
 		p.set(memberName, quote(name))
 	} else {
@@ -198,4 +204,13 @@ func Rename(stored []byte, key, name string) ([]byte, error) {
 	}
 	p.store(o, ext)
 	return apply(text, p.edits), nil
+}
+
+// withKey is a basePath or a server's URL with another key at the end of its
+// path; a URL that does not spell it out becomes the path alone.
+func withKey(url, old, key string) string {
+	if rest, ok := strings.CutSuffix(strings.TrimRight(url, "/"), "/"+old); ok {
+		return rest + "/" + key
+	}
+	return "/" + key
 }

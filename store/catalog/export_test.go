@@ -151,3 +151,31 @@ func TestDraftOfDocument(t *testing.T) {
 		t.Error("the deployed document is another domain")
 	}
 }
+
+// TestRenameKeepsTheWay: a clone is called at the same path of the endpoint
+// server, whatever names the domain.
+func TestRenameKeepsTheWay(t *testing.T) {
+	for raw, opts := range map[string]ParseOptions{
+		"openapi: 3.0.0\ninfo: {title: t}\nservers: [{url: https://h/a/}]\npaths: {}\n":                                               {EndpointServer: "http://up"},
+		"openapi: 3.0.0\ninfo: {title: t}\nservers: [{url: 'https://h/{v}', variables: {v: {default: a}}}]\npaths: {}\n":              {EndpointServer: "http://up"},
+		"openapi: 3.0.0\ninfo: {title: t}\nservers: [{url: https://h/a}]\npaths: {}\n":                                                {EndpointServer: "http://up", Key: "b"},
+		"openapi: 3.0.0\ninfo: {title: t}\npaths: {}\n":                                                                               {EndpointServer: "http://up", Key: "b"},
+		"swagger: 2.0\ninfo: {title: t}\nbasePath: /a\npaths: {}\n":                                                                   {EndpointServer: "http://up", Key: "b", Name: "n"},
+		"swagger: 2.0\ninfo: {title: t}\nbasePath: /a\npaths: {}\nx-toastcloud-apigw: {key: a, name: n, endpointServer: http://up}\n": {},
+		"swagger: 2.0\ninfo: {title: t}\nbasePath: /a/b\npaths: {}\n":                                                                 {EndpointServer: "http://up", Key: "b"},
+	} {
+		doc := mustParse(t, raw, opts)
+		renamed, err := Rename(doc.JSON, "other", "Other")
+		if err != nil {
+			t.Fatal(err)
+		}
+		clone := mustParse(t, string(renamed), ParseOptions{})
+		if d := clone.Domain; d.Key != "other" || d.Name != "Other" || d.Plugins.HTTPProxy.URL != doc.Domain.Plugins.HTTPProxy.URL {
+			t.Errorf("%s\nbecame %s\nof key %s, name %s, at %s", doc.JSON, renamed, d.Key, d.Name, d.Plugins.HTTPProxy.URL)
+		}
+	}
+	doc := mustParse(t, "swagger: 2.0\ninfo: {title: t}\nbasePath: /a\npaths: {}\n", ParseOptions{EndpointServer: "http://up", Key: "b"})
+	if _, err := Rename(doc.JSON, "a", "t"); err == nil || !strings.Contains(err.Error(), "choose another") {
+		t.Errorf("a clone whose key is the document's own path: %v", err)
+	}
+}

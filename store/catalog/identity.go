@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -339,12 +338,4 @@ func joinURL(server, prefix string) string {
 		return server
 	}
 	return strings.TrimRight(server, "/") + prefix
-}
-
-// escapedPath is a base path as a URL spells it.
-func escapedPath(path string) string {
-	if u, err := url.Parse(path); err == nil && u.Host == "" && u.Scheme == "" {
-		return u.EscapedPath()
-	}
-	return path
 }
