@@ -79,14 +79,16 @@ func listensAt(addr, target string) bool {
 	if err != nil || targetErr != nil || port != targetPort {
 		return false
 	}
-	if plainHost(host) == "localhost" {
+	ip, err := netip.ParseAddr(host)
+	// A connection to 0.0.0.0 or [::] goes to this machine itself.
+	if plainHost(host) == "localhost" || err == nil && ip.Unmap().IsUnspecified() {
 		return loopback(addr) || unspecified(addr)
 	}
 	if !unspecified(addr) {
 		return false
 	}
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return ip.IsLoopback() || ip.IsUnspecified() || ofThisMachine(ip.Unmap())
+	if err == nil {
+		return ip.Unmap().IsLoopback() || ofThisMachine(ip.Unmap())
 	}
 	name, err := os.Hostname()
 	return err == nil && strings.EqualFold(name, host)

@@ -114,8 +114,6 @@ func (c *call) admit() error {
 		return envelope.NotReady
 	case c.conn.client.calls.Load() > int64(c.proxy.cfg.MaxCallsPerClient) && c.Client.IsValid():
 		return envelope.TooManyCalls
-	case c.Request.Length > int64(c.proxy.cfg.MaxRequestBody):
-		return envelope.BodyTooLarge // a body that is still with the client
 	case err != nil:
 		return err
 	case c.circles():
@@ -131,6 +129,7 @@ func (c *call) admit() error {
 		return err
 	}
 	c.Prepare()
+	c.TooLarge = c.Request.Length > int64(c.proxy.cfg.MaxRequestBody)
 	c.answered, err = c.chain.Admit(&c.Call)
 	return err
 }

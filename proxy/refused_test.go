@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strings"
 	"testing"
+
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 // TestRefused is the raw-byte corpus of what must not get past the gate, nor
@@ -275,4 +277,47 @@ func TestRefusedWhileSending(t *testing.T) {
 	}
 	_ = c.Conn.(interface{ CloseWrite() error }).CloseWrite()
 	c.wantClosed()
+}
+
+// TestTooLargeComesLast: who may not call is told that, and a call whose head
+// announces too much counts on the quota, as one does whose chunks grow too
+// large. Only what asks another server or needs the body is behind it.
+func TestTooLargeComesLast(t *testing.T) {
+	up, pre := startRecorder(t, says(ok200)), startRecorder(t, says(ok200))
+	taken, admitted := 0, true
+	deny := `"IPACL":{"isPermit":false,"ipList":[{"ip":"127.0.0.1"}]}`
+	g := startGateway(t, func(c *Config) {
+		c.MaxRequestBody = 1024
+		c.Quota = quotaFunc(func(string, string) (quota.Verdict, error) {
+			taken++
+			return quota.Verdict{Admitted: admitted}, nil
+		})
+	}, domainOf("plain", up.url(), "POST /a"),
+		parsed(t, "acl", up.url(), deny, "POST /a"),
+		parsed(t, "down", up.url(), `"MAINTENANCE":{"isUse":true,"statusCode":503,"headers":{},"body":"later"}`, "POST /a"),
+		parsed(t, "signed", up.url(), `"HMAC":{"secretKey":"test","clockSkew":0}`, "POST /a"),
+		parsed(t, "counted", up.url(), `"USAGE_QUOTA":{"usageQuotaBeans":[{"maxUsageQuota":1,"resetTimeSeconds":60}]}`, "POST /a "+preAPIOf("GET", pre.url()),
+			`POST /mock "MOCK":{"statusCode":200,"headers":{},"body":"x"}`))
+	send := func(path string) *answer {
+		return ask(t, g.addr, "POST "+path+" HTTP/1.1\r\nHost: h\r\nContent-Length: 1025\r\n\r\n")
+	}
+	for path, code := range map[string]int{
+		"/plain/a": 41300, "/nope/a": 40400, "/plain/b": 40401, "/acl/a": 40300, "/signed/a": 20001, "/counted/a": 41300, "/counted/mock": 41300,
+	} {
+		if a := send(path); a.code() != code {
+			t.Errorf("%s: answered %s, want %d", path, a.raw, code)
+		}
+	}
+	if a := send("/down/a"); a.StatusCode != 503 || a.body != "later" {
+		t.Errorf("answered %s, want what MAINTENANCE says", a.raw)
+	}
+	if taken != 2 {
+		t.Errorf("%d calls are counted, want the 2 that a quota applies to", taken)
+	}
+	if admitted = false; send("/counted/a").code() != 20004 {
+		t.Error("a call over the quota is told of its size")
+	}
+	if asked := append(up.requests(), pre.requests()...); len(asked) > 0 {
+		t.Errorf("asked for a body that nobody takes: %q", asked)
+	}
 }

@@ -109,7 +109,11 @@ func (c *call) streamUntilClose(s *stream) {
 	head = append(head, "HTTP/1.1 "...)
 	head = fasthttp.AppendUint(head, c.Answer.Status)
 	head = append(head, ' ')
-	head = append(head, c.Ctx.Response.Header.StatusMessage()...)
+	phrase := c.Answer.Phrase
+	if len(phrase) == 0 {
+		phrase = []byte(fasthttp.StatusMessage(c.Answer.Status))
+	}
+	head = append(head, phrase...)
 	head = append(append(head, "\r\n"...), c.lines...)
 	head = append(head, "Connection: close\r\n\r\n"...)
 	c.Ctx.HijackSetNoResponse(true)

@@ -104,6 +104,9 @@ func TestBodySizes(t *testing.T) {
 					if a == nil || a.StatusCode != 200 || a.body != body {
 						t.Fatalf("%d bytes, %s, HTTP/%s: answered %.200q", size, how, version, a.raw)
 					}
+					if line, _, _ := strings.Cut(a.raw, "\r\n"); line != "HTTP/1.1 200 OK" {
+						t.Errorf("%d bytes, %s, HTTP/%s: %q", size, how, version, line)
+					}
 					if version == "1.0" && len(a.TransferEncoding) > 0 {
 						t.Errorf("%d bytes, %s: chunks for HTTP/1.0", size, how)
 					}

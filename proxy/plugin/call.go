@@ -27,6 +27,8 @@ type Call struct {
 	Request gate.Request
 	// Upstream is what the endpoint server will get; steps may change it.
 	Upstream upstream.Request
+	// TooLarge is true when the head announces a body over the limit.
+	TooLarge bool
 	// RetryAfter goes with a refusal, in whole seconds, unless it is 0.
 	RetryAfter int64
 	// Cause is why a step refused, for the log line only; it may be nil.

@@ -3,6 +3,7 @@ package plugin
 import (
 	"fmt"
 
+	"github.com/tollgate/tollgate/proxy/envelope"
 	"github.com/tollgate/tollgate/store/catalog"
 )
 
@@ -56,6 +57,8 @@ type Chain struct {
 	back []Returner
 	// places are theirs in order.
 	places []int
+	// custom is the first of the steps behind authentication.
+	custom int
 }
 
 // Chain builds the chain of one endpoint.
@@ -76,6 +79,9 @@ func (d *Domain) Chain(e *catalog.Endpoint) (*Chain, error) {
 			}
 		}
 		if s != nil {
+			if i < firstCustom {
+				ch.custom++
+			}
 			r, _ := s.(Returner)
 			ch.steps, ch.back, ch.places = append(ch.steps, s), append(ch.back, r), append(ch.places, i)
 		}
@@ -83,9 +89,14 @@ func (d *Domain) Chain(e *catalog.Endpoint) (*Chain, error) {
 	return ch, nil
 }
 
-// Admit runs the steps that can decide without the request's body.
+// Admit runs the steps that can decide without the request's body. One that is
+// too large is refused behind authentication: quotas count such a call as they
+// do one whose chunks grow too large, and no Pre API hears of it.
 func (ch *Chain) Admit(c *Call) (answered bool, err error) {
 	for i, s := range ch.steps[:len(ch.steps)-1] {
+		if i == ch.custom && c.TooLarge {
+			return false, envelope.BodyTooLarge
+		}
 		if answered, err = s.Serve(c); err != nil {
 			return false, err
 		}
@@ -93,6 +104,9 @@ func (ch *Chain) Admit(c *Call) (answered bool, err error) {
 			ch.goBack(c, i)
 			return true, nil
 		}
+	}
+	if c.TooLarge {
+		return false, envelope.BodyTooLarge
 	}
 	return false, nil
 }

@@ -1,6 +1,8 @@
 package plugin
 
 import (
+	"slices"
+
 	"github.com/tollgate/tollgate/proxy/upstream"
 	"github.com/tollgate/tollgate/store/catalog"
 )
@@ -42,6 +44,9 @@ var order = [...]place{
 	// Last: it is the answer, and the only step that needs the request's body.
 	{[]string{catalog.PluginHTTPProxy}, buildHTTPProxy, nil},
 }
+
+// firstCustom is the first place behind authentication (spec section 3, step 5).
+var firstCustom = slices.IndexFunc(order[:], func(p place) bool { return p.plugins[0] == catalog.PluginPreAPI })
 
 // place is a plugin, or two, at its place. A builder returns nil where the
 // plugin is not configured. An endpoint's step stands in for the domain's.
