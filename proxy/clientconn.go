@@ -115,7 +115,7 @@ func (c *clientConn) lingerOnClose() { c.linger.Store(true) }
 func (c *clientConn) Close() error {
 	c.once.Do(func() {
 		if c.linger.Load() {
-			drain(c.Conn)
+			drain(c.Conn, lingerTime)
 		}
 		c.err = c.Conn.Close()
 		c.listener.forget(c)
@@ -123,13 +123,14 @@ func (c *clientConn) Close() error {
 	return c.err
 }
 
-// drain says that nothing more will come and reads what the client still sends.
-func drain(c net.Conn) {
+// drain says that nothing more will come and reads what the client still sends
+// within a time.
+func drain(c net.Conn, within time.Duration) {
 	half, ok := c.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+	_ = c.SetReadDeadline(time.Now().Add(within))
 	var buf [4 << 10]byte
 	for left := lingerBytes; left > 0; {
 		n, err := c.Read(buf[:])

@@ -45,6 +45,8 @@ func clientKey(ip netip.Addr) netip.Addr {
 const (
 	reasonFull   = "full"   // MaxConns are open
 	reasonClient = "client" // MaxConnsPerClient of its client are
+	// reasonStopping: the last calls are being finished.
+	reasonStopping = "stopping"
 )
 
 // enter counts a connection in, or says why it may not. A client whose address

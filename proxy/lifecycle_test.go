@@ -72,9 +72,14 @@ func TestShutdown(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- g.Shutdown(context.Background()) }()
 	idle.wantClosed()
-	if _, err := net.Dial("tcp", g.addr); err == nil {
-		t.Error("still accepting")
+	for range 3 { // the port answers until the end (spec section 11)
+		a := ask(t, g.addr, "GET /test/a HTTP/1.1\r\nHost: h\r\n\r\n")
+		if a == nil || a.StatusCode != 503 || a.code() != 50301 || !a.Close {
+			t.Errorf("while it stops: %+v", a)
+		}
 	}
+	late := dial(t, g.addr) // which sends nothing, and holds nobody up
+	defer late.Close()
 	select {
 	case err := <-done:
 		t.Fatalf("did not wait for the request: %v", err)
@@ -87,6 +92,9 @@ func TestShutdown(t *testing.T) {
 	busy.wantClosed()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+	if _, err := net.Dial("tcp", g.addr); err == nil {
+		t.Error("still accepting")
 	}
 	eventually(t, "the endpoint server's connections are closed", func() bool { return up.open() == 0 })
 	g.SetOpen(true)

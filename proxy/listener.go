@@ -22,7 +22,13 @@ type listener struct {
 	connections prometheus.Gauge
 	pauses      prometheus.Counter
 
-	done chan struct{} // closed by Close
+	// admitted are the connections on their way to fasthttp.
+	admitted chan *clientConn
+	// done is closed by Close, ending by end, and ended when nothing is accepted
+	// any more; err is why.
+	done, ending, ended chan struct{}
+	endOnce             sync.Once
+	err                 error
 	// away are the connections that are being turned away, as many as leaving
 	// has room for.
 	away    sync.WaitGroup
@@ -38,7 +44,8 @@ func newListener(ln net.Listener, p *Proxy) *listener {
 	return &listener{
 		Listener: ln, proxy: p, log: p.log,
 		connections: p.metrics.connections, pauses: p.metrics.acceptPause,
-		done: make(chan struct{}), leaving: make(chan struct{}, maxLeaving), conns: make(map[*clientConn]struct{}),
+		admitted: make(chan *clientConn), done: make(chan struct{}), ending: make(chan struct{}), ended: make(chan struct{}),
+		leaving: make(chan struct{}, maxLeaving), conns: make(map[*clientConn]struct{}),
 	}
 }
 
@@ -51,28 +58,54 @@ const (
 // Accept waits for a connection. It returns an error only when the listener is
 // closed or broken for good.
 func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.admitted:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	case <-l.ended:
+		return nil, l.err
+	}
+}
+
+// run takes connections until the port is closed: end does that, later than
+// Close, so that who comes while the last calls are finished is answered.
+func (l *listener) run() {
+	defer close(l.ended)
 	pause := firstPause
 	for {
 		c, err := l.Listener.Accept()
 		switch {
 		case err == nil:
 			if cc := l.admit(c); cc != nil {
-				return cc, nil
+				l.pass(cc)
 			}
 			continue
 		case errors.Is(err, syscall.ECONNABORTED): // the client has left again
 			continue
 		case !isExhaustion(err):
-			return nil, err
+			l.err = err
+			return
 		}
 		l.pauses.Inc()
 		l.warn("accepting no clients for a moment; raise the limit of open files or lower --max-conns", keyError, err, keyMaxConns, l.proxy.cfg.MaxConns)
 		select {
-		case <-l.done:
-			return nil, net.ErrClosed
+		case <-l.ending:
+			l.err = net.ErrClosed
+			return
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, lastPause)
+	}
+}
+
+// pass gives fasthttp a connection, which no longer takes any once it stops.
+func (l *listener) pass(c *clientConn) {
+	select {
+	case l.admitted <- c:
+	case <-l.done:
+		l.forget(c)
+		l.turnAway(c, reasonStopping)
 	}
 }
 
@@ -89,6 +122,12 @@ func isExhaustion(err error) bool {
 // admit counts a connection in, or turns it away and returns nil.
 func (l *listener) admit(c net.Conn) *clientConn {
 	cc := newClientConn(c, l)
+	select {
+	case <-l.done:
+		l.turnAway(cc, reasonStopping)
+		return nil
+	default:
+	}
 	who, refused := l.proxy.clients.enter(cc.ip)
 	if who == nil {
 		l.turnAway(cc, refused)
@@ -97,11 +136,6 @@ func (l *listener) admit(c net.Conn) *clientConn {
 	cc.client = who
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
-		l.proxy.clients.leave(who)
-		_ = c.Close()
-		return nil
-	}
 	l.conns[cc] = struct{}{}
 	l.connections.Inc()
 	return cc
@@ -111,16 +145,22 @@ func (l *listener) admit(c net.Conn) *clientConn {
 // cannot stay; more than those are closed without a word.
 const maxLeaving = 64
 
+// stoppingLinger is lingerTime for those that come while the node stops.
+const stoppingLinger = 100 * time.Millisecond
+
 // turnAway answers a connection that may not come in, without its request. It
 // holds nobody up: that what was sent is read a little keeps the answer from
 // being lost, and a TLS client has its handshake first.
 func (l *listener) turnAway(c *clientConn, reason string) {
 	l.proxy.metrics.turnedAway.WithLabelValues(reason).Inc()
-	say := fullAnswer
-	if reason == reasonClient {
+	say, linger := fullAnswer, lingerTime
+	switch reason {
+	case reasonStopping: // a stop waits for it
+		say, linger = stoppingAnswer, stoppingLinger
+	case reasonClient:
 		say = tooManyAnswer
 		l.warn("turning a client away: it has as many connections as --max-conns-per-client allows", keyAddress, c.address, keyMaxEach, l.proxy.cfg.MaxConnsPerClient)
-	} else {
+	default:
 		l.warn("turning clients away: as many connections are open as --max-conns allows", keyMaxConns, l.proxy.cfg.MaxConns)
 	}
 	select {
@@ -132,9 +172,9 @@ func (l *listener) turnAway(c *clientConn, reason string) {
 	l.away.Go(func() {
 		defer func() { <-l.leaving }()
 		defer c.Conn.Close()
-		_ = c.Conn.SetDeadline(time.Now().Add(lingerTime))
+		_ = c.Conn.SetDeadline(time.Now().Add(linger))
 		if _, err := c.Conn.Write(say); err == nil {
-			drain(c.Conn)
+			drain(c.Conn, linger)
 		}
 	})
 }
@@ -163,16 +203,21 @@ func (l *listener) forget(c *clientConn) {
 	}
 }
 
-// Close stops accepting.
+// Close keeps connections from fasthttp: they are answered 50301 from now on.
 func (l *listener) Close() error {
 	l.mu.Lock()
-	first := !l.closed
-	l.closed = true
-	l.mu.Unlock()
-	if !first {
-		return nil
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.closed = true
+		close(l.done)
 	}
-	close(l.done)
+	return nil
+}
+
+// end closes the port. It may be called again.
+func (l *listener) end() error {
+	_ = l.Close() // never fails
+	l.endOnce.Do(func() { close(l.ending) })
 	if err := l.Listener.Close(); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
@@ -195,6 +240,7 @@ func (l *listener) closeConns() {
 
 // These are sent as they are: there is no request to answer yet.
 var (
-	fullAnswer    = rawAnswer(envelope.Full)
-	tooManyAnswer = rawAnswer(envelope.TooManyConns)
+	fullAnswer     = rawAnswer(envelope.Full)
+	tooManyAnswer  = rawAnswer(envelope.TooManyConns)
+	stoppingAnswer = rawAnswer(envelope.NotReady)
 )

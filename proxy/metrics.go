@@ -70,7 +70,7 @@ func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metri
 			Help: "Requests answered 50000 because their handling panicked."}),
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "connections",
 			Help: "Open client connections."}),
-		turnedAway: counter("connections_refused_total", "Client connections answered and closed at once, by reason: full is beyond --max-conns (50301), client beyond --max-conns-per-client (42900).", labelReason),
+		turnedAway: counter("connections_refused_total", "Client connections answered and closed at once, by reason: full is beyond --max-conns (50301), client beyond --max-conns-per-client (42900), stopping while the node finishes its last calls (50301).", labelReason),
 		bodyBytes: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "request_body_bytes",
 			Help: "Memory that the bodies of requests hold, of --body-memory."}, func() float64 { return float64(bodies()) }),
 		answerBytes: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "answer_bytes",

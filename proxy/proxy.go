@@ -110,10 +110,13 @@ func (p *Proxy) Serve(ln net.Listener) error {
 	}
 	p.listeners = append(p.listeners, l)
 	p.mu.Unlock()
+	go l.run() // until end
 	defer l.away.Wait()
 	if err := p.server.Serve(l); err != nil {
+		_ = l.end() // it is broken already
 		return fmt.Errorf("proxy: accept on %v: %w", ln.Addr(), err)
 	}
+	<-l.ended
 	return nil
 }
 
@@ -137,10 +140,10 @@ func (p *Proxy) SetOpen(isOpen bool) {
 	}
 }
 
-// Shutdown closes the listeners, waits for the requests that are in, and closes
-// all connections. Requests that still come on open connections are answered
-// 50301. When ctx ends first, the connections are closed under the requests and
-// its error is returned. Calling it again does no harm.
+// Shutdown waits for the requests that are in, and closes all connections and
+// the listeners. What still comes until then, on open connections or new ones,
+// is answered 50301. When ctx ends first, the connections are closed under the
+// requests and its error is returned. Calling it again does no harm.
 func (p *Proxy) Shutdown(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
@@ -150,7 +153,7 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 	// fasthttp closes those that it serves by now; one that it is about to serve
 	// would be served for ever.
 	for _, l := range listeners {
-		_ = l.Close() // nobody can do anything about it
+		_ = l.Close()
 	}
 	err := p.server.ShutdownWithContext(ctx)
 	if err != nil {
@@ -158,6 +161,9 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 		for _, l := range listeners {
 			l.closeConns()
 		}
+	}
+	for _, l := range listeners {
+		_ = l.end() // nobody can do anything about it
 	}
 	p.publishing.Lock()
 	defer p.publishing.Unlock()
