@@ -141,8 +141,8 @@ func drain(c net.Conn, within time.Duration) {
 	}
 }
 
-// rawAnswer is a refusal as it is on the wire.
-func rawAnswer(e *envelope.Sealed) []byte {
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		e.Status, http.StatusText(e.Status), envelope.ContentType, len(e.Body), e.Body)
+// rawAnswer is a refusal as it is on the wire, where there is no request to answer yet.
+func rawAnswer(e *envelope.Sealed, date []byte) []byte {
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Length: %d\r\nContent-Type: %s\r\nDate: %s\r\nConnection: close\r\n\r\n%s",
+		e.Status, http.StatusText(e.Status), len(e.Body), envelope.ContentType, date, e.Body)
 }

@@ -111,7 +111,7 @@ func TestClientLimits(t *testing.T) {
 	fifth := dialFrom(t, g.addr, 1)
 	defer fifth.Close()
 	fifth.send(get)
-	if a := fifth.read(); a == nil || a.StatusCode != 429 || a.code() != 42900 || !a.Close || a.Header.Get("Content-Type") != "application/json;charset=UTF-8" {
+	if a := fifth.read(); a == nil || a.StatusCode != 429 || a.code() != 42900 || !a.Close || a.Header.Get("Content-Type") != "application/json;charset=UTF-8" || a.Header.Get("Date") == "" {
 		t.Errorf("one connection too many: %+v", a)
 	}
 	fifth.wantClosed()

@@ -153,12 +153,12 @@ const stoppingLinger = 100 * time.Millisecond
 // being lost, and a TLS client has its handshake first.
 func (l *listener) turnAway(c *clientConn, reason string) {
 	l.proxy.metrics.turnedAway.WithLabelValues(reason).Inc()
-	say, linger := fullAnswer, lingerTime
+	say, linger := envelope.Full, lingerTime
 	switch reason {
 	case reasonStopping: // a stop waits for it
-		say, linger = stoppingAnswer, stoppingLinger
+		say, linger = envelope.NotReady, stoppingLinger
 	case reasonClient:
-		say = tooManyAnswer
+		say = envelope.TooManyConns
 		l.warn("turning a client away: it has as many connections as --max-conns-per-client allows", keyAddress, c.address, keyMaxEach, l.proxy.cfg.MaxConnsPerClient)
 	default:
 		l.warn("turning clients away: as many connections are open as --max-conns allows", keyMaxConns, l.proxy.cfg.MaxConns)
@@ -173,7 +173,7 @@ func (l *listener) turnAway(c *clientConn, reason string) {
 		defer func() { <-l.leaving }()
 		defer c.Conn.Close()
 		_ = c.Conn.SetDeadline(time.Now().Add(linger))
-		if _, err := c.Conn.Write(say); err == nil {
+		if _, err := c.Conn.Write(rawAnswer(say, l.proxy.clock.date(time.Now()))); err == nil {
 			drain(c.Conn, linger)
 		}
 	})
@@ -237,10 +237,3 @@ func (l *listener) closeConns() {
 		l.forget(c)
 	}
 }
-
-// These are sent as they are: there is no request to answer yet.
-var (
-	fullAnswer     = rawAnswer(envelope.Full)
-	tooManyAnswer  = rawAnswer(envelope.TooManyConns)
-	stoppingAnswer = rawAnswer(envelope.NotReady)
-)
