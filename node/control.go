@@ -127,6 +127,8 @@ func (c control) Ready() ([]admin.Check, bool) {
 	checks := []admin.Check{{Name: "member"}, {Name: "leader"}, {Name: "serving"}}
 	if member, removed := n.cluster.Membership(); removed {
 		checks[0].Problem = "this node was removed from the cluster; restart it with --join to return"
+	} else if why := n.keptOut(); !member && why != "" {
+		checks[0].Problem = "this node belongs to no cluster yet and goes on trying to join: " + why
 	} else if !member {
 		checks[0].Problem = "this node belongs to no cluster yet: join it at a member with POST /v1/cluster/join"
 	} else if refused := n.refused(); refused != "" {

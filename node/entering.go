@@ -29,7 +29,10 @@ func (n *Node) enter(ctx context.Context) {
 	last := ""
 	for {
 		err := n.enterOnce(ctx)
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		if n.setKeptOut(err); err == nil {
 			return
 		}
 		if err.Error() != last { // once each

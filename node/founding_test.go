@@ -118,6 +118,10 @@ func TestFoundTogether(t *testing.T) {
 	if last.Store().ClusterID() != "" || last.Ready() {
 		t.Error("the wiped node belongs to a cluster")
 	}
+	nodetest.Eventually(t, "it says why it cannot join", func() bool {
+		r := api(t, last, "GET", "/readyz", "")
+		return r.status == 503 && strings.Contains(r.body, "let "+last.ID+" leave first") && strings.Count(r.body, "\n") == 3
+	})
 	// Let go, it is a new node.
 	if r := api(t, c.Nodes[1], "POST", "/v1/cluster/leave", `{"id":"`+last.ID+`"}`); r.status != 200 {
 		t.Fatal(r)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -114,6 +115,22 @@ func (n *Node) setRefused(why string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.refusal = why
+}
+
+// keptOut is why this node could not join a cluster when it last tried, in one
+// line; "" if it did or never tried.
+func (n *Node) keptOut() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.outside
+}
+
+func (n *Node) setKeptOut(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.outside = ""; err != nil {
+		n.outside = strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
 }
 
 // pause waits; it returns false if ctx ends first.

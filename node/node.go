@@ -40,6 +40,7 @@ type Node struct {
 	phase   phase
 	stopped []stopper // the steps that started, in order
 	refusal string    // why the cluster does not accept this node
+	outside string    // why it could not join one
 
 	listening time.Time // since when the cluster port answers
 

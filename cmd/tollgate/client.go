@@ -78,11 +78,17 @@ func explained(base string, err error) error {
 		return err
 	case e.Code != 0:
 		return &refusedError{e}
-	case strings.Contains(string(e.Body), "HTTP request to an HTTPS server"):
+	case speaksTLS(err):
 		return fmt.Errorf("%s speaks TLS: say https://, or leave the scheme out and give --%s FILE or --%s FILE", base, node.AdminCA, node.ClusterKeyFile)
 	}
 	return fmt.Errorf("%s answered %d %s (%s), which no Tollgate admin API does; is that the right --admin-url?",
 		base, e.Status, http.StatusText(e.Status), cli.Cell(e.ContentType))
+}
+
+// speaksTLS tells from the error of a call over plain HTTP that TLS was wanted.
+func speaksTLS(err error) bool {
+	var e *api.Error
+	return errors.As(err, &e) && e.Code == 0 && strings.Contains(string(e.Body), "HTTP request to an HTTPS server")
 }
 
 // refusedError is an answer of the admin API that refuses.

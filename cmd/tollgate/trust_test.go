@@ -96,6 +96,11 @@ func TestReady(t *testing.T) {
 	if got := ready.run(t.Context()); got != (outcome{cli.Done, text, ""}) || asked != "/readyz" {
 		t.Errorf("ready: %+v, asked %s", got, asked)
 	}
+	// A health check need not know whether the node has secrets.
+	bare := command{args: words("ready --admin-url " + strings.TrimPrefix(server.URL, "https://"))}
+	if got := bare.run(t.Context()); got != (outcome{cli.Done, text, ""}) {
+		t.Errorf("without a key: %+v", got)
+	}
 	status, text = 503, "member: ok\nleader: no leader is\x1b[2J known now\n"
 	if got := ready.run(t.Context()); got != (outcome{cli.Failed, "member: ok\nleader: no leader is\\x1b[2J known now\n", "tollgate ready: the node is not ready\n"}) {
 		t.Errorf("not ready: %+v", got)
