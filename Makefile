@@ -5,12 +5,14 @@ BIN     := bin/tollgate
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(shell git diff --quiet HEAD 2>/dev/null || echo +dirty)
 RELEASE := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)'
+# The first line of a target that needs something says what is missing, and how to get it.
+NEEDS   = @GO='$(GO)' scripts/needs $@
 BASE_PORT := 7000
 SEEDS    := 20000
 FROM     := 1
 DURATION := 3m
 SEED     := 1
-GOFILES := $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
+GOFILES = $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
 
 .PHONY: help build run demo test simulate chaos check format vet staticcheck arrows references tidy bench bench-peers micro bench-diff scale docs generate clean FORCE
 
@@ -18,9 +20,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/tollgate
+	$(NEEDS) go
 	$(RELEASE) -o $(BIN) ./cmd/tollgate
 
 bin/tollgate-bench: FORCE
+	$(NEEDS) go
 	$(RELEASE) -o $@ ./cmd/tollgate-bench
 
 bin/demo: $(wildcard scripts/demo/*)
@@ -33,19 +37,23 @@ demo: build bin/demo ## the same, checked and over: exactly the quota is admitte
 	@bin/demo -tollgate $(BIN) -check
 
 test: ## all tests, with the race detector, and without it the simulation and what counts memory
+	$(NEEDS) go race
 	$(GO) test -race -timeout 15m ./...
 	$(GO) test -timeout 5m -run 'Flood|Allocations' ./proxy/...
 	$(GO) test -timeout 10m -run Simulation ./cluster/ledger
 
 simulate: ## more schedules of the quota simulation: make simulate SEEDS=100000 [FROM=1]
+	$(NEEDS) go
 	$(GO) test -timeout 0 -v -run 'TestSimulation$$' ./cluster/ledger -seed $(FROM) -seeds $(SEEDS)
 
 chaos: ## real processes, killed, stopped and cut off for minutes: make chaos [DURATION=3m] [SEED=1]
+	$(NEEDS) go
 	$(GO) test -timeout 0 -v ./cmd/tollgate/chaos -chaos.duration $(DURATION) -chaos.seed $(SEED)
 
 check: format vet staticcheck arrows references tidy test ## what CI runs
 
 format: ## fails on files that gofmt would change
+	$(NEEDS) go git
 	@test -z "$$(gofmt -l $(GOFILES))" || { echo 'not formatted (gofmt -w):'; gofmt -l $(GOFILES); exit 1; }
 
 vet: ## go vet
@@ -57,7 +65,8 @@ staticcheck: ## staticcheck, pinned in go.mod
 arrows: ## packages import only what the house allows
 	$(GO) run ./scripts/arrows
 
-references: ## what comments and pages cite is there
+references: ## what comments and pages cite is there: links, anchors, sections
+	$(NEEDS) go git
 	$(GO) run ./scripts/references
 
 tidy: ## fails if go mod tidy would change anything
@@ -70,16 +79,19 @@ bench-peers: ## install the peers that bench measures, as far as they are to be 
 	@scripts/bench-peers
 
 micro: ## the benchmarks beside the code
+	$(NEEDS) go
 	$(GO) test -run '^$$' -bench . -skip Scale -benchmem ./...
 
 bench-diff: ## the benchmarks beside the code against a commit: make bench-diff [BASE=HEAD~1] [BENCH=.] [PKGS=...]
 	@BASE='$(BASE)' BENCH='$(BENCH)' PKGS='$(PKGS)' scripts/bench-diff
 
 scale: ## simulate 3 to 200 nodes and up to a million counters (bench/SCALE.md)
+	$(NEEDS) go
 	$(GO) test ./cluster/ledger -run '^$$' -bench Scale -benchtime 1x -timeout 0
 
-docs: ## write docs/settings.md from the declaration of the settings
+docs: references ## write docs/settings.md, and check links, anchors, commands and examples of all pages
 	$(GO) test ./node -run 'TestReference$$' -update
+	$(GO) test ./scripts/docs ./store/catalog -run 'Reference|Commands|Sign|Named|Words|Ours'
 
 generate: ## the code made from .proto files; needs protoc
 	mkdir -p bin
