@@ -28,6 +28,7 @@ bin/tollgate-bench: FORCE
 	$(RELEASE) -o $@ ./cmd/tollgate-bench
 
 bin/demo: $(wildcard scripts/demo/*)
+	$(NEEDS) go
 	$(GO) build -o $@ ./scripts/demo
 
 run: build bin/demo ## three nodes and a demo domain on loopback, until Ctrl-C: make run [BASE_PORT=7000]
@@ -57,12 +58,15 @@ format: ## fails on files that gofmt would change
 	@test -z "$$(gofmt -l $(GOFILES))" || { echo 'not formatted (gofmt -w):'; gofmt -l $(GOFILES); exit 1; }
 
 vet: ## go vet
+	$(NEEDS) go
 	$(GO) vet ./...
 
 staticcheck: ## staticcheck, pinned in go.mod
+	$(NEEDS) go
 	$(GO) tool staticcheck ./...
 
 arrows: ## packages import only what the house allows
+	$(NEEDS) go
 	$(GO) run ./scripts/arrows
 
 references: ## what comments and pages cite is there: links, anchors, sections
@@ -70,6 +74,7 @@ references: ## what comments and pages cite is there: links, anchors, sections
 	$(GO) run ./scripts/references
 
 tidy: ## fails if go mod tidy would change anything
+	$(NEEDS) go
 	$(GO) mod tidy -diff
 
 bench: build bin/tollgate-bench ## measure it under load, beside the peers that are installed, in under ten minutes
@@ -90,10 +95,12 @@ scale: ## simulate 3 to 200 nodes and up to a million counters (bench/SCALE.md)
 	$(GO) test ./cluster/ledger -run '^$$' -bench Scale -benchtime 1x -timeout 0
 
 docs: references ## write docs/settings.md, and check links, anchors, commands and examples of all pages
+	$(NEEDS) go
 	$(GO) test ./node -run 'TestReference$$' -update
 	$(GO) test ./scripts/docs ./store/catalog -run 'Reference|Commands|Sign|Named|Words|Ours'
 
 generate: ## the code made from .proto files; needs protoc
+	$(NEEDS) go protoc
 	mkdir -p bin
 	$(GO) build -o bin/ google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
 	PATH="$(CURDIR)/bin:$$PATH" protoc --go_out=. --go_opt=paths=source_relative \

@@ -58,9 +58,9 @@ func (n *Node) watch(ctx context.Context) {
 		switch {
 		case !open && fit && n.caughtUp(ctx):
 			open = true
-			n.setPhase(serving)
 			n.proxy.SetCluster(n.store.ClusterID())
-			n.proxy.SetOpen(true)
+			n.proxy.SetOpen(true) // before anybody is told that it is
+			n.setPhase(serving)
 			n.cfg.Logger.Info("ready", "id", n.cfg.ID, "proxy", n.ProxyAddr(), "admin", n.AdminAddr(), "cluster", n.ClusterAddr())
 		case open && !fit:
 			open = false
