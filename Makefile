@@ -38,7 +38,7 @@ demo: build bin/demo ## the same, checked and over: exactly the quota is admitte
 	@bin/demo -tollgate $(BIN) -check
 
 test: ## all tests, with the race detector, and without it the simulation and what counts memory
-	$(NEEDS) go race
+	$(NEEDS) go race git bash curl openssl
 	$(GO) test -race -timeout 15m ./...
 	$(GO) test -timeout 5m -run 'Flood|Allocations' ./proxy/...
 	$(GO) test -timeout 10m -run Simulation ./cluster/ledger
@@ -97,7 +97,7 @@ scale: ## simulate 3 to 200 nodes and up to a million counters (bench/SCALE.md)
 docs: references ## write docs/settings.md, and check links, anchors, commands and examples of all pages
 	$(NEEDS) go
 	$(GO) test ./node -run 'TestReference$$' -update
-	$(GO) test ./scripts/docs ./store/catalog -run 'Reference|Commands|Sign|Named|Words|Ours'
+	$(GO) test ./scripts/docs ./store/catalog -run 'Reference|Commands|Comments|Sign|Named|Words|Ours'
 
 generate: ## the code made from .proto files; needs protoc
 	$(NEEDS) go protoc

@@ -168,6 +168,20 @@ func checkOutput(t *testing.T, want block, got string, p ports) {
 	}
 }
 
+// TestNoComments: some shells take a # that is pasted for a command, and what stands
+// behind it for its arguments.
+func TestNoComments(t *testing.T) {
+	for _, page := range guides {
+		for _, b := range blocks(t, page) {
+			for line := range strings.Lines(b.text) {
+				if b.language == "sh" && strings.HasPrefix(strings.TrimSpace(line), "#") {
+					t.Errorf("%s:%d: a block of commands has a comment: %s", page, b.line, line)
+				}
+			}
+		}
+	}
+}
+
 // TestREADMEWords: the first page stays one that is read to its end.
 func TestREADMEWords(t *testing.T) {
 	const most = 1200

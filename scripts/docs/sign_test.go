@@ -43,7 +43,8 @@ var programs = map[string]program{
 	"java":            {"Sign.java", []string{"java"}, []string{`java $file "$1"`}},
 	"go":              {"sign.go", []string{"go"}, []string{`go run $file "$1"`}},
 	"csharp": {"Sign.cs", []string{"dotnet", "mcs"}, []string{
-		"mkdir -p app && cp $file app/ && cd app && { ls *.csproj || dotnet new console --force && rm -f Program.cs; } >/dev/null && dotnet run -- \"$1\"",
+		`mkdir -p app && cp $file app/ && cd app && { [ -e app.csproj ] || dotnet new console && rm -f Program.cs; } >/dev/null &&
+			dotnet build -o out >/dev/null && dotnet out/app.dll "$1"`,
 		`mcs -nologo -r:System.Net.Http.dll -out:sign.exe $file && mono sign.exe "$1"`}},
 }
 
