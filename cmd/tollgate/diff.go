@@ -55,6 +55,15 @@ func showDiff(key string, answer []byte, out *bytes.Buffer) error {
 		count = "more than " + count
 	}
 	fmt.Fprintf(out, "%s: from revision %d, which is live, to the draft, revision %d: %s\n", key, *d.DeployedRevision, d.DraftRevision, count)
+	writeChanges(&d, out)
+	if d.Truncated {
+		out.WriteString("The node lists no more changes than these; `tollgate export` prints both documents.\n")
+	}
+	return nil
+}
+
+// writeChanges writes a line a change.
+func writeChanges(d *api.Diff, out *bytes.Buffer) {
 	for _, c := range d.Changes {
 		path, draft, live := cli.Cell(c.Path), diffValue(c.Draft), diffValue(c.Deployed)
 		switch {
@@ -68,10 +77,6 @@ func showDiff(key string, answer []byte, out *bytes.Buffer) error {
 			fmt.Fprintf(out, "~ %s: %s -> %s\n", path, live, draft)
 		}
 	}
-	if d.Truncated {
-		out.WriteString("The node lists no more changes than these; `tollgate export` prints both documents.\n")
-	}
-	return nil
 }
 
 func isMask(value json.RawMessage) bool { return string(value) == `"`+catalog.SecretPlaceholder+`"` }

@@ -33,7 +33,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root := a.Root("tollgate", "A clustered API gateway with exact quotas", v)
 	root.AddCommand(
 		a.nodeCommand(),
-		a.importCommand(), a.validateCommand(), a.exportCommand(), a.diffCommand(), a.deployCommand(),
+		a.importCommand(), a.applyCommand(), a.validateCommand(), a.exportCommand(), a.diffCommand(), a.deployCommand(),
 		a.domainsCommand(), a.cloneCommand(), a.deleteCommand(), a.quotaCommand(),
 		a.membersCommand(), a.joinCommand(), a.leaveCommand(), a.transferCommand(),
 		a.readyCommand(), a.keygenCommand(), a.caCommand(),

@@ -27,6 +27,11 @@ func (s *server) diffDomain(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return difference(entry)
+}
+
+// difference compares an entry's draft with what is live of it.
+func difference(entry catalog.Entry) (api.Diff, error) {
 	out := api.Diff{Key: entry.Key, DraftRevision: entry.Draft.Number, Changes: []api.Change{}}
 	if entry.Deployed.Number == 0 {
 		return out, nil
@@ -38,11 +43,11 @@ func (s *server) diffDomain(r *request) (any, error) {
 	}
 	draft, err := tree(entry.Key, entry.Draft)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	deployed, err := tree(entry.Key, entry.Deployed)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	c := comparison{changes: out.Changes}
 	c.compare("$", false, draft, deployed)

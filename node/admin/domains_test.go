@@ -83,7 +83,7 @@ func TestSaveDomain(t *testing.T) {
 		{name: "replace what cannot be", do: "PUT /v1/domains/a%20b", header: json, body: shop, status: 422,
 			want: failed(42200, `no domain can have the key "a b": a key is 1 to 64 of A-Z a-z 0-9 . _ ~ -`)},
 		{name: "misspelt dry run", do: "POST /v1/domains?dryrun=true", body: shop, status: 422,
-			want: failed(42200, "the query is refused: 1 problem", "?dryrun", "unknown parameter; this call takes deploy, dryRun, endpointServer, key, name, replace, scheme")},
+			want: failed(42200, "the query is refused: 1 problem", "?dryrun", "unknown parameter; this call takes deploy, diff, dryRun, endpointServer, key, name, replace, scheme")},
 		{name: "form", do: "POST /v1/domains", header: http.Header{"Content-Type": {"text/plain"}}, body: shop, status: 415,
 			want: failed(41500, "Content-Type text/plain is not understood: send application/json, or a document as application/yaml")},
 		{name: "other JSON type", do: "POST /v1/domains?dryRun=true", header: http.Header{"Content-Type": {"application/swagger+json"}}, body: shop, status: 200,

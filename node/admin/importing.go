@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"mime"
@@ -20,6 +21,9 @@ const maxSaveTries = 20
 // domain's, whatever the document says; without replace a draft of another title
 // is left alone.
 func (s *server) save(r *request, key string, replace bool) (any, error) {
+	if r.query.is("diff") && !r.query.is("dryRun") {
+		return nil, wrong("the query", []catalog.Problem{{Path: "?diff", Message: "goes with dryRun=true: an import that saves has GET …/diff behind it"}})
+	}
 	raw, err := r.read(catalog.MaxDocumentBytes)
 	if err != nil {
 		return nil, err
@@ -79,7 +83,11 @@ func (im *importing) save(raw []byte, replace bool) (any, error) {
 		warnings = append(warnings, im.s.droppedCounters(r, im.entry, doc.Domain.Conditions())...)
 	}
 	if dryRun {
-		return r.newSaved(key, Saved{}, false, warnings), nil
+		answer := r.newSaved(key, Saved{}, false, warnings)
+		if r.query.is("diff") {
+			err = im.compare(doc, &answer)
+		}
+		return answer, err
 	}
 	cond := r.cond
 	if cond.IsZero() && im.bound {
@@ -93,6 +101,23 @@ func (im *importing) save(raw []byte, replace bool) (any, error) {
 		return nil, err
 	}
 	return r.newSaved(key, done, deploy, warnings), nil
+}
+
+// compare fills in what the document changes.
+func (im *importing) compare(doc *catalog.Document, into *api.Saved) error {
+	e := im.entry
+	if e.Draft.Serial != 0 {
+		setETag(im.r.w, e.Draft.Serial)
+	}
+	deployed, err := storedDocument(e.Key, e.Deployed)
+	if err != nil {
+		return err
+	}
+	unchanged := bytes.Equal(im.stored, doc.JSON) && bytes.Equal(deployed, doc.JSON)
+	e.Key, e.Draft.Document, e.Draft.Size = doc.Domain.Key, doc.JSON, 0
+	d, err := difference(e)
+	into.Unchanged, into.Diff = &unchanged, &d
+	return err
 }
 
 // parse reads and checks the document.

@@ -121,3 +121,23 @@ func TestDeployDropsCounters(t *testing.T) {
 			want: `{"key":"shop","revision":0,"deployed":false,"warnings":[],"pending":[]}`},
 	}, live)
 }
+
+// TestDryRunWithDiff: a dry run tells what a deploy of the document would change,
+// as apply shows it.
+func TestDryRunWithDiff(t *testing.T) {
+	other := strings.Replace(shop, `"Shop"`, `"Shoes"`, 1)
+	live := func(cfg *Config) {
+		stored := mustParse(t, shop, catalog.ParseOptions{}).JSON
+		rev := catalog.Revision{Number: 3, Serial: 17, Document: stored}
+		cfg.Control.(*fakeControl).domains["shop"] = catalog.Entry{Key: "shop", Name: "Shop", Draft: rev, Deployed: rev}
+	}
+	const start = `{"key":"shop","revision":0,"deployed":false,"warnings":[],"pending":[],`
+	run(t, []call{
+		{name: "unchanged", do: "POST /v1/domains?dryRun=true&diff=true", body: shop, status: 200, asked: "domain shop",
+			want: start + `"unchanged":true,"diff":{"key":"shop","draftRevision":3,"deployedRevision":3,"equal":true,"changes":[],"truncated":false}}`},
+		{name: "changed", do: "POST /v1/domains?dryRun=true&diff=true&replace=true", body: other, status: 200, asked: "domain shop",
+			want: start + `"unchanged":false,"diff":{"key":"shop","draftRevision":3,"deployedRevision":3,"equal":false,"changes":[{"path":"$.info.title","draft":"Shoes","deployed":"Shop"}],"truncated":false}}`},
+		{name: "without a dry run", do: "POST /v1/domains?diff=true", body: shop, status: 422,
+			want: failed(42200, "the query is refused: 1 problem", "?diff", "goes with dryRun=true: an import that saves has GET …/diff behind it")},
+	}, live)
+}

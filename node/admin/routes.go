@@ -43,7 +43,7 @@ type request struct {
 // Config.Timeout.
 func (s *server) routes() []route {
 	put := params{"deploy": boolean, "dryRun": boolean, "name": text, "scheme": text, "endpointServer": text}
-	save := params{"key": text, "replace": boolean}
+	save := params{"key": text, "replace": boolean, "diff": boolean}
 	maps.Copy(save, put)
 	show := params{"deployed": boolean, "secrets": boolean}
 	return []route{

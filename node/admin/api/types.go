@@ -99,6 +99,11 @@ type Saved struct {
 	// Pending are the members that did not serve it yet, though they can be
 	// reached; empty where nothing was deployed.
 	Pending []string `json:"pending"`
+	// Unchanged tells, where a dry run is asked for the difference, that draft
+	// and live document are this one already; Diff is then what a deploy of it
+	// would change.
+	Unchanged *bool `json:"unchanged,omitempty"`
+	Diff      *Diff `json:"diff,omitempty"`
 }
 
 // Deleted is the answer to a deletion.
