@@ -267,3 +267,22 @@ func TestExplainEnds(t *testing.T) {
 		t.Errorf("read as %+v, %v", r, err)
 	}
 }
+
+// TestExplainSaysWhatWasSigned: a signature of something else than what was sent
+// is told, and nothing of the secret.
+func TestExplainSaysWhatWasSigned(t *testing.T) {
+	g := startGateway(t, nil, parsed(t, "shop", "http://up.example", `"HMAC":{"secretKey":"hunter2","clockSkew":60}`, "GET /**"))
+	now := stamp(time.Now())
+	for signed, says := range map[string]string{
+		"/a%20b?c=1":               "with the target without /shop; sign what is sent",
+		"/shop/a b?c=1":            "with the target decoded; sign what is sent",
+		"https://h/shop/a%20b?c=1": "with the host in front of the target; sign what is sent",
+		"/other":                   "the secretKey may be another one",
+	} {
+		e := g.Explain(ExplainRequest{Method: "GET", URL: "/shop/a%20b?c=1", Headers: map[string]string{
+			"Host": "h", "X-TC-Timestamp": now, "Authorization": hmacsign.Sign("hunter2", "GET", signed, now)}})
+		if len(e.Plugins) == 0 || !strings.Contains(e.Plugins[0].Reason, says) || strings.Contains(e.Plugins[0].Reason, "hunter2") {
+			t.Errorf("%s: explained as %+v", signed, e.Plugins)
+		}
+	}
+}

@@ -64,8 +64,19 @@ func (h *hmacAuth) Explain(c *Call) (f Finding) {
 	case hmacsign.AuthorizationEmpty:
 		f = refuse(hmacRefusals[reason], "Authorization is missing or empty")
 	default:
-		f = refuse(hmacRefusals[reason], "Authorization is not base64(HMAC-SHA1(secretKey, stringToSign))")
+		f = refuse(hmacRefusals[reason], "Authorization is not base64(HMAC-SHA1(secretKey, stringToSign))"+h.mistake(c, timestamp))
 	}
 	f.StringToSign = hmacsign.StringToSign(c.Request.Method, string(c.Request.Target), string(timestamp))
 	return f
+}
+
+// mistake says what was signed instead, where that can be found out.
+func (h *hmacAuth) mistake(c *Call, timestamp []byte) string {
+	r := &c.Request
+	authorization, _ := r.Fields.First(header.Authorization)
+	what := h.verifier.Mistake(r.Method, string(r.Target), string(r.Key), string(r.Host), string(timestamp), string(authorization))
+	if what == "" {
+		return "; nor is it that of the target decoded, encoded anew, without its key or query, or with its host: the secretKey may be another one"
+	}
+	return ": it is the signature of another text, with " + what + "; sign what is sent, byte for byte"
 }
