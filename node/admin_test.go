@@ -108,7 +108,7 @@ func TestBadInput(t *testing.T) {
 	cases := []bad{
 		// Documents.
 		{"not JSON", "POST", "/v1/domains", `{"swagger":"2.0",`, 400, "line 1"},
-		{"YAML", "POST", "/v1/domains", "swagger: '2.0'\n", 400, "JSON"},
+		{"no YAML", "POST", "/v1/domains", "swagger: ['2.0'\n", 400, "YAML"},
 		{"nothing", "POST", "/v1/domains", "", 400, ""},
 		{"an array", "POST", "/v1/domains", "[]", 422, "object"},
 		{"no endpoint server", "POST", "/v1/domains", strings.Replace(swagger("live", "Live", "", quotaPlugin("5", "60")), `"HTTP_PROXY":{"url":"http://127.0.0.1:1"},`, "", 1), 422, "HTTP_PROXY"},
@@ -128,7 +128,8 @@ func TestBadInput(t *testing.T) {
 		{"no key", "POST", "/v1/domains", swagger("", "A", "", ""), 422, "$.basePath: "},
 		{"key of dots", "POST", "/v1/domains", swagger("..", "A", "", ""), 422, "$.basePath: "},
 		{"key of 65", "POST", "/v1/domains", swagger(strings.Repeat("k", 65), "A", "", ""), 422, "$.basePath: "},
-		{"put under another key", "PUT", "/v1/domains/live", swagger("other", "Other", "changed", ""), 422, `must be "/live"`},
+		{"put with a key", "PUT", "/v1/domains/live?key=other", swagger("other", "Other", "changed", ""), 422, "?key: "},
+		{"another title", "POST", "/v1/domains", swagger("live", "Other", "changed", ""), 409, "Other"},
 		{"unknown parameter", "POST", "/v1/domains?dryrun=true", swagger("live", "changed", "", ""), 422, "?dryrun: "},
 		{"deploy of neither", "POST", "/v1/domains?deploy=yes", swagger("live", "changed", "", ""), 422, "?deploy: "},
 		// Domains.

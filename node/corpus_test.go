@@ -2,7 +2,6 @@ package node_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,8 +13,6 @@ import (
 	"github.com/tollgate/tollgate/node"
 	"github.com/tollgate/tollgate/store/catalog"
 )
-
-var updateCorpus = flag.Bool("update", false, "rewrite the results in testdata/corpus")
 
 // specimen is a file of testdata/corpus: lines "name: value", a document of a
 // kind that people have, and what must come of it.
@@ -117,7 +114,7 @@ func TestCorpus(t *testing.T) {
 	for _, s := range corpus {
 		doc, err := catalog.Parse(s.input, s.options())
 		got := result(doc, err)
-		if *updateCorpus {
+		if *update {
 			b, err := os.ReadFile(s.file)
 			if err != nil {
 				t.Fatal(err)
@@ -171,7 +168,7 @@ func checkTable(t *testing.T, corpus []specimen) {
 		table += fmt.Sprintf("| %s | %d | %d | %s |\n", kind, r.documents, r.imported, strings.ReplaceAll(strings.Join(r.texts, "<br>"), "|", `\|`))
 	}
 	const file = "testdata/corpus.md"
-	if *updateCorpus {
+	if *update {
 		if err := os.WriteFile(file, []byte(table), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/tollgate/tollgate/proxy"
 )
 
-var update = flag.Bool("update", false, "rewrite docs/settings.md")
+var update = flag.Bool("update", false, "rewrite docs/settings.md and the results in testdata/corpus")
 
 // TestReference: the reference says what the declaration does.
 func TestReference(t *testing.T) {

@@ -23,13 +23,13 @@ func Shadowed(routes []Route) map[int]int {
 	for _, list := range methods {
 		slices.SortStableFunc(list, func(a, b entry) int { return compareWeight(a.pattern, b.pattern) })
 		list = slices.CompactFunc(list, func(a, b entry) bool { return a.pattern.text == b.pattern.text })
-		ix := newIndex(list)
-		for _, e := range list {
-			at := ix.find(e.pattern.sample())
-			if at == none {
+		r := newRivals(newIndex(list))
+		for place, e := range list {
+			at := r.find(e.pattern.sample())
+			if at == none || int(at) == place {
 				continue
 			}
-			if winner := list[at]; winner.index != e.index && ix.alwaysBeats(winner.pattern, e.pattern) && winner.pattern.covers(e.pattern) {
+			if winner := list[at]; winner.pattern.covers(e.pattern) && r.alwaysBeats(at, int32(place)) {
 				shadowed[e.index] = winner.index
 			}
 		}
@@ -37,30 +37,51 @@ func Shadowed(routes []Route) map[int]int {
 	return shadowed
 }
 
+// rivals is an index with what is needed to tell whether one pattern always beats
+// another. Patterns are named by their places, which are in the order of weight.
+type rivals struct {
+	*index
+	lastPlain int32 // the heaviest without "**", -1 for none
+	// heaviest is, for each pattern that ends in "/**", the heaviest of those that
+	// are longer, -1 for none.
+	heaviest map[int32]int32
+}
+
+func newRivals(ix *index) *rivals {
+	r := &rivals{index: ix, lastPlain: -1, heaviest: map[int32]int32{}}
+	for place, e := range ix.entries {
+		if e.pattern.weight.doubles == 0 {
+			r.lastPlain = int32(place)
+		}
+	}
+	heaviest := int32(-1)
+	for _, place := range ix.prefixes {
+		r.heaviest[place] = heaviest
+		heaviest = max(heaviest, place)
+	}
+	return r
+}
+
 // alwaysBeats reports whether p never wins where q matches too, whichever
 // others match beside them.
-func (ix *index) alwaysBeats(q, p *Pattern) bool {
-	plain := func(p *Pattern) bool { return p.weight.doubles == 0 }
+func (r *rivals) alwaysBeats(q, p int32) bool {
+	a, b := r.entries[q].pattern, r.entries[p].pattern
 	switch {
-	case q.weight.catchAll || p.weight.catchAll:
-		return p.weight.catchAll && !q.weight.catchAll
-	case q.weight.prefix && p.weight.prefix:
-		return comparePrefix(q, p) < 0
-	case q.weight.prefix && plain(p):
+	case a.weight.catchAll || b.weight.catchAll:
+		return b.weight.catchAll && !a.weight.catchAll
+	case a.weight.prefix && b.weight.prefix:
+		return comparePrefix(a, b) < 0
+	case a.weight.prefix && b.weight.doubles == 0:
 		return false
-	case p.weight.prefix && plain(q):
+	case b.weight.prefix && a.weight.doubles == 0:
 		return true
-	case compareWeight(q, p) >= 0:
+	case q > p:
 		return false
-	case !q.weight.prefix:
+	case !a.weight.prefix:
 		return true
 	}
 	// Whatever puts q out of the running may itself lose to p.
-	return !slices.ContainsFunc(ix.entries, func(e entry) bool {
-		r := e.pattern
-		outdoes := plain(r) || r.weight.prefix && comparePrefix(r, q) < 0
-		return outdoes && compareWeight(p, r) < 0
-	})
+	return r.lastPlain < p && r.heaviest[q] < p
 }
 
 // covers reports whether every path that p matches is one that q matches. It

@@ -101,7 +101,7 @@ func Parse(raw []byte, opts ParseOptions) (*Document, error) {
 }
 
 func (p *parser) document(root value, d *Domain) (title string) {
-	o, ok := p.object(root, wantDocument)
+	o, ok := p.object(root, wantDocument+", which is an object")
 	if !ok || !p.version(o) {
 		return ""
 	}
