@@ -48,25 +48,28 @@ func (s *signal) notify() {
 // final, so that nothing is done twice.
 func onLeader[T any](ctx context.Context, c *Cluster, local func() (T, error), remote func(clusterpb.ClusterClient) (T, error)) (T, error) {
 	var none T
-	waiting, cancel := context.WithTimeout(ctx, leaderWait)
-	defer cancel()
+	until := time.Now().Add(leaderWait)
 	for {
 		moved := c.leaderMoved.next()
 		id, addr := c.leader()
 		if id != "" {
+			begin := time.Now()
 			v, err := attempt(c, id, addr, local, remote)
 			if !errors.Is(err, store.ErrNotLeader) {
 				return v, err
 			}
+			until = until.Add(time.Since(begin)) // a large change may have been under way
 		}
 		pause := time.NewTimer(retryPause)
 		select {
 		case <-moved:
 		case <-pause.C:
-		case <-waiting.Done():
-			return none, store.ErrNoLeader
+		case <-ctx.Done():
 		}
 		pause.Stop()
+		if ctx.Err() != nil || time.Now().After(until) {
+			return none, store.ErrNoLeader
+		}
 	}
 }
 
