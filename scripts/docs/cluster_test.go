@@ -102,7 +102,8 @@ func TestMain(m *testing.M) {
 }
 
 // shell runs a script of bash to its end, in a directory that has bin/tollgate, and
-// returns what it printed. What it leaves running is killed.
+// returns what it printed. What it leaves running is killed. The script is the shell's
+// standard input, as what is pasted is: a command that reads it takes the rest away.
 func shell(t *testing.T, dir, script string, env ...string) (string, error) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o755); err != nil {
@@ -111,11 +112,11 @@ func shell(t *testing.T, dir, script string, env ...string) (string, error) {
 	if err := os.Symlink(built(t), filepath.Join(dir, "bin", "tollgate")); err != nil && !errors.Is(err, os.ErrExist) {
 		t.Fatal(err)
 	}
-	file, log := filepath.Join(dir, "script.sh"), filepath.Join(dir, "output")
-	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+	log := filepath.Join(dir, "output")
+	if err := os.WriteFile(filepath.Join(dir, "script.sh"), []byte(script), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p, err := process.Start(process.Command{Name: "bash", Path: "bash", Args: []string{file}, Env: env, Dir: dir, Log: log})
+	p, err := process.Start(process.Command{Name: "bash", Path: "bash", Args: []string{"-c", "exec bash -s <script.sh"}, Env: env, Dir: dir, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
