@@ -19,7 +19,9 @@ var (
 	metricName = regexp.MustCompile(`\btollgate_[a-z_]+\b`)
 	// invoked is a command of tollgate, up to what ends a command of a shell.
 	invoked = regexp.MustCompile(`(?:^|[ /(])tollgate ([a-z]+)((?:[^|&;>\n]|\\\n)*)`)
-	target  = regexp.MustCompile(`(?m)^make ((?:bin/)?[a-z-]+)`)
+	// listed is a command in the help of tollgate.
+	listed = regexp.MustCompile(`(?m)^  ([a-z]+)  `)
+	target = regexp.MustCompile(`(?m)^make ((?:bin/)?[a-z-]+)`)
 )
 
 // TestNamed: commands and flags of tollgate, targets of make, and metrics that the
@@ -93,8 +95,12 @@ func (h helps) anywhere(t *testing.T, flag string) bool {
 			return true
 		}
 	}
-	for _, command := range []string{"node", "import", "export", "deploy", "delete", "clone", "validate", "ready", "sign", "token", "join"} {
-		if said, _ := h.of(t, command); hasWord(said, flag) {
+	all, err := exec.Command(built(t), "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range listed.FindAllStringSubmatch(string(all), -1) {
+		if said, _ := h.of(t, m[1]); hasWord(said, flag) {
 			return true
 		}
 	}
