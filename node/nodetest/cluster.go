@@ -22,7 +22,7 @@ import (
 
 // Patience is how long a test waits for a state before it fails. It is no
 // bound that anything is held to.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
 // Cluster is some nodes of one cluster.
 type Cluster struct {
