@@ -45,7 +45,8 @@ func notYAML(err error) error {
 // yamlReader writes nodes as JSON.
 type yamlReader struct {
 	out strings.Builder
-	// steps counts visited nodes: anchors can make a small text a large tree.
+	// steps counts visited nodes and merged members: anchors can make a small
+	// text a large tree, and much work of one that comes to nothing.
 	steps int
 }
 
@@ -57,7 +58,7 @@ func (y *yamlReader) check(n *yaml.Node, depth int) error {
 	case depth > MaxDepth+1:
 		return rootProblem("line %d is nested too deep: at most %d levels of objects and arrays are allowed", n.Line, MaxDepth)
 	case y.steps > MaxDocumentBytes || y.out.Len() > MaxDocumentBytes:
-		return rootProblem("the document has more than %d bytes with its anchors written out, at most %d are allowed", MaxDocumentBytes, MaxDocumentBytes)
+		return rootProblem("the document has more than %d bytes as JSON with its anchors written out, at most %d are allowed", MaxDocumentBytes, MaxDocumentBytes)
 	}
 	return nil
 }
@@ -123,6 +124,7 @@ func (y *yamlReader) pairs(n *yaml.Node, depth int) ([]yamlPair, error) {
 	}
 	var list []yamlPair
 	seen := map[string]bool{}
+	y.steps += len(n.Content)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if !isMerge(n.Content[i]) {
 			key, err := yamlKey(n.Content[i])
@@ -138,6 +140,7 @@ func (y *yamlReader) pairs(n *yaml.Node, depth int) ([]yamlPair, error) {
 			if err != nil {
 				return nil, err
 			}
+			y.steps += len(merged)
 			for _, pair := range merged {
 				if !seen[pair.key] {
 					seen[pair.key] = true

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -93,4 +94,11 @@ func TestYAMLThatIsNoDocument(t *testing.T) {
 		empty += "x" + string(c) + ": &" + string(c) + " {<<: [" + strings.Repeat("*"+string(c-1)+",", 9) + "]}\n"
 	}
 	wantOne(t, problemsOf(t, empty, ParseOptions{}), "$", "with its anchors written out")
+	// And these merge the same members over and over.
+	again := "a: &a {"
+	for i := range 1000 {
+		again += "k" + strconv.Itoa(i) + ": 0, "
+	}
+	again += "}\nb: &b {<<: [" + strings.Repeat("*a,", 1000) + "]}\nc: &c {<<: [" + strings.Repeat("*b,", 1000) + "]}\n"
+	wantOne(t, problemsOf(t, again, ParseOptions{}), "$", "with its anchors written out")
 }
