@@ -22,6 +22,10 @@ func TestOwnAddressAsTarget(t *testing.T) {
 	})
 	first, second := c.Nodes[0], c.Nodes[1]
 	advertised := first.Self().AdminAddress
+	at := func(host, addr string) string {
+		_, port, _ := net.SplitHostPort(addr)
+		return net.JoinHostPort(host, port)
+	}
 	preAPI := func(u string) string {
 		return strings.Replace(swagger("shop", "Shop", "", ""), `"MOCK":{`, `"PRE_API":{"method":"GET","url":"`+u+`"},"MOCK":{`, 1)
 	}
@@ -31,8 +35,8 @@ func TestOwnAddressAsTarget(t *testing.T) {
 	const plain = `{"swagger":"2.0","info":{"title":"t"},"basePath":"/k","schemes":["http"],"paths":{}}`
 	for name, what := range map[string]struct{ url, says string }{
 		"own admin":         {"http://" + first.AdminAddr() + "/v1/domains", "is the admin address of this node"},
-		"own, unspecified":  {"http://" + strings.Replace(first.AdminAddr(), "127.0.0.1", "0.0.0.0", 1), "is the admin address of this node"},
-		"own, as IPv6 too":  {"http://" + strings.Replace(first.ClusterAddr(), "127.0.0.1", "[::]", 1), "is the cluster address of this node"},
+		"own, unspecified":  {"http://" + at("0.0.0.0", first.AdminAddr()), "is the admin address of this node"},
+		"own, as IPv6 too":  {"http://" + at("::", first.ClusterAddr()), "is the cluster address of this node"},
 		"own, by https":     {"https://" + first.AdminAddr(), "is the admin address of this node"},
 		"own, advertised":   {"http://" + strings.ToUpper(advertised), "is the admin address of this node"},
 		"own, dot at end":   {"http://" + strings.Replace(advertised, ":", ".:", 1), "is the admin address of this node"},
