@@ -82,10 +82,10 @@ func TestTargets(t *testing.T) {
 	}
 	c := dial(t, g.addr)
 	defer c.Close()
-	for range 2 {
-		c.send("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n")
+	for _, target := range []string{"*", "http://h", "*"} {
+		c.send("OPTIONS " + target + " HTTP/1.1\r\nHost: h\r\n\r\n")
 		if a := c.read(); a == nil || a.StatusCode != 200 || a.body != "" || !strings.Contains(a.Header.Get("Allow"), "PATCH") {
-			t.Errorf("OPTIONS *: answered %+v", a)
+			t.Errorf("OPTIONS %s: answered %+v", target, a)
 		}
 	}
 }

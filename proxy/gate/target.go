@@ -16,6 +16,7 @@ var (
 	slash        = malformed("backslash or encoded slash in the path")
 	dotSegment   = malformed("dot segment in the path")
 	root         = []byte("/")
+	asterisk     = []byte("*")
 )
 
 // readTarget takes the target apart. The query goes through byte for byte,
@@ -23,17 +24,17 @@ var (
 // refused where two programs could read it differently.
 func (r *Request) readTarget(target []byte) error {
 	r.authority = nil
-	if r.Asterisk = r.Method == "OPTIONS" && string(target) == "*"; r.Asterisk {
-		r.Target, r.Key, r.Path, r.Route, r.Query = target, nil, root, root, nil
-		return nil
-	}
 	if len(target) == 0 {
 		return notOrigin
 	}
-	if target[0] != '/' {
+	if target[0] != '/' && !(r.Method == "OPTIONS" && string(target) == "*") {
 		if target = r.cutAuthority(target); target == nil {
 			return notOrigin
 		}
+	}
+	if r.Asterisk = target[0] == '*'; r.Asterisk {
+		r.Target, r.Key, r.Path, r.Route, r.Query = target, nil, root, root, nil
+		return nil
 	}
 	r.Target = target
 	path, query := target, []byte(nil)
@@ -67,7 +68,7 @@ func (r *Request) readTarget(target []byte) error {
 
 // cutAuthority returns what of a target in absolute form is path and query, nil
 // when it has no such form. The authority would be a second Host (pitfalls
-// 2(a) 4): Read compares it with the first.
+// 2(a) 4): Read compares it with the first. Without a path, OPTIONS asks for "*".
 func (r *Request) cutAuthority(target []byte) []byte {
 	scheme, rest, ok := bytes.Cut(target, []byte("://"))
 	if !ok || !is(scheme, "http") && !is(scheme, "https") || len(rest) == 0 {
@@ -76,6 +77,9 @@ func (r *Request) cutAuthority(target []byte) []byte {
 	i := bytes.IndexAny(rest, "/?#")
 	if i < 0 {
 		r.authority = rest
+		if r.Method == "OPTIONS" {
+			return asterisk // RFC 9112 section 3.2.4
+		}
 		return root
 	}
 	if i == 0 {
