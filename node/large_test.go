@@ -32,6 +32,7 @@ func TestLargeImportOverASlowLink(t *testing.T) {
 	t.Parallel()
 	c := nodetest.Start(t, 3, func(cfg *nodetest.Config) { cfg.MinLease = 1_000_000 })
 	c.Deploy(document([][2]int{{1_000_000, 3600}}, nil))
+	c.Raised() // by the rules before, it would be one entry
 	leader := c.Leader()
 	term := leader.Store().Term()
 	c.Throttle(20_000_000 / 8)
@@ -63,7 +64,7 @@ func TestLargeImportOverASlowLink(t *testing.T) {
 		// A machine that is busy enough loses its leader without any load: then
 		// it is repeated, as its answer says.
 		nodetest.Eventually(t, fmt.Sprintf("%d bytes are imported at %s", len(body), n.ID), func() bool {
-			r := api(t, n, "POST", "/v1/domains?deploy=true", body)
+			r := api(t, n, "POST", "/v1/domains?deploy=true&replace=true", body)
 			if r.status != 200 {
 				t.Log(r)
 			}
