@@ -31,11 +31,36 @@ type raftNetwork struct {
 	conns map[string]map[*dialled]struct{}
 }
 
-// dialled is a connection to a node.
+// dialled is a connection to a node. Raft gives an exchange one deadline, however
+// large the request is; only snapshots have more. So an entry that a slow line takes
+// longer for would be sent again and again for ever. Here each 256 KiB that are sent
+// have the time of an exchange once more.
 type dialled struct {
 	net.Conn
 	id string
 	n  *raftNetwork
+
+	deadline, began time.Time
+	sent            int // since began
+}
+
+// SetDeadline begins an exchange.
+func (d *dialled) SetDeadline(t time.Time) error {
+	d.deadline, d.began, d.sent = t, time.Now(), 0
+	return d.Conn.SetDeadline(t)
+}
+
+// Write implements net.Conn.
+func (d *dialled) Write(b []byte) (int, error) {
+	d.sent += len(b)
+	more := time.Duration(d.sent / raft.DefaultTimeoutScale)
+	if t := d.began.Add((1 + more) * transportTimeout); more > 0 && !d.deadline.IsZero() && t.After(d.deadline) {
+		d.deadline = t
+		if err := d.Conn.SetDeadline(t); err != nil {
+			return 0, err
+		}
+	}
+	return d.Conn.Write(b)
 }
 
 func newRaftNetwork(cfg Config, servers func() []raft.Server) *raftNetwork {
