@@ -38,29 +38,10 @@ func TestFlood(t *testing.T) {
 		t.Skip("memory is measured on Linux, and it takes some seconds")
 	}
 	up := startRecorder(t, says(ok200))
-	gw := startProcess(t, up.url())
+	gw := startProcess(t, "^TestFloodGateway$", floodServer, up.url())
 	idle := gw.memory(t)
 
-	var flood sync.WaitGroup
-	stop, done := context.WithCancel(t.Context())
-	defer flood.Wait()
-	defer done()
-	var heads, sent atomic.Int64
-	for i := range silentHeads {
-		target := "/nope"
-		if i%2 == 0 {
-			target = "/test/a" // it is let in, and waited for
-		}
-		flood.Go(func() {
-			gw.occupy(stop, byte(2+i%100), fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", target, floodBody), nil, &heads)
-		})
-	}
-	piece := []byte(strings.Repeat("x", 16<<10))
-	for i := range uploads {
-		flood.Go(func() {
-			gw.occupy(stop, byte(102+i%100), fmt.Sprintf("%sContent-Length: %d\r\n\r\n", post, floodBody), piece, &sent)
-		})
-	}
+	flood := startProcess(t, "^TestFloodSenders$", floodTarget, gw.addr)
 
 	c := dial(t, gw.addr)
 	defer c.Close()
@@ -77,28 +58,25 @@ func TestFlood(t *testing.T) {
 		time.Sleep(5 * time.Millisecond) // a client of its own pace
 	}
 	slices.Sort(took)
-	t.Logf("%d MB without load, %d MB at most; %d heads, %d MB of bodies; somebody else's %d calls: median %v, 99%% in %v, slowest %v",
-		idle/1e6, most/1e6, heads.Load(), sent.Load()/1e6, len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	t.Logf("%d MB without load, %d MB at most; somebody else's %d calls: median %v, 99%% in %v, slowest %v",
+		idle/1e6, most/1e6, len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
 	if most > floodMemory {
 		t.Errorf("%d MB in use, want at most %d", most/1e6, floodMemory/1_000_000)
 	}
-	done()
-	flood.Wait()
+	flood.end()
+	t.Logf("sent: %s", flood.last)
 	// What is left is the garbage collector's, which is slow when nothing
 	// happens, and warm pieces.
 	eventually(t, "the memory goes back", func() bool { return gw.memory(t) < idle+150_000_000 })
 	t.Logf("%d MB afterwards", gw.memory(t)/1e6)
 }
 
-// process is a gateway in a process of its own.
-type process struct {
-	*exec.Cmd
-	addr string
-}
+const (
+	floodServer = "TOLLGATE_TEST_FLOOD_SERVER"
+	floodTarget = "TOLLGATE_TEST_FLOOD_TARGET"
+)
 
-const floodServer = "TOLLGATE_TEST_FLOOD_SERVER"
-
-// TestFloodGateway is the other process of TestFlood.
+// TestFloodGateway is the gateway of TestFlood, in a process of its own.
 func TestFloodGateway(t *testing.T) {
 	server := os.Getenv(floodServer)
 	if server == "" {
@@ -107,39 +85,93 @@ func TestFloodGateway(t *testing.T) {
 	g := startGateway(t, func(c *Config) {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}, domainOf("test", server, everything...))
-	fmt.Printf("serving %s\n", g.addr)
-	stop, cancel := signal.NotifyContext(t.Context(), syscall.SIGTERM)
-	defer cancel()
-	<-stop.Done()
+	fmt.Printf("ready %s\n", g.addr)
+	untilEnded(t)
 	ctx, cut := context.WithTimeout(context.Background(), time.Second)
 	defer cut()
 	_ = g.Shutdown(ctx)
 	os.Exit(0)
 }
 
-func startProcess(t *testing.T, server string) *process {
+// TestFloodSenders are the strangers of TestFlood, in a process of their own:
+// beside them in one, neither somebody else nor the endpoint server would get
+// its turn.
+func TestFloodSenders(t *testing.T) {
+	addr := os.Getenv(floodTarget)
+	if addr == "" {
+		t.Skip("only started by TestFlood")
+	}
+	stop, done := context.WithCancel(t.Context())
+	var flood sync.WaitGroup
+	var heads, sent atomic.Int64
+	for i := range silentHeads {
+		target := "/nope"
+		if i%2 == 0 {
+			target = "/test/a" // it is let in, and waited for
+		}
+		flood.Go(func() {
+			occupy(stop, addr, byte(2+i%100), fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", target, floodBody), nil, &heads)
+		})
+	}
+	piece := []byte(strings.Repeat("x", 16<<10))
+	for i := range uploads {
+		flood.Go(func() {
+			occupy(stop, addr, byte(102+i%100), fmt.Sprintf("%sContent-Length: %d\r\n\r\n", post, floodBody), piece, &sent)
+		})
+	}
+	fmt.Println("ready .")
+	untilEnded(t)
+	done()
+	flood.Wait()
+	fmt.Printf("%d heads, %d MB of bodies\n", heads.Load(), sent.Load()/1e6)
+	os.Exit(0)
+}
+
+// untilEnded waits for process.end.
+func untilEnded(t *testing.T) {
+	stop, cancel := signal.NotifyContext(t.Context(), syscall.SIGTERM)
+	defer cancel()
+	<-stop.Done()
+}
+
+// process runs one test in a process of its own.
+type process struct {
+	*exec.Cmd
+	// addr is what it said when it was ready.
+	addr string
+	// last is the last line that it wrote. It may be read after end.
+	last string
+	// end ends it and waits.
+	end func()
+}
+
+func startProcess(t *testing.T, test, key, value string) *process {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestFloodGateway$")
-	cmd.Env = append(os.Environ(), floodServer+"="+server)
-	out, err := cmd.StdoutPipe()
+	p := &process{Cmd: exec.Command(os.Args[0], "-test.run="+test)}
+	p.Env = append(os.Environ(), key+"="+value)
+	out, err := p.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	})
 	lines := bufio.NewScanner(out)
+	p.end = sync.OnceFunc(func() {
+		_ = p.Process.Signal(syscall.SIGTERM)
+		for lines.Scan() {
+			p.last = lines.Text()
+		}
+		_ = p.Wait()
+	})
+	t.Cleanup(p.end)
 	for lines.Scan() {
-		if addr, ok := strings.CutPrefix(lines.Text(), "serving "); ok {
-			go func() { _, _ = io.Copy(io.Discard, out) }()
-			return &process{cmd, addr}
+		if addr, ok := strings.CutPrefix(lines.Text(), "ready "); ok {
+			p.addr = addr
+			return p
 		}
 	}
-	t.Fatal("the gateway did not start")
+	t.Fatalf("%s did not get ready", test)
 	return nil
 }
 
@@ -160,9 +192,9 @@ func (p *process) memory(t *testing.T) int {
 
 // occupy sends a head, then its body in pieces for as long as they are taken,
 // and stays until stop; what it is told, or cut off, ends it as well.
-func (p *process) occupy(stop context.Context, from byte, head string, piece []byte, count *atomic.Int64) {
+func occupy(stop context.Context, addr string, from byte, head string, piece []byte, count *atomic.Int64) {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, from)}}
-	c, err := d.DialContext(stop, "tcp", p.addr)
+	c, err := d.DialContext(stop, "tcp", addr)
 	if err != nil {
 		return
 	}
