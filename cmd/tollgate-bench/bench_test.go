@@ -60,14 +60,17 @@ func TestBench(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
+	entries := 0.0
 	for _, r := range run.Results {
 		names = append(names, r.Name())
 		if len(r.Failed) > 0 || r.Counts.Admitted == 0 || r.Exactness == nil || r.Exactness.Over+r.Exactness.Late > 0 || r.Cluster == nil || r.Cluster.Nodes != 3 {
 			t.Errorf("%+v\n%+v\n%+v", r, r.Exactness, r.Cluster)
+		} else {
+			entries += r.Cluster.LogEntries
 		}
 	}
-	if run.Results[0].Cluster.LogEntries < 1 { // the others may do with what was leased before
-		t.Errorf("a window was used up in %v log entries", run.Results[0].Cluster.LogEntries)
+	if entries < 1 { // a single one may do with what was leased before
+		t.Errorf("%v log entries in all", entries)
 	}
 	if want := []string{"shared-exact", "deploy", "failover"}; !slices.Equal(names, want) || run.Commit == "" || !strings.HasPrefix(run.Command, "tollgate-bench run --binary=") {
 		t.Errorf("results %v, want %v; commit %q, command %q", names, want, run.Commit, run.Command)
