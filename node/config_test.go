@@ -69,7 +69,7 @@ func TestConfigProblems(t *testing.T) {
 		"too many conns":       {func(c *node.Config) { c.DataPlane.MaxConns = 1_000_001 }, `--max-conns 1000001: must be 1 to 1000000`},
 		"too many a client":    {func(c *node.Config) { c.DataPlane.MaxConnsPerClient = -1 }, `--max-conns-per-client -1: must be 1 to 1000000`},
 		"too many calls":       {func(c *node.Config) { c.DataPlane.MaxCallsPerClient = 1_000_001 }, `--max-calls-per-client 1000001: must be 1 to 1000000`},
-		"body too small":       {func(c *node.Config) { c.DataPlane.MaxRequestBody = 1 }, `--max-request-body 1: must be 1024 to 1073741824`},
+		"body too small":       {func(c *node.Config) { c.DataPlane.BodyBuffer = 1 }, `--body-buffer 1: must be 4096 to 1048576`},
 		"too little memory":    {func(c *node.Config) { c.DataPlane.BodyMemory = 1 }, `--body-memory 1: must be 1048576 to 1099511627776`},
 		"body too late":        {func(c *node.Config) { c.DataPlane.BodyTimeout = 2 * time.Hour }, `--body-timeout 2h0m0s: must be 10ms to 1h0m0s`},
 		"server too slow":      {func(c *node.Config) { c.DataPlane.UpstreamTimeout = 2 * time.Hour }, `--upstream-timeout 2h0m0s: must be 10ms to 1h0m0s`},

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"errors"
+	"io"
 	"strconv"
 	"unsafe"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/tollgate/tollgate/proxy/envelope"
 	"github.com/tollgate/tollgate/proxy/gate"
 	"github.com/tollgate/tollgate/proxy/plugin"
+	"github.com/tollgate/tollgate/proxy/upstream"
 	"github.com/valyala/fasthttp"
 )
 
@@ -49,9 +52,16 @@ func (p *Proxy) release(c *call) {
 		c.domain.release()
 	}
 	c.held.Release()
+	if u := c.Upstream.Coming; u != nil { // nobody has begun to send it
+		u.Close()
+	}
 	c.conn.client.calls.Add(-1)
 	if c.Ctx.Response.ConnectionClose() {
-		c.conn.dropBuffer()
+		if c.conn.underWay() {
+			c.conn.outlived.Store(true)
+		} else {
+			c.conn.dropBuffer()
+		}
 	}
 	c.Call.Reset()
 	*c = call{Call: c.Call, proxy: p, held: c.held, lines: c.lines[:0]}
@@ -67,7 +77,14 @@ func (c *call) whole() error {
 	if err := c.readBody(); err != nil {
 		return err
 	}
-	return c.chain.Finish(&c.Call)
+	err := c.chain.Finish(&c.Call)
+	if err != nil {
+		var cut *upstream.SourceError
+		if errors.As(err, &cut) {
+			return bodyRefusal(cut.Err)
+		}
+	}
+	return err
 }
 
 // locate checks the request's head and finds the domain that it is for. Where
@@ -129,7 +146,7 @@ func (c *call) admit() error {
 		return err
 	}
 	c.Prepare()
-	c.TooLarge = c.Request.Length > int64(c.proxy.cfg.MaxRequestBody)
+	c.TooLarge = c.Request.Length > c.proxy.cfg.maxBody()
 	c.answered, err = c.chain.Admit(&c.Call)
 	return err
 }
@@ -142,7 +159,8 @@ func (c *call) options() {
 }
 
 // readBody reads the body to its end. A short one stays in the connection's
-// buffer, a longer one is held in memory that is bounded.
+// buffer, a longer one is held in memory that is bounded. One that is longer
+// still, or that pauses before its length is known, streams from then on.
 func (c *call) readBody() error {
 	r := &c.conn.body
 	for n := r.Rest(); n >= 0 && n <= c.conn.bodyRoom(); {
@@ -157,11 +175,22 @@ func (c *call) readBody() error {
 			return bodyRefusal(err)
 		}
 	}
-	if err := c.held.Collect(c.proxy.bodies, c.proxy.budget.Of(c.conn.client.key), r); err != nil {
+	most := c.proxy.cfg.BodyBuffer
+	length := r.Rest()
+	c.conn.briefly = length < 0 || length > int64(most)
+	err := c.held.Collect(c.proxy.bodies, c.proxy.budget.Of(c.conn.client.key), r, most)
+	c.conn.briefly = false
+	switch err {
+	case io.EOF:
+		c.Upstream.Body = c.held.Pieces
+	case nil, body.ErrPause:
+		c.conn.upload = &upload{conn: c.conn, held: c.held, done: make(chan struct{})}
+		c.Upstream.Coming, c.Upstream.Length = c.conn.upload, length
+		c.held = body.Held{}
+	default:
 		c.Cause = err
 		return bodyRefusal(err)
 	}
-	c.Upstream.Body = c.held.Pieces
 	return nil
 }
 
@@ -205,10 +234,11 @@ func (c *call) refuse(e *envelope.Sealed) {
 // for leave to send it, or that has much to send, one goes away.
 func (c *call) settle() {
 	b := &c.conn.body
-	if b.Skip() {
+	streams := c.conn.underWay()
+	if !streams && b.Skip() {
 		return
 	}
-	if b.Err() != nil || c.conn.expectant || b.Rest() > lingerBytes {
+	if streams || b.Err() != nil || c.conn.expectant || b.Rest() > lingerBytes {
 		c.Ctx.Response.SetConnectionClose()
 	}
 	if c.Ctx.Response.ConnectionClose() {

@@ -22,7 +22,7 @@ func (c *clientConn) beginBody(length int64, expectant bool) {
 	// A client that has begun to send does not wait for leave.
 	c.expectant = expectant && c.r == c.w
 	c.bodyPace = pace{timeout: cfg.BodyTimeout}
-	c.body.Start((*bodySource)(c), length, body.Limits{Body: int64(cfg.MaxRequestBody), Trailers: cfg.MaxHeader})
+	c.body.Start((*bodySource)(c), length, body.Limits{Body: cfg.maxBody(), Trailers: cfg.MaxHeader})
 }
 
 // Buffered implements body.Source.
@@ -72,16 +72,33 @@ func (s *bodySource) receive(p []byte) (int, error) {
 		}
 	}
 	start := time.Now()
-	if err := s.Conn.SetReadDeadline(start.Add(s.bodyPace.patience())); err != nil {
+	patience := s.bodyPace.patience()
+	brief := s.briefly && patience > holdPause
+	if brief {
+		patience = holdPause
+	}
+	if err := s.Conn.SetReadDeadline(start.Add(patience)); err != nil {
 		return 0, err
 	}
+	if s.upload != nil && s.upload.stopped.Load() { // its deadline may have been there before
+		return 0, errStopped
+	}
 	n, err := s.Conn.Read(p)
-	if n > 0 {
+	if n > 0 || brief && isLate(err) {
 		s.bodyPace.note(n, time.Since(start))
+	}
+	switch {
+	case n > 0:
 		return n, nil
+	case brief && isLate(err):
+		return 0, body.ErrPause
 	}
 	return 0, err
 }
+
+// holdPause is how long a body that may stream can pause before what has come
+// of it goes on: the endpoint server may be waiting for it.
+const holdPause = 100 * time.Millisecond
 
 // bodyRoom is how long a body can be and still stand in the buffer.
 func (c *clientConn) bodyRoom() int64 {

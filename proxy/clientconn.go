@@ -50,10 +50,16 @@ type clientConn struct {
 	bodyPace  pace
 	readPace  pace // of the client's reading of its answer
 	expectant bool // the client waits for "100 Continue"
+	briefly   bool // a pause in the body is told after holdPause
+	// upload reads the body beside the call, where it streams.
+	upload *upload
 
 	linger atomic.Bool
-	once   sync.Once
-	err    error
+	// outlived is true where the upload went on behind the connection's last
+	// call.
+	outlived atomic.Bool
+	once     sync.Once
+	err      error
 }
 
 func newClientConn(c net.Conn, l *listener) *clientConn {
@@ -114,6 +120,10 @@ func (c *clientConn) lingerOnClose() { c.linger.Store(true) }
 // Close closes the connection, once.
 func (c *clientConn) Close() error {
 	c.once.Do(func() {
+		if c.outlived.Load() {
+			c.endUpload()
+			c.dropBuffer()
+		}
 		if c.linger.Load() {
 			drain(c.Conn, lingerTime)
 		}

@@ -83,6 +83,7 @@ func (c *clientConn) present() []byte { return c.buf.b[c.scan.Start:c.head] }
 // next waits for the next head. It returns false when there is none. A head
 // that cannot be read counts as one: refusal says what to answer.
 func (c *clientConn) next() bool {
+	c.endUpload()
 	if !c.leaveBody() {
 		return false
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,17 +46,17 @@ type Config struct {
 	// MaxHeaderFields is header fields of a request, 10 to 10,000; 200. More
 	// are answered 43100.
 	MaxHeaderFields int
-	// MaxRequestBody is bytes, 1 KiB to 1 GiB; 10 MiB. Bodies are held in
-	// memory. Larger requests are answered 41300.
-	MaxRequestBody int
+	// MaxRequestBody is bytes, up to 1 TiB; 0: there is no limit. Larger requests
+	// are answered 41300.
+	MaxRequestBody int64
 	// BodyMemory is bytes of memory that the bodies of all requests may hold, 1
 	// MiB to 1 TiB; 256 MiB. Those of one client may hold an eighth of it. Each
-	// that is waited for counts body.Overhead besides what has come of it; one
+	// that is waited for counts body.Overhead besides what is held of it; one
 	// that fits into its connection's buffer, a few KiB, does not count. A call
 	// whose body needs more is answered 50301.
 	BodyMemory int64
-	// BodyBuffer is bytes of an answer that are held, 4 KiB to 1 MiB; 64 KiB. A
-	// larger answer streams.
+	// BodyBuffer is bytes of a body that are held, a request's or an answer's,
+	// 4 KiB to 1 MiB; 64 KiB. A larger body streams.
 	BodyBuffer int
 	// AnswerMemory is asked for the memory of answers. nil: a budget of a quarter
 	// of BodyMemory.
@@ -170,14 +171,14 @@ type settled struct {
 }
 
 func (c *Config) settleLimits() []settled {
-	const kib, mib, gib = 1 << 10, 1 << 20, 1 << 30
+	const kib, mib = 1 << 10, 1 << 20
 	return []settled{
 		settle("MaxConns", &c.MaxConns, 10_000, 1, 1_000_000),
 		settle("MaxConnsPerClient", &c.MaxConnsPerClient, max(1, c.MaxConns/2), 1, 1_000_000),
 		settle("MaxCallsPerClient", &c.MaxCallsPerClient, 1_000, 1, 1_000_000),
 		settle("MaxHeader", &c.MaxHeader, 16*kib, 4*kib, mib),
 		settle("MaxHeaderFields", &c.MaxHeaderFields, 200, 10, 10_000),
-		settle("MaxRequestBody", &c.MaxRequestBody, 10*mib, kib, gib),
+		settle("MaxRequestBody", &c.MaxRequestBody, 0, 0, 1<<40),
 		settle("BodyBuffer", &c.BodyBuffer, 64*kib, 4*kib, mib),
 		settle("BodyMemory", &c.BodyMemory, 256*mib, mib, 1<<40),
 		settle("HeaderTimeout", &c.HeaderTimeout, 10*time.Second, 10*time.Millisecond, 10*time.Minute),
@@ -191,6 +192,14 @@ func (c *Config) settleLimits() []settled {
 		settle("UpstreamIdleTimeout", &c.UpstreamIdleTimeout, 4*time.Second, 10*time.Millisecond, 10*time.Minute),
 		settle("UpstreamMaxConnAge", &c.UpstreamMaxConnAge, 5*time.Minute, time.Second, 24*time.Hour),
 	}
+}
+
+// maxBody is MaxRequestBody, the largest number for no limit.
+func (c *Config) maxBody() int64 {
+	if c.MaxRequestBody == 0 {
+		return math.MaxInt64
+	}
+	return c.MaxRequestBody
 }
 
 // settle gives one setting its default and tells whether it is out of bounds.

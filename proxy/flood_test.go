@@ -2,11 +2,13 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -69,6 +71,102 @@ func TestFlood(t *testing.T) {
 	// happens, and warm pieces.
 	eventually(t, "the memory goes back", func() bool { return gw.memory(t) < idle+150_000_000 })
 	t.Logf("%d MB afterwards", gw.memory(t)/1e6)
+}
+
+// What TestFloodOfBytes sends up and down, and what the process may have in use
+// meanwhile, in bytes.
+const (
+	streamed       = 5 << 30
+	streamedChunks = 1 << 30
+	streamMemory   = 100_000_000
+)
+
+// TestFloodOfBytes: bodies far larger than the memory go through in both
+// directions, in both framings.
+func TestFloodOfBytes(t *testing.T) {
+	if runtime.GOOS != "linux" || raced || testing.Short() {
+		t.Skip("memory is measured on Linux, and it takes some seconds")
+	}
+	up := handled(t, func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		if r.URL.Path == "/down" {
+			size := int64(streamedChunks)
+			if r.URL.RawQuery != "" {
+				size = streamed
+				w.Header().Set("Content-Length", strconv.Itoa(streamed))
+			}
+			_, _ = io.CopyN(w, endless{}, size)
+			return
+		}
+		fmt.Fprint(w, n)
+	})
+	gw := startProcess(t, "^TestFloodGateway$", floodServer, up.URL)
+	for name, run := range map[string]func() (*http.Response, error){
+		"up, length": func() (*http.Response, error) {
+			r, _ := http.NewRequest("POST", "http://"+gw.addr+"/test/up", io.LimitReader(endless{}, streamed))
+			r.ContentLength = streamed
+			return http.DefaultClient.Do(r)
+		},
+		"up, chunks": func() (*http.Response, error) {
+			return http.Post("http://"+gw.addr+"/test/up", "", io.LimitReader(endless{}, streamedChunks))
+		},
+		"down, length": func() (*http.Response, error) {
+			return http.Get("http://" + gw.addr + "/test/down?length")
+		},
+		"down, chunks": func() (*http.Response, error) { return http.Get("http://" + gw.addr + "/test/down") },
+	} {
+		most := 0
+		over, done := make(chan bool), make(chan bool)
+		go func() {
+			defer close(done)
+			for {
+				select {
+				case <-over:
+					return
+				case <-time.After(20 * time.Millisecond): // as often as that is looked at
+					most = max(most, gw.memory(t))
+				}
+			}
+		}()
+		begin := time.Now()
+		resp, err := run()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var got bytes.Buffer
+		n, err := io.Copy(io.Discard, io.TeeReader(resp.Body, &tail{&got}))
+		resp.Body.Close()
+		took := time.Since(begin)
+		close(over)
+		<-done
+		size := int64(streamed)
+		if strings.HasSuffix(name, "chunks") {
+			size = streamedChunks
+		}
+		if up, isUp := strconv.ParseInt(got.String(), 10, 64); isUp == nil {
+			n = up
+		}
+		if err != nil || n != size {
+			t.Errorf("%s: %d bytes came, %v", name, n, err)
+		}
+		if most > streamMemory {
+			t.Errorf("%s: %d MB in use, want at most %d", name, most/1e6, streamMemory/1_000_000)
+		}
+		t.Logf("%s: %d GiB in %v, %d MB in use at most", name, size>>30, took.Round(time.Millisecond), most/1e6)
+	}
+}
+
+// tail keeps what is short enough.
+type tail struct{ *bytes.Buffer }
+
+func (t *tail) Write(p []byte) (int, error) {
+	if t.Len()+len(p) < 100 {
+		t.Buffer.Write(p)
+	}
+	return len(p), nil
 }
 
 const (

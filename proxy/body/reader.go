@@ -1,6 +1,12 @@
 package body
 
-import "io"
+import (
+	"errors"
+	"io"
+)
+
+// ErrPause: nothing has come for a moment. Reading may go on.
+var ErrPause = errors.New("a pause in the body")
 
 // Source is the connection that a body comes from, behind its head.
 type Source interface {
@@ -10,7 +16,8 @@ type Source interface {
 	// Discard takes the first n of them.
 	Discard(n int)
 	// Fill waits for bytes and adds them to those that are buffered, for which
-	// there must be room. io.EOF means that the client sends no more.
+	// there must be room. io.EOF means that the client sends no more; after
+	// ErrPause it can be called again.
 	Fill() error
 	// Read takes bytes, buffered ones first, and else waits for some.
 	Read(p []byte) (int, error)
@@ -33,6 +40,12 @@ func (r *Reader) Start(src Source, length int64, limits Limits) {
 // Done reports whether the body was read to its end.
 func (r *Reader) Done() bool { return r.framing.state == ended }
 
+// Limit lowers how long the body may become. It is to be called before the
+// first Read.
+func (r *Reader) Limit(bytes int64) {
+	r.framing.limits.Body = min(r.framing.limits.Body, bytes)
+}
+
 // Err is why the body cannot be read on, nil as long as it can.
 func (r *Reader) Err() error { return r.err }
 
@@ -46,68 +59,85 @@ func (r *Reader) Rest() int64 {
 
 // Read reads some of the body. io.EOF means that this was the whole of it;
 // where the connection ended before, the error is io.ErrUnexpectedEOF, never
-// io.EOF.
+// io.EOF. After ErrPause it can be called again.
 func (r *Reader) Read(p []byte) (n int, err error) {
-	for r.err == nil {
+	for err == nil && r.err == nil {
 		switch {
 		case r.Done():
 			return 0, io.EOF
 		case len(p) == 0:
 			return 0, nil
 		case r.framing.state == inData:
-			n, err := r.src.Read(p[:min(int64(len(p)), r.framing.left)])
+			n, err = r.src.Read(p[:min(int64(len(p)), r.framing.left)])
 			r.framing.took(n)
 			if n > 0 {
 				return n, nil
 			}
-			r.fail(err)
+			err = r.fail(err)
 		default:
-			r.between()
+			err = r.between()
 		}
 	}
-	return 0, r.err
+	return 0, r.status(err)
+}
+
+// status is why reading has stopped: for good, or by err for now.
+func (r *Reader) status(err error) error {
+	if r.err != nil {
+		return r.err
+	}
+	return err
+}
+
+// Ended reports whether the whole body has been read, as far as what is
+// buffered shows. It waits for nothing.
+func (r *Reader) Ended() bool {
+	for r.err == nil && !r.Done() && r.framing.state != inData && len(r.src.Buffered()) > 0 {
+		_ = r.between() // it is in r.err
+	}
+	return r.Done()
 }
 
 // await waits for data without taking any. io.EOF means that none is to come.
-func (r *Reader) await() error {
-	for r.err == nil {
+func (r *Reader) await() (err error) {
+	for err == nil && r.err == nil {
 		switch {
 		case r.Done():
 			return io.EOF
 		case r.framing.state != inData:
-			r.between()
+			err = r.between()
 		case len(r.src.Buffered()) > 0:
 			return nil
 		default:
-			if err := r.src.Fill(); err != nil {
-				r.fail(err)
-			}
+			err = r.fail(r.src.Fill())
 		}
 	}
-	return r.err
+	return r.status(err)
 }
 
 // between reads what stands between data.
-func (r *Reader) between() {
+func (r *Reader) between() error {
 	b := r.src.Buffered()
 	if len(b) == 0 {
-		if err := r.src.Fill(); err != nil {
-			r.fail(err)
-		}
-		return
+		return r.fail(r.src.Fill())
 	}
 	n, err := r.framing.parse(b)
 	r.src.Discard(n)
 	if err != nil {
 		r.err = err
 	}
+	return err
 }
 
-func (r *Reader) fail(err error) {
+// fail remembers why the body cannot be read on, unless it can.
+func (r *Reader) fail(err error) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	r.err = err
+	if err != ErrPause {
+		r.err = err
+	}
+	return err
 }
 
 // Skip drops what is buffered of the body and reports whether that was the
@@ -124,7 +154,7 @@ func (r *Reader) Skip() bool {
 			r.framing.took(n)
 			continue
 		}
-		r.between()
+		_ = r.between() // it is in r.err
 	}
 	return r.Done()
 }

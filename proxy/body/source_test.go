@@ -7,12 +7,18 @@ type script struct {
 	data []byte
 	step int
 	r, w int
+	// pauses are where nothing comes for a moment, once.
+	pauses map[int]bool
 }
 
 func (s *script) Buffered() []byte { return s.data[s.r:s.w] }
 func (s *script) Discard(n int)    { s.r += n }
 
 func (s *script) Fill() error {
+	if s.pauses[s.w] {
+		delete(s.pauses, s.w)
+		return ErrPause
+	}
 	if s.w == len(s.data) {
 		return io.EOF
 	}

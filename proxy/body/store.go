@@ -2,7 +2,6 @@ package body
 
 import (
 	"errors"
-	"io"
 )
 
 // ErrNoMemory: the budget has no more for this body.
@@ -43,40 +42,39 @@ type Held struct {
 	account Account
 }
 
-// Collect reads a body to its end. A piece is taken when there is data for it,
-// never before. Whatever the error, Release gives the pieces back.
-func (h *Held) Collect(s *Store, a Account, r *Reader) error {
+// Collect reads a body until its end, io.EOF; until more than most bytes of it
+// are there, nil; or until a pause behind the first ones, ErrPause. A piece is
+// taken when there is data for it, never before. Whatever the error, Release
+// gives the pieces back.
+func (h *Held) Collect(s *Store, a Account, r *Reader, most int) error {
 	if !a.Take(Overhead) {
 		return ErrNoMemory
 	}
 	h.store, h.account = s, a
 	var piece []byte // of the last one, what is free
-	for {
+	for have := 0; have <= most; {
 		if len(piece) == 0 {
-			if err := r.await(); err != nil {
-				return unlessEnd(err)
+			err := r.await()
+			if err == nil {
+				piece, err = h.grow()
 			}
-			var err error
-			if piece, err = h.grow(); err != nil {
+			if err == ErrPause && have == 0 {
+				continue
+			}
+			if err != nil {
 				return err
 			}
 		}
 		n, err := r.Read(piece)
 		if err != nil {
-			return unlessEnd(err)
+			return err
 		}
 		piece = piece[n:]
+		have += n
 		last := &h.Pieces[len(h.Pieces)-1]
 		*last = (*last)[:len(*last)+n]
 	}
-}
-
-// unlessEnd is err, nil for the end of a whole body.
-func unlessEnd(err error) error {
-	if err == io.EOF {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // grow takes one more piece.
@@ -98,17 +96,35 @@ func (s *Store) memory(i int) *Memory {
 	return &s.large
 }
 
+// Keep gives back all pieces but one, and returns that one's memory to be used
+// for what is still to come. Nobody may use the others any more.
+func (h *Held) Keep() []byte {
+	last := len(h.Pieces) - 1
+	for i := range h.Pieces[:last] {
+		h.giveBack(i)
+	}
+	kept := h.Pieces[last]
+	return kept[:cap(kept)]
+}
+
 // Release gives the pieces back. Nobody may use them any more.
 func (h *Held) Release() {
 	if h.store == nil {
 		return
 	}
-	for i, p := range h.Pieces {
+	for i := range h.Pieces {
+		h.giveBack(i)
+	}
+	h.account.Give(Overhead)
+	*h = Held{Pieces: h.Pieces[:0]}
+}
+
+// giveBack gives the i-th piece back, unless that has happened.
+func (h *Held) giveBack(i int) {
+	if p := h.Pieces[i]; p != nil {
 		m := h.store.memory(i)
 		m.give(p)
 		h.account.Give(m.size)
+		h.Pieces[i] = nil
 	}
-	h.account.Give(Overhead)
-	clear(h.Pieces)
-	*h = Held{Pieces: h.Pieces[:0]}
 }

@@ -3,6 +3,7 @@ package body
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/netip"
 	"os"
 	"runtime"
@@ -49,7 +50,7 @@ func TestCollect(t *testing.T) {
 		data := bytes.Repeat([]byte("0123456789abcdefg"), length/17+1)[:length]
 		var r Reader
 		r.Start(&script{data: data, step: 1000}, int64(length), Limits{})
-		if err := h.Collect(s, b.Of(alice), &r); err != nil {
+		if err := h.Collect(s, b.Of(alice), &r, length); err != io.EOF {
 			t.Fatalf("%d bytes: %v", length, err)
 		}
 		if got := bytes.Join(h.Pieces, nil); !bytes.Equal(got, data) {
@@ -69,11 +70,61 @@ func TestCollect(t *testing.T) {
 	}
 	var r Reader
 	r.Start(&script{step: 1}, 10, Limits{})
-	if err := h.Collect(s, b.Of(alice), &r); err == nil || b.Held() != Overhead {
+	if err := h.Collect(s, b.Of(alice), &r, 10); err != io.ErrUnexpectedEOF || b.Held() != Overhead {
 		t.Errorf("nothing came: %v, %d held", err, b.Held())
 	}
 	h.Release()
 	h.Release()
+}
+
+// TestCollectSome: of a longer body a little more than asked for is held, a
+// pause ends it early once something has come, and what follows is read into
+// the one piece that is kept.
+func TestCollectSome(t *testing.T) {
+	b := NewBudget(1<<20, 512<<10)
+	s := NewStore(b)
+	data := bytes.Repeat([]byte("0123456789abcdefg"), 10_000)
+	for name, tc := range map[string]struct {
+		src       *script
+		most      int
+		err       error
+		have, big int
+	}{
+		"more than is held": {&script{data: data, step: 1000}, 64 << 10, nil, 64<<10 + 1, 66_000},
+		"a pause":           {&script{data: data, step: 1000, pauses: map[int]bool{0: true, 5000: true}}, 64 << 10, ErrPause, 5000, 5000},
+	} {
+		var h Held
+		var r Reader
+		r.Start(tc.src, int64(len(data)), Limits{})
+		if err := h.Collect(s, b.Of(alice), &r, tc.most); err != tc.err {
+			t.Fatalf("%s: %v", name, err)
+		}
+		got := bytes.Join(h.Pieces, nil)
+		if len(got) < tc.have || len(got) > tc.big {
+			t.Errorf("%s: %d bytes are held", name, len(got))
+		}
+		kept := h.Keep()
+		if want := int64(Overhead + cap(kept)); b.Held() != want {
+			t.Errorf("%s: %d counted, want %d", name, b.Held(), want)
+		}
+		for {
+			n, err := r.Read(kept)
+			got = append(got, kept[:n]...)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if !bytes.Equal(got, data) || !r.Ended() {
+			t.Errorf("%s: %d bytes came, ended %v", name, len(got), r.Ended())
+		}
+		h.Release()
+		if b.Held() != 0 {
+			t.Errorf("%s: %d left behind", name, b.Held())
+		}
+	}
 }
 
 // TestCollectTooMuch: a body that the budget has no room for is given up, and
@@ -84,7 +135,7 @@ func TestCollectTooMuch(t *testing.T) {
 	var h Held
 	var r Reader
 	r.Start(&dataOnly{}, 1<<30, Limits{})
-	if err := h.Collect(s, b.Of(alice), &r); !errors.Is(err, ErrNoMemory) {
+	if err := h.Collect(s, b.Of(alice), &r, 1<<30); !errors.Is(err, ErrNoMemory) {
 		t.Errorf("%v, want that the memory is used up", err)
 	}
 	if held := b.Held(); held > 256<<10 || held < 192<<10 {
@@ -120,7 +171,7 @@ func TestMemoryGoesBack(t *testing.T) {
 		wg.Go(func() {
 			var r Reader
 			r.Start(&dataOnly{}, 1<<30, Limits{})
-			_ = bodies[i].Collect(s, b.Of(alice), &r)
+			_ = bodies[i].Collect(s, b.Of(alice), &r, 1<<30)
 			for _, p := range bodies[i].Pieces {
 				for j := 0; j < len(p); j += 1 << 10 {
 					p[j] = 1
@@ -166,7 +217,7 @@ func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		src.r, src.w = 0, 0
 		r.Start(src, int64(len(data)), Limits{})
-		if err := h.Collect(s, b.Of(bob), &r); err != nil {
+		if err := h.Collect(s, b.Of(bob), &r, len(data)); err != io.EOF {
 			t.Fatal(err)
 		}
 		h.Release()

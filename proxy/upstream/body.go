@@ -16,6 +16,8 @@ type Body struct {
 	server *Server
 	conn   *conn
 	r      *bufio.Reader
+	// upload sends the request, where its body was still coming.
+	upload *upload
 
 	// pause bounds the wait for the next byte; by bounds the body as a whole,
 	// unless it is zero.
@@ -65,7 +67,7 @@ func (b *Body) Length() int64 {
 }
 
 // Read gives what has come, at least one byte, and waits only when nothing has.
-// Its errors are *Error, but for io.EOF.
+// Its errors are those of Do, but for io.EOF.
 func (b *Body) Read(p []byte) (n int, err error) {
 	if b.begun != nil {
 		n = copy(p, b.begun.bytes[b.sent:])
@@ -76,10 +78,15 @@ func (b *Body) Read(p []byte) (n int, err error) {
 		return n, nil
 	}
 	n, err = b.read(p)
-	if err != nil && err != io.EOF {
-		err = b.server.fail(err, Broken)
+	if err == nil || err == io.EOF {
+		return n, err
 	}
-	return n, err
+	if b.upload != nil {
+		if cut := b.upload.cut(); cut != nil {
+			return n, cut
+		}
+	}
+	return n, b.server.fail(err, Broken)
 }
 
 // read is Read behind what was held, with plain errors.
@@ -263,6 +270,9 @@ func (b *Body) Close() error {
 	s, c := b.server, b.conn
 	complete := b.ended || b.framing == fixed && b.left == 0 && b.err == nil && b.begun == nil
 	keep := complete && b.keep && b.r.Buffered() == 0
+	if b.upload != nil && !b.upload.finish() {
+		keep = false
+	}
 	s.readers.put(b.r)
 	if b.begun != nil {
 		b.begun.Close()

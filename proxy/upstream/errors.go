@@ -40,6 +40,8 @@ type Error struct {
 func (e *Error) Error() string { return e.Reason.String() + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
+var errManyUploads = errors.New("too many bodies are still coming")
+
 var errFull = errors.New("the memory for answers is used up (a quarter of --body-memory)")
 
 // fail makes an Error of whatever went wrong; otherwise is its reason when it
@@ -51,6 +53,8 @@ func (s *Server) fail(err error, otherwise Reason) *Error {
 		return own
 	case isTimeout(err):
 		return &Error{Timeout, err}
+	case errors.Is(err, errManyUploads):
+		return &Error{Busy, fmt.Errorf("%d bodies that are still coming are being sent, half of all connections (--upstream-max-conns)", cap(s.uploads))}
 	case errors.Is(err, errBusy):
 		return &Error{Busy, fmt.Errorf("all %d connections (--upstream-max-conns) were in use for %v (--upstream-conn-wait)", s.cfg.MaxConns, s.cfg.ConnWait)}
 	}

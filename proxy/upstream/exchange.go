@@ -11,8 +11,11 @@ import (
 // Do sends req and reads the answer into a, without its hop-by-hop headers and
 // trailers. A body of up to Config.BodyBuffer bytes is there when Do returns;
 // one that is longer, or that pauses before its length is known, is a.Coming,
-// unless req wants it whole. An error is an *Error; what a then holds is no
-// answer.
+// unless req wants it whole. An error is an *Error, or a *SourceError where the
+// request's own body failed; what a then holds is no answer.
+//
+// A request's body that is still coming is sent as it comes. An answer that
+// comes before its end is passed on; when that has ended, so has the request.
 //
 // A GET or HEAD is sent a second time when a kept connection turns out closed
 // before any byte of an answer: the server most likely closed it while it was
@@ -25,12 +28,23 @@ func (s *Server) Do(req *Request, a *Answer) (retried bool, err error) {
 	deadline := time.Now().Add(timeout)
 	a.Make(0, nil)
 	req.head = req.appendHead(req.head[:0], s.host, s.base)
+	streams := req.Coming != nil
+	if streams {
+		if err := s.uploads.enter(deadline); err != nil {
+			return false, s.fail(err, Busy)
+		}
+		defer func() { // the one who sends it leaves by itself
+			if req.Coming != nil {
+				s.uploads.leave()
+			}
+		}()
+	}
 	stale, err := s.attempt(req, a, deadline)
 	if !stale {
 		return false, err
 	}
 	s.CloseIdle()
-	if !req.repeatable() {
+	if !req.repeatable(streams) {
 		return false, err
 	}
 	_, err = s.attempt(req, a, deadline)
@@ -62,6 +76,11 @@ func (s *Server) attempt(req *Request, a *Answer, deadline time.Time) (stale boo
 	answered, err := s.exchange(b, req, a)
 	if err != nil {
 		a.DropBody()
+		if b.upload != nil {
+			if cut := b.upload.cut(); cut != nil {
+				return false, cut
+			}
+		}
 		e := s.fail(err, Broken)
 		return kept && !answered && e.Reason == Broken, e
 	}
@@ -72,14 +91,31 @@ func (s *Server) attempt(req *Request, a *Answer, deadline time.Time) (stale boo
 // exchange writes the request and reads the answer. answered is true from the
 // first byte of the answer on.
 func (s *Server) exchange(b *Body, req *Request, a *Answer) (answered bool, err error) {
-	sendErr := req.writeTo(b.conn)
+	var sendErr error
+	if req.Coming != nil {
+		if err := b.conn.SetDeadline(time.Time{}); err != nil {
+			return false, err
+		}
+		b.upload = s.begin(b.conn, req)
+	} else {
+		sendErr = req.writeTo(b.conn)
+	}
 	// A server may refuse a large body in the middle and close: its answer can
 	// be there although the request could not be sent to its end.
 	if _, err := b.r.Peek(1); err != nil {
+		if b.upload != nil {
+			b.upload.stop()
+			sendErr = b.upload.sendErr
+		}
 		if sendErr != nil {
 			err = sendErr
 		}
 		return false, err
+	}
+	if b.upload != nil {
+		if err := b.upload.answerBegun(); err != nil {
+			return true, err
+		}
 	}
 	if err := receiveHead(b.r, a); err != nil {
 		return true, err

@@ -31,6 +31,11 @@ type Request struct {
 	Via []byte
 	// Body is the body in pieces, none of them empty.
 	Body [][]byte
+	// Coming is a body that is still coming, in place of Body; Length is how many
+	// bytes it has, negative where only its end will tell. Do takes it, and makes
+	// it nil, when it begins to send the request.
+	Coming Source
+	Length int64
 	// Framed sends a Content-Length for an empty body too.
 	Framed bool
 	// Once keeps a GET or HEAD from being sent a second time.
@@ -49,7 +54,9 @@ func (r *Request) Reset() { *r = Request{head: r.head[:0]} }
 // repeatable reports whether a request that may have been processed may be
 // sent again. PUT and DELETE would be as well by RFC 9110, but few servers
 // think so.
-func (r *Request) repeatable() bool { return !r.Once && (r.Method == "GET" || r.Method == "HEAD") }
+func (r *Request) repeatable(streams bool) bool {
+	return !r.Once && !streams && (r.Method == "GET" || r.Method == "HEAD")
+}
 
 // appendHead appends the request line and header. What the client spelled goes
 // out as spelled; nothing is defaulted but Content-Length: 0 where servers
@@ -89,7 +96,12 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 		dst = append(dst, "\r\n"...)
 	}
 	length := r.bodyLength()
-	if length > 0 || r.Framed || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
+	if r.Coming != nil {
+		length = r.Length
+	}
+	if length < 0 {
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	} else if length > 0 || r.Framed || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
 		dst = append(dst, "Content-Length: "...)
 		dst = strconv.AppendInt(dst, length, 10)
 		dst = append(dst, "\r\n"...)

@@ -47,6 +47,10 @@ type Config struct {
 	Clock func() time.Time
 }
 
+// uploadShare is the part of the connections that requests may have whose
+// bodies are still coming: clients that send slowly leave the rest to others.
+const uploadShare = 2
+
 // Server is one server. Its methods may be called at the same time.
 type Server struct {
 	cfg Config
@@ -58,6 +62,7 @@ type Server struct {
 	names      *names
 	pool       pool
 	readers    readers
+	uploads    places
 }
 
 // New makes a Server of an http or https URL with a host, perhaps a port and a
@@ -104,6 +109,7 @@ func New(rawURL string, cfg Config) (*Server, error) {
 		max: cfg.MaxConns, wait: cfg.ConnWait, idleTime: cfg.IdleTimeout, maxTime: cfg.MaxConnAge,
 	}
 	s.readers.size = cfg.MaxHeader
+	s.uploads = make(places, max(1, cfg.MaxConns/uploadShare))
 	return s, nil
 }
 
