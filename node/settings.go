@@ -103,6 +103,9 @@ func (s Setting) Parse(text string) (any, error) {
 		}
 		return n, nil
 	case Bytes:
+		if text == "0" && s.Low == Size(0) {
+			return Size(0), nil
+		}
 		return parseSize(text)
 	case List:
 		return splitList(text)
