@@ -146,6 +146,7 @@ func (c *call) admit() error {
 		return err
 	}
 	c.Prepare()
+	c.Upstream.Interim = c
 	c.TooLarge = c.Request.Length > c.proxy.cfg.maxBody()
 	c.answered, err = c.chain.Admit(&c.Call)
 	return err

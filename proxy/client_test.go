@@ -17,7 +17,7 @@ import (
 type answer struct {
 	*http.Response
 	body string
-	// raw is the answer's bytes.
+	// raw is the answer's bytes, those of the 103s before it among them.
 	raw string
 }
 
@@ -76,6 +76,9 @@ func (c *client) readFor(method string) *answer {
 	c.t.Helper()
 	c.seen.Reset()
 	resp, err := http.ReadResponse(c.r, &http.Request{Method: method})
+	for err == nil && resp.StatusCode == http.StatusEarlyHints {
+		resp, err = http.ReadResponse(c.r, &http.Request{Method: method})
+	}
 	if err != nil {
 		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !strings.Contains(err.Error(), "reset by peer") {
 			c.t.Fatalf("no answer: %v; seen %.300q", err, c.seen)

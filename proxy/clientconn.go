@@ -105,6 +105,13 @@ func (c *clientConn) Write(p []byte) (written int, err error) {
 	}
 }
 
+// SetDeadline never fails: fasthttp, which calls it, would leave a connection
+// that is closed without having told who has hijacked it.
+func (c *clientConn) SetDeadline(t time.Time) error {
+	_ = c.Conn.SetDeadline(t)
+	return nil
+}
+
 // Bounds of what is read from a client that is to be rid of, or whose body
 // nobody wants.
 const (

@@ -113,6 +113,7 @@ func (p *Proxy) Publish(domains []Deployment) error {
 			had.retire()
 		}
 		if next[key] == nil {
+			p.tunnels.cut(key, false)
 			p.metrics.forget(key)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // Labels have bounded values: keys of deployed domains, classes, codes, reasons.
 const (
 	labelDomain = "domain" // empty while no domain is known
-	labelClass  = "class"  // 2xx to 5xx
+	labelClass  = "class"  // 2xx to 5xx; 1xx is a 101, after which another protocol begins
 	labelCode   = "code"   // five digits
 	labelReason = "reason" // of upstream.Reason, or for which a connection was refused
 )
@@ -36,6 +36,7 @@ type metrics struct {
 	bodyBytes   prometheus.GaugeFunc
 	answerBytes prometheus.GaugeFunc
 	acceptPause prometheus.Counter
+	tunnels     *prometheus.GaugeVec
 
 	// byCode are the handles of refusals; unknown counts what belongs to no
 	// domain.
@@ -77,6 +78,8 @@ func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metri
 			Help: "Memory that answers over 4 KiB hold, of a quarter of --body-memory."}, func() float64 { return float64(answers()) }),
 		acceptPause: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "accept_pauses_total",
 			Help: "Pauses in accepting connections, for want of file descriptors or memory."}),
+		tunnels: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "upgraded_connections",
+			Help: "Open client connections that go on with another protocol, such as WebSocket, by domain."}, []string{labelDomain}),
 	}
 	m.unknown = m.domain("", nil)
 	m.byCode = make(map[int]prometheus.Counter)
@@ -84,7 +87,7 @@ func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metri
 		m.byCode[code] = m.refusals.WithLabelValues(strconv.Itoa(code))
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.bodyBytes, m.answerBytes, m.acceptPause} {
+	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -98,6 +101,7 @@ type domainMetrics struct {
 	preAPI   serverMetrics
 	preEnded prometheus.Counter
 	admitted prometheus.Counter
+	tunnels  prometheus.Gauge
 }
 
 func (m *metrics) domain(key string, log *slog.Logger) *domainMetrics {
@@ -112,8 +116,9 @@ func (m *metrics) domain(key string, log *slog.Logger) *domainMetrics {
 		},
 		preEnded: m.preEnded.WithLabelValues(key),
 		admitted: m.admitted.WithLabelValues(key),
+		tunnels:  m.tunnels.WithLabelValues(key),
 	}
-	for class := 2; class < len(d.classes); class++ {
+	for class := 1; class < len(d.classes); class++ {
 		d.classes[class] = m.requests.WithLabelValues(key, string(rune('0'+class))+"xx")
 	}
 	for r := range upstream.Reasons {
@@ -134,6 +139,7 @@ func (m *metrics) forget(key string) {
 	m.preFailures.DeletePartialMatch(of)
 	m.preEnded.DeletePartialMatch(of)
 	m.admitted.DeletePartialMatch(of)
+	m.tunnels.DeletePartialMatch(of)
 }
 
 // refused counts a refusal.
@@ -144,7 +150,7 @@ func (m *metrics) refused(code int) {
 }
 
 func (d *domainMetrics) answered(status int) {
-	if class := status / 100; class >= 2 && class < len(d.classes) {
+	if class := status / 100; class >= 1 && class < len(d.classes) {
 		d.classes[class].Inc()
 	}
 }

@@ -130,7 +130,7 @@ func TestAnswerHeader(t *testing.T) {
 			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"},
 		{"interim answers", "GET",
 			"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-			"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"},
+			"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"},
 		{"no content", "GET",
 			"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
 			"HTTP/1.1 204 No Content\r\n\r\n"},

@@ -28,6 +28,7 @@ type Proxy struct {
 	buffers *buffers
 	budget  *body.Budget
 	bodies  *body.Store
+	tunnels tunnels
 
 	// table is what is deployed; publishing is held while it is replaced.
 	table      atomic.Pointer[table]
@@ -161,6 +162,9 @@ func (p *Proxy) Shutdown(ctx context.Context) error {
 		for _, l := range listeners {
 			l.closeConns()
 		}
+	}
+	if late := p.tunnels.wait(ctx); err == nil {
+		err = late
 	}
 	for _, l := range listeners {
 		_ = l.end() // nobody can do anything about it

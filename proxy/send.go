@@ -36,6 +36,9 @@ func (c *call) send() {
 	}
 	c.lines = setFields(&resp.Header, a.Fields, c.lines[:0])
 	switch {
+	case a.Switched != nil:
+		c.tunnel(a.Switched)
+		a.Switched = nil
 	case a.Bodiless:
 		resp.SkipBody = true
 	case a.Held != nil:
@@ -105,17 +108,8 @@ func (c *call) stream(body *upstream.Body) {
 // streamUntilClose is for clients of HTTP/1.0, which know no chunks: the end of
 // the connection is the end of the body. fasthttp has no such answers.
 func (c *call) streamUntilClose(s *stream) {
-	head := make([]byte, 0, len(c.lines)+64)
-	head = append(head, "HTTP/1.1 "...)
-	head = fasthttp.AppendUint(head, c.Answer.Status)
-	head = append(head, ' ')
-	phrase := c.Answer.Phrase
-	if len(phrase) == 0 {
-		phrase = []byte(fasthttp.StatusMessage(c.Answer.Status))
-	}
-	head = append(head, phrase...)
-	head = append(append(head, "\r\n"...), c.lines...)
-	head = append(head, "Connection: close\r\n\r\n"...)
+	head := c.ownHead()
+	head = append(head[:len(head)-len("\r\n")], "Connection: close\r\n\r\n"...)
 	c.Ctx.HijackSetNoResponse(true)
 	c.Ctx.Hijack(func(client net.Conn) {
 		defer s.Close()
@@ -126,6 +120,35 @@ func (c *call) streamUntilClose(s *stream) {
 			s.client.reset() // an end would look like that of the body
 		}
 	})
+}
+
+// ownHead is the head of an answer that fasthttp does not write.
+func (c *call) ownHead() []byte {
+	head := make([]byte, 0, len(c.lines)+64)
+	head = append(head, "HTTP/1.1 "...)
+	head = fasthttp.AppendUint(head, c.Answer.Status)
+	head = append(head, ' ')
+	phrase := c.Answer.Phrase
+	if len(phrase) == 0 {
+		phrase = []byte(fasthttp.StatusMessage(c.Answer.Status))
+	}
+	head = append(head, phrase...)
+	head = append(append(head, "\r\n"...), c.lines...)
+	return append(head, "\r\n"...)
+}
+
+// EarlyHints implements upstream.Interim: it passes a 103 on (RFC 8297). A
+// client of HTTP/1.0 knows no answer before the answer.
+func (c *call) EarlyHints(fields header.List) {
+	if !c.Ctx.Request.Header.IsHTTP11() {
+		return
+	}
+	lines := append(c.lines[:0], "HTTP/1.1 103 Early Hints\r\n"...)
+	for i := range fields {
+		lines = header.AppendLine(lines, fields[i].Name, fields[i].Value)
+	}
+	c.lines = append(lines, "\r\n"...)
+	_, _ = c.conn.Write(c.lines) // where it fails, so will the answer
 }
 
 // onlyWriter hides what else a connection can do from io.Copy.

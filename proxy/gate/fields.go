@@ -162,11 +162,45 @@ func (r *Request) readConnection() error {
 			case header.Lookup(token)&header.Protected != 0:
 				return badConnection
 			default:
+				r.switches = r.switches || is(token, "upgrade")
 				r.Fields.Mark(token, header.Hop)
 			}
 		}
 	}
 	return nil
+}
+
+// readUpgrade lists the protocols that a connection may go on with. With h2c or
+// TLS, requests would come that nobody checks.
+func (r *Request) readUpgrade() {
+	list := r.protocols[:0]
+	for i := range r.Fields {
+		if r.Fields[i].Rules&header.Upgrade == 0 {
+			continue
+		}
+		token, rest, done := header.NextToken(r.Fields[i].Value)
+		for ; !done; token, rest, done = header.NextToken(rest) {
+			name, version, _ := bytes.Cut(token, []byte{'/'})
+			if !header.IsToken(name) || len(version) > 0 && !header.IsToken(version) || isHTTP(name) {
+				continue
+			}
+			if len(list) > 0 {
+				list = append(list, ", "...)
+			}
+			list = append(list, token...)
+		}
+	}
+	r.protocols, r.Upgrade = list, list
+}
+
+// isHTTP reports whether a protocol is one of those that carry requests.
+func isHTTP(name []byte) bool {
+	for _, p := range [...]string{"h2c", "h2", "h3", "http", "tls"} {
+		if is(name, p) {
+			return true
+		}
+	}
+	return false
 }
 
 func is(value []byte, what string) bool {

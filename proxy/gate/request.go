@@ -55,6 +55,10 @@ type Request struct {
 	Continue bool
 	// Close is true when the client wants the connection to be closed.
 	Close bool
+	// Upgrade is what the client would go on with on this connection, such as
+	// "websocket"; empty for all but a GET without a body that may (RFC 9110
+	// 7.8). Protocols that are HTTP again, or TLS, are left out.
+	Upgrade []byte
 	// Asterisk is true for OPTIONS *, which asks about the gateway itself.
 	Asterisk bool
 
@@ -62,6 +66,8 @@ type Request struct {
 	// where its path is empty.
 	authority, absolute []byte
 	decoded             []byte
+	switches            bool // Connection lists Upgrade
+	protocols           []byte
 }
 
 // Chunked is the Length of a body that comes in chunks.
@@ -94,6 +100,9 @@ func (r *Request) Read(raw Raw, maxFields int) error {
 	case old && seen&header.TransferEncoding != 0: // RFC 9112 6.1
 		return badFraming
 	}
+	if seen&header.Upgrade != 0 && r.switches && !old && r.Method == "GET" && r.Length == 0 {
+		r.readUpgrade()
+	}
 	if old { // RFC 9110 10.1.1, RFC 9112 9.3
 		r.Continue = false
 		r.Close = r.Close || !r.keepAlive()
@@ -106,7 +115,7 @@ const http10, http11 = "HTTP/1.0", "HTTP/1.1"
 // Reset drops everything that refers to a request.
 func (r *Request) Reset() {
 	clear(r.Fields)
-	*r = Request{Fields: r.Fields[:0], absolute: r.absolute[:0], decoded: r.decoded[:0]}
+	*r = Request{Fields: r.Fields[:0], absolute: r.absolute[:0], decoded: r.decoded[:0], protocols: r.protocols[:0]}
 }
 
 // method returns the constant for an allowed method, so that it can outlive

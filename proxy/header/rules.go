@@ -38,6 +38,10 @@ const (
 	Via
 	// Date is when an answer was made.
 	Date
+	// Upgrade lists protocols that the connection could go on with.
+	Upgrade
+	// Location is where an answer sends the client.
+	Location
 )
 
 // Withheld fields never go from a client to a server behind the gateway.
@@ -59,8 +63,9 @@ var rules = map[string]Rules{
 	"cookie":            Protected,
 	// Whoever takes it out of a request that goes in circles makes it go on for
 	// ever.
-	"via":  Via | Protected,
-	"date": Date,
+	"via":      Via | Protected,
+	"date":     Date,
+	"location": Location,
 
 	"access-control-request-method":  RequestMethod,
 	"access-control-request-headers": RequestHeaders,
@@ -85,7 +90,7 @@ var rules = map[string]Rules{
 	"keep-alive":          Hop,
 	"te":                  Hop,
 	"trailer":             Hop,
-	"upgrade":             Hop,
+	"upgrade":             Upgrade | Hop,
 	"http2-settings":      Hop,
 	"proxy-connection":    Hop,
 	"proxy-authenticate":  Hop,

@@ -42,8 +42,9 @@ type Call struct {
 	preflight bool
 	// preAPI is what the Pre API gets.
 	preAPI upstream.Request
-	// path holds a rewritten path, list a list of names.
-	path, list []byte
+	// path holds a rewritten path, location a rewritten Location, list a list of
+	// names.
+	path, location, list []byte
 }
 
 // Prepare fills Upstream from Request; the client's address and the scheme it
@@ -52,6 +53,7 @@ func (c *Call) Prepare() {
 	r, u := &c.Request, &c.Upstream
 	u.Method, u.Path, u.Query = r.Method, r.Path, r.Query
 	u.Fields, u.Host, u.Framed, u.Via = r.Fields, r.Host, r.Framed, c.Via
+	u.Upgrade = r.Upgrade
 }
 
 // Reset drops everything that refers to a request.
@@ -60,7 +62,7 @@ func (c *Call) Reset() {
 	c.Upstream.Reset()
 	c.preAPI.Reset()
 	c.Answer.Reset()
-	*c = Call{Request: c.Request, Upstream: c.Upstream, preAPI: c.preAPI, Answer: c.Answer, path: c.path[:0], list: c.list[:0]}
+	*c = Call{Request: c.Request, Upstream: c.Upstream, preAPI: c.preAPI, Answer: c.Answer, path: c.path[:0], location: c.location[:0], list: c.list[:0]}
 }
 
 // Step is one plugin at work on the calls of a domain or of one endpoint. It

@@ -24,12 +24,13 @@ type Observer interface {
 
 // httpProxy is HTTP_PROXY: the way to the endpoint server.
 type httpProxy struct {
-	server   *upstream.Server
-	observer Observer
+	server    *upstream.Server
+	observer  Observer
+	redirects redirects
 }
 
-func buildHTTPProxy(env *Env, _ *catalog.Domain) (Step, error) {
-	return &httpProxy{env.Server, env.Upstream}, nil
+func buildHTTPProxy(env *Env, d *catalog.Domain) (Step, error) {
+	return &httpProxy{env.Server, env.Upstream, newRedirects(d.Key)}, nil
 }
 
 func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
@@ -40,6 +41,7 @@ func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
 	}
 	if err == nil {
 		p.observer.Answered(time.Since(start))
+		p.redirects.rewrite(c, p.server)
 		if c.Answer.Coming != nil {
 			c.Broken = func(e *upstream.Error) { p.observer.Failed(p.server.Host(), e) }
 		}

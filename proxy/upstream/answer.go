@@ -23,6 +23,9 @@ type Answer struct {
 	Lasting bool
 	Held    *Held
 	Coming  *Body
+	// Switched is the connection itself where Status is 101. Whoever takes it out
+	// must close it.
+	Switched *Tunnel
 	// Bodiless is true where there can be no body: after HEAD, and for 204 and
 	// 304.
 	Bodiless bool
@@ -49,7 +52,10 @@ func (a *Answer) DropBody() {
 	if a.Coming != nil {
 		_ = a.Coming.Close()
 	}
-	a.Body, a.Lasting, a.Held, a.Coming = nil, false, nil, nil
+	if a.Switched != nil {
+		_ = a.Switched.Close()
+	}
+	a.Body, a.Lasting, a.Held, a.Coming, a.Switched = nil, false, nil, nil, nil
 }
 
 // Make begins an answer of the gateway's own. It keeps body, which must never

@@ -282,9 +282,12 @@ func (b *Body) Close() error {
 	}
 	*b = Body{}
 	bodies.Put(b)
-	if keep {
+	switch {
+	case c.own:
+		s.closeOwn(c)
+	case keep:
 		s.pool.release(c)
-	} else {
+	default:
 		s.pool.discard(c)
 	}
 	return nil

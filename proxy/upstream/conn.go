@@ -17,6 +17,8 @@ type conn struct {
 	// born is when it was made, lastUse when it was put back into the pool.
 	born, lastUse time.Time
 	used          bool
+	// own is true for one that is not the pool's.
+	own bool
 	// raw is the socket, nil when there is none (tests).
 	raw   syscall.RawConn
 	probe func(fd uintptr)

@@ -54,7 +54,7 @@ func (s *Server) Do(req *Request, a *Answer) (retried bool, err error) {
 // attempt sends req once. stale is true when the error is that of a kept
 // connection which the server had closed.
 func (s *Server) attempt(req *Request, a *Answer, deadline time.Time) (stale bool, err error) {
-	c, err := s.pool.acquire(deadline)
+	c, err := s.acquire(req, deadline)
 	if err != nil {
 		return false, s.fail(err, Connect)
 	}
@@ -84,8 +84,16 @@ func (s *Server) attempt(req *Request, a *Answer, deadline time.Time) (stale boo
 		e := s.fail(err, Broken)
 		return kept && !answered && e.Reason == Broken, e
 	}
-	open = a.Coming == nil
+	open = a.Coming == nil && a.Switched == nil
 	return false, nil
+}
+
+// acquire gives a connection for a request.
+func (s *Server) acquire(req *Request, deadline time.Time) (*conn, error) {
+	if len(req.Upgrade) > 0 {
+		return s.ownConn(deadline)
+	}
+	return s.pool.acquire(deadline)
 }
 
 // exchange writes the request and reads the answer. answered is true from the
@@ -117,11 +125,14 @@ func (s *Server) exchange(b *Body, req *Request, a *Answer) (answered bool, err 
 			return true, err
 		}
 	}
-	if err := receiveHead(b.r, a); err != nil {
+	if err := receiveHead(b.r, req, a); err != nil {
 		return true, err
 	}
 	h := &a.head
 	b.keep = !h.closes && !h.old && sendErr == nil
+	if a.Status == 101 {
+		return true, s.switchOver(b, req, a)
+	}
 	a.pass(req)
 	switch {
 	case a.Bodiless:
@@ -143,7 +154,7 @@ func (s *Server) exchange(b *Body, req *Request, a *Answer) (answered bool, err 
 const maxInterim = 10
 
 // receiveHead reads the head of an answer, past the interim ones.
-func receiveHead(r *bufio.Reader, a *Answer) error {
+func receiveHead(r *bufio.Reader, req *Request, a *Answer) error {
 	for range maxInterim + 1 {
 		text, err := readHead(r)
 		if errors.Is(err, io.EOF) {
@@ -157,10 +168,12 @@ func receiveHead(r *bufio.Reader, a *Answer) error {
 		}
 		_, _ = r.Discard(len(text)) // it is in the buffer
 		switch {
-		case a.Status == 101: // not asked for: Upgrade is never passed on
+		case a.Status == 101 && len(req.Upgrade) == 0:
 			return errors.New("the answer's status is 101, which nobody asked for")
-		case a.Status >= 200:
+		case a.Status >= 200 || a.Status == 101:
 			return nil
+		case a.Status == 103 && req.Interim != nil:
+			req.Interim.EarlyHints(a.head.endToEnd(false))
 		}
 	}
 	return fmt.Errorf("more than %d interim answers", maxInterim)

@@ -38,6 +38,11 @@ type Request struct {
 	Length int64
 	// Framed sends a Content-Length for an empty body too.
 	Framed bool
+	// Upgrade is what the connection may go on with behind the answer; empty: it
+	// goes on with HTTP. Such a request has a connection of its own.
+	Upgrade []byte
+	// Interim is told about the answers before the answer; nil: nobody.
+	Interim Interim
 	// Once keeps a GET or HEAD from being sent a second time.
 	Once bool
 	// Whole wants the answer's body whole, of Config.MaxBody bytes at most.
@@ -46,6 +51,13 @@ type Request struct {
 	Timeout time.Duration
 
 	head []byte
+}
+
+// Interim hears what a server says before its answer.
+type Interim interface {
+	// EarlyHints is a 103 (RFC 8297) with its end-to-end fields, which are only
+	// good until it returns.
+	EarlyHints(header.List)
 }
 
 // Reset drops everything that refers to a request.
@@ -94,6 +106,10 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 		dst = append(dst, "X-Forwarded-Host: "...)
 		dst = append(dst, r.Host...)
 		dst = append(dst, "\r\n"...)
+	}
+	if len(r.Upgrade) > 0 {
+		dst = append(dst, "Connection: Upgrade\r\nUpgrade: "...)
+		dst = append(append(dst, r.Upgrade...), "\r\n"...)
 	}
 	length := r.bodyLength()
 	if r.Coming != nil {

@@ -63,6 +63,7 @@ type Server struct {
 	pool       pool
 	readers    readers
 	uploads    places
+	switched   places
 }
 
 // New makes a Server of an http or https URL with a host, perhaps a port and a
@@ -109,6 +110,7 @@ func New(rawURL string, cfg Config) (*Server, error) {
 		max: cfg.MaxConns, wait: cfg.ConnWait, idleTime: cfg.IdleTimeout, maxTime: cfg.MaxConnAge,
 	}
 	s.readers.size = cfg.MaxHeader
+	s.switched = make(places, cfg.MaxConns)
 	s.uploads = make(places, max(1, cfg.MaxConns/uploadShare))
 	return s, nil
 }
@@ -119,11 +121,7 @@ func (s *Server) CloseIdle() { s.pool.closeIdle() }
 
 // URL is the address of what a request asks for.
 func (s *Server) URL(path, query []byte) string {
-	scheme := "http://"
-	if s.tls != nil {
-		scheme = "https://"
-	}
-	return scheme + s.host + s.base + string(path) + string(query)
+	return s.scheme() + "://" + s.host + s.base + string(path) + string(query)
 }
 
 // Host is what the server is sent as Host.
