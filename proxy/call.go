@@ -19,6 +19,13 @@ type call struct {
 	plugin.Call
 	proxy *Proxy
 	conn  *clientConn
+	// who is the client that it counts for, nil until it is known; behind is
+	// true where that is so for this call only. address is the text of its
+	// address and prefix that of what has been cut off the path, where a trusted
+	// proxy says them.
+	who             *clientUse
+	behind          bool
+	address, prefix []byte
 	// domain is nil until it is known, and held from then on. chain is that of
 	// the endpoint, nil until that is known.
 	domain *domain
@@ -43,7 +50,6 @@ func (p *Proxy) begin(ctx *fasthttp.RequestCtx) *call {
 	c.name()
 	c.conn.unserved = false
 	c.conn.readPace = pace{timeout: p.cfg.WriteTimeout}
-	c.conn.client.calls.Add(1)
 	return c
 }
 
@@ -55,7 +61,12 @@ func (p *Proxy) release(c *call) {
 	if u := c.Upstream.Coming; u != nil { // nobody has begun to send it
 		u.Close()
 	}
-	c.conn.client.calls.Add(-1)
+	if c.who != nil {
+		c.who.calls.Add(-1)
+		if c.behind {
+			p.clients.end(c.who)
+		}
+	}
 	if c.Ctx.Response.ConnectionClose() {
 		if c.conn.underWay() {
 			c.conn.outlived.Store(true)
@@ -64,7 +75,7 @@ func (p *Proxy) release(c *call) {
 		}
 	}
 	c.Call.Reset()
-	*c = call{Call: c.Call, proxy: p, held: c.held, lines: c.lines[:0]}
+	*c = call{Call: c.Call, proxy: p, held: c.held, lines: c.lines[:0], address: c.address[:0], prefix: c.prefix[:0]}
 	p.calls.Put(c)
 }
 
@@ -95,14 +106,13 @@ func (c *call) locate() error {
 	if err != nil {
 		c.Request.Salvage(c.conn.present())
 	}
+	c.identify(err == nil)
 	if d := c.proxy.table.Load().domains[string(c.Request.Key)]; d != nil && !c.Request.Asterisk {
 		c.domain = d
 		d.hold()
 	} else if err == nil && !c.Request.Asterisk {
 		err = envelope.UnknownDomain
 	}
-	c.Client = c.conn.ip
-	c.Upstream.Client, c.Upstream.Scheme = c.conn.address, c.conn.scheme
 	return err
 }
 
@@ -129,7 +139,7 @@ func (c *call) admit() error {
 	switch {
 	case c.proxy.phase.Load() != open:
 		return envelope.NotReady
-	case c.conn.client.calls.Load() > int64(c.proxy.cfg.MaxCallsPerClient) && c.Client.IsValid():
+	case c.who.calls.Load() > int64(c.proxy.cfg.MaxCallsPerClient) && c.Client.IsValid():
 		return envelope.TooManyCalls
 	case err != nil:
 		return err
@@ -138,6 +148,8 @@ func (c *call) admit() error {
 	case c.Request.Asterisk:
 		c.options()
 		return nil
+	case c.domain.secure && c.Upstream.Forwarded.Scheme != "https":
+		return envelope.HTTPSRequired
 	}
 	if c.answered, err = c.domain.plugins.Admit(&c.Call); c.answered || err != nil {
 		return err
@@ -179,7 +191,7 @@ func (c *call) readBody() error {
 	most := c.proxy.cfg.BodyBuffer
 	length := r.Rest()
 	c.conn.briefly = length < 0 || length > int64(most)
-	err := c.held.Collect(c.proxy.bodies, c.proxy.budget.Of(c.conn.client.key), r, most)
+	err := c.held.Collect(c.proxy.bodies, c.proxy.budget.Of(c.who.key), r, most)
 	c.conn.briefly = false
 	switch err {
 	case io.EOF:

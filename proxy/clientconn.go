@@ -15,6 +15,7 @@ import (
 	"github.com/tollgate/tollgate/proxy/body"
 	"github.com/tollgate/tollgate/proxy/envelope"
 	"github.com/tollgate/tollgate/proxy/gate"
+	"github.com/tollgate/tollgate/proxy/subnet"
 )
 
 // clientConn is one client's connection. What is known of the client is worked
@@ -30,10 +31,19 @@ type clientConn struct {
 	net.Conn
 	listener *listener
 	client   *clientUse
-	// ip is the client's address, IPv4 as IPv4, address its text; scheme is
-	// "http" or "https".
-	ip              netip.Addr
-	address, scheme string
+	// ip is the client's address, or that of a proxy before it: IPv4 as IPv4,
+	// address its text; scheme is "http" or "https".
+	ip      netip.Addr
+	address []byte
+	scheme  string
+	// trusted is true where the other end is a trusted proxy.
+	trusted bool
+	// entering is true until what comes before the first request has been read:
+	// a PROXY header, and the TLS handshake. proxied and secure are where that
+	// is done, nil where it is not; secure is Conn.
+	entering bool
+	proxied  *proxied
+	secure   *tls.Conn
 
 	// buf holds the bytes that came: the head of the present request first, its
 	// end in head, and what is not read yet between r and w. Only the goroutine
@@ -63,43 +73,40 @@ type clientConn struct {
 }
 
 func newClientConn(c net.Conn, l *listener) *clientConn {
-	cc := &clientConn{Conn: c, listener: l, scheme: "http", address: "unknown"}
+	cc := &clientConn{Conn: c, listener: l, scheme: "http", address: unknownAddress}
 	if port, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
-		cc.ip = port.Addr().Unmap().WithZone("")
-		cc.address = cc.ip.String()
-	}
-	if isTLS(c) {
-		cc.scheme = "https"
+		cc.setAddress(subnet.Plain(port.Addr()))
 	}
 	cc.body.Start(nil, 0, body.Limits{})
 	return cc
 }
 
-func isTLS(c net.Conn) bool {
-	_, ok := c.(interface{ ConnectionState() tls.ConnectionState })
-	return ok
-}
+var unknownAddress = []byte("unknown")
 
-// tlsPiece is what is written to a TLS connection at once: it cannot go on
-// behind a write that was cut off by its deadline.
-const tlsPiece = 16 << 10
+func (c *clientConn) setAddress(ip netip.Addr) {
+	c.ip, c.address = ip, ip.AppendTo(nil)
+}
 
 // Write writes p as long as the client gets on with reading.
 func (c *clientConn) Write(p []byte) (written int, err error) {
+	if c.secure != nil {
+		return c.secure.Write(p) // on a paced one
+	}
+	return c.writePaced(c.Conn, p)
+}
+
+// writePaced writes p to a socket as long as the client gets on with reading.
+func (c *clientConn) writePaced(to net.Conn, p []byte) (written int, err error) {
 	for {
-		piece := p[written:]
-		if c.scheme == "https" && len(piece) > tlsPiece {
-			piece = piece[:tlsPiece]
-		}
 		start := time.Now()
-		if err := c.Conn.SetWriteDeadline(start.Add(c.readPace.patience())); err != nil {
+		if err := to.SetWriteDeadline(start.Add(c.readPace.patience())); err != nil {
 			return written, err
 		}
-		n, err := c.Conn.Write(piece)
+		n, err := to.Write(p[written:])
 		c.readPace.note(n, time.Since(start))
 		written += n
 		late := errors.Is(err, os.ErrDeadlineExceeded)
-		if err != nil && !(late && n > 0 && c.scheme == "http") || written == len(p) {
+		if err != nil && !(late && n > 0) || written == len(p) {
 			return written, err
 		}
 	}
@@ -143,8 +150,7 @@ func (c *clientConn) Close() error {
 // drain says that nothing more will come and reads what the client still sends
 // within a time.
 func drain(c net.Conn, within time.Duration) {
-	half, ok := c.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
+	if closeWrite(c) != nil {
 		return
 	}
 	_ = c.SetReadDeadline(time.Now().Add(within))

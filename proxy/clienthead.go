@@ -89,6 +89,15 @@ func (c *clientConn) next() bool {
 	}
 	c.scan, c.refusal = gate.Head{}, nil
 	c.arrange()
+	if c.entering {
+		if c.entering = false; !c.enter() {
+			return false
+		}
+		if c.refusal != nil {
+			c.head = 0
+			return true
+		}
+	}
 	first := c.begun
 	c.begun = true
 	cfg := &c.listener.proxy.cfg

@@ -14,12 +14,20 @@ type clients struct {
 	mu    sync.Mutex
 	conns int
 	by    map[netip.Addr]*clientUse
+	free  []*clientUse // to be used again, maxFree at most
 }
 
-// clientUse is that of one address, or one /64 of IPv6, for as long as it has connections.
+// maxFree is how many clientUses are kept: behind a trusted proxy each call may
+// want another.
+const maxFree = 1000
+
+// clientUse is that of one address, or one /64 of IPv6, for as long as it has
+// connections, or calls on those of trusted proxies.
 type clientUse struct {
-	key   netip.Addr
-	conns int // guarded by clients.mu
+	key netip.Addr
+	// conns are its connections, refs those and its calls through trusted
+	// proxies. Both are guarded by clients.mu.
+	conns, refs int
 	// calls are those in flight.
 	calls atomic.Int64
 }
@@ -50,25 +58,42 @@ const (
 )
 
 // enter counts a connection in, or says why it may not. A client whose address
-// is not known has no limit of its own.
-func (s *clients) enter(ip netip.Addr) (who *clientUse, refused string) {
-	key := clientKey(ip)
+// is not known has no limit of its own, nor has one that is exempt.
+func (s *clients) enter(ip netip.Addr, exempt bool) (who *clientUse, refused string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns >= s.maxConns {
 		return nil, reasonFull
 	}
-	who = s.by[key]
-	if who == nil {
-		who = &clientUse{key: key}
-		s.by[key] = who
-	}
-	if key.IsValid() && who.conns >= s.maxConnsEach {
+	if who = s.add(ip, exempt); who == nil {
 		return nil, reasonClient
 	}
-	who.conns++
 	s.conns++
 	return who, ""
+}
+
+// add counts a connection for a client, or returns nil.
+func (s *clients) add(ip netip.Addr, exempt bool) *clientUse {
+	who := s.hold(ip)
+	if who.key.IsValid() && who.conns >= s.maxConnsEach && !exempt {
+		s.drop(who)
+		return nil
+	}
+	who.conns++
+	return who
+}
+
+// move counts a connection over to another client. It stays where it is, and ok
+// is false, when that one has as many as it may have.
+func (s *clients) move(from *clientUse, to netip.Addr, exempt bool) (who *clientUse, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if who = s.add(to, exempt); who == nil {
+		return from, false
+	}
+	from.conns--
+	s.drop(from)
+	return who, true
 }
 
 // leave counts a connection out.
@@ -76,7 +101,46 @@ func (s *clients) leave(who *clientUse) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns--
-	if who.conns--; who.conns == 0 {
-		delete(s.by, who.key)
+	who.conns--
+	s.drop(who)
+}
+
+// begin finds the client of a call that comes through a trusted proxy, until end.
+func (s *clients) begin(ip netip.Addr) *clientUse {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hold(ip)
+}
+
+func (s *clients) end(who *clientUse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(who)
+}
+
+// hold finds a client and keeps it until drop.
+func (s *clients) hold(ip netip.Addr) *clientUse {
+	key := clientKey(ip)
+	who := s.by[key]
+	if who == nil {
+		if last := len(s.free) - 1; last >= 0 {
+			who, s.free = s.free[last], s.free[:last]
+		} else {
+			who = new(clientUse)
+		}
+		who.key = key
+		s.by[key] = who
+	}
+	who.refs++
+	return who
+}
+
+func (s *clients) drop(who *clientUse) {
+	if who.refs--; who.refs > 0 {
+		return
+	}
+	delete(s.by, who.key)
+	if len(s.free) < maxFree && who.calls.Load() == 0 {
+		s.free = append(s.free, who)
 	}
 }

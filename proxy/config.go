@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,19 @@ type Config struct {
 	Registerer prometheus.Registerer
 	// TLS is for https endpoint servers. nil: the system's roots, TLS 1.2 up.
 	TLS *tls.Config
+
+	// ClientTLS gives what the next connection of a client is served with. nil:
+	// clients are served without TLS.
+	ClientTLS func() *tls.Config
+	// TrustedProxies are the subnets, as subnet.Parse gives them, of the proxies
+	// that are believed who the client is. Their connections have no limit each.
+	TrustedProxies []netip.Prefix
+	// ProxyProtocol wants a PROXY header before anything else from those, and
+	// reads it from nobody else.
+	ProxyProtocol bool
+	// RequireHTTPS refuses calls that did not come by https, of domains that
+	// have no other scheme, with 40301.
+	RequireHTTPS bool
 
 	// MaxConns is client connections, 1 to 1,000,000; 10,000. One too many is
 	// answered 50301 and closed. Keep it below the limit of open files.
@@ -108,6 +122,9 @@ func (c *Config) settle() error {
 	var errs []error
 	if c.Quota == nil {
 		errs = append(errs, errors.New("Quota is nil: there is nobody to decide calls"))
+	}
+	if c.ProxyProtocol && len(c.TrustedProxies) == 0 {
+		errs = append(errs, errors.New("ProxyProtocol is set and TrustedProxies is empty: nobody could send a PROXY header"))
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

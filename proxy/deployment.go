@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
@@ -37,6 +38,8 @@ type domain struct {
 	ids     []string           // of the endpoints, by the same
 	servers []*upstream.Server // the endpoint server, then the Pre APIs
 	metrics *domainMetrics
+	// secure is true where a call must have come by https.
+	secure bool
 	// from is what Explain reads; no request does.
 	from *catalog.Domain
 
@@ -127,6 +130,7 @@ func (p *Proxy) compile(dep Deployment) (*domain, error) {
 		return nil, errors.New("no HTTP_PROXY: the endpoint server is missing")
 	}
 	d := &domain{key: from.Key, serial: dep.Serial, from: from, metrics: p.metrics.domain(from.Key, p.log)}
+	d.secure = p.cfg.RequireHTTPS && slices.Contains(from.Schemes, "https") && !slices.Contains(from.Schemes, "http")
 	server, err := p.connect(d, from.Plugins.HTTPProxy.URL)
 	if err != nil {
 		return nil, err

@@ -81,6 +81,11 @@ func TestErrorCodes(t *testing.T) {
 	other.read()
 	check(t, crowded.addr, refusal{"", 429, "42900 Too many connections of one client"})
 
+	secure := domainOf("secure", up.url(), everything...)
+	secure.Schemes = []string{"https"}
+	strict := startGateway(t, func(c *Config) { c.RequireHTTPS = true }, secure)
+	check(t, strict.addr, refusal{withFields("/secure/a", ""), 403, "40301 HTTPS required"})
+
 	for _, code := range envelope.Codes {
 		if !seen[code] {
 			t.Errorf("%d was not provoked", code)

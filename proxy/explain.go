@@ -11,6 +11,7 @@ import (
 	"github.com/tollgate/tollgate/proxy/header"
 	"github.com/tollgate/tollgate/proxy/plugin"
 	"github.com/tollgate/tollgate/proxy/route"
+	"github.com/tollgate/tollgate/proxy/subnet"
 )
 
 // ExplainRequest is a request that nobody sends.
@@ -21,8 +22,9 @@ type ExplainRequest struct {
 	URL string `json:"url"`
 	// Headers are the header fields by name, in any case.
 	Headers map[string]string `json:"headers"`
-	// ClientIP is the address that the client would connect from; where it is
-	// missing, IPACL is not decided.
+	// ClientIP is the address that the connection would come from; where it is
+	// missing, IPACL is not decided. Behind that of a trusted proxy,
+	// X-Forwarded-* are believed.
 	ClientIP netip.Addr `json:"clientIp"`
 }
 
@@ -90,8 +92,8 @@ func (p *Proxy) Explain(r ExplainRequest) Explanation {
 	}
 	c.domain = d
 	e.Domain = &ExplainedDomain{d.key, d.from.Name}
-	if len(d.from.Schemes) > 0 {
-		c.Upstream.Scheme = d.from.Schemes[0]
+	if d.secure && c.Upstream.Forwarded.Scheme == "http" {
+		return e.refusedWith(envelope.HTTPSRequired)
 	}
 	if e.add(d.plugins.Explain(&c.Call)); e.Answer != nil {
 		return e
@@ -124,12 +126,32 @@ func (c *call) pretend(r ExplainRequest) error {
 	if len(r.Method)+1+len(r.URL)+line+len(block)+2 > c.proxy.cfg.MaxHeader {
 		return envelope.HeaderTooLarge
 	}
-	c.Client = r.ClientIP.Unmap().WithZone("")
-	if c.Client.IsValid() {
-		c.Upstream.Client = c.Client.String()
-	}
 	raw := gate.Raw{Method: []byte(r.Method), Target: []byte(r.URL), Protocol: []byte(protocol), Header: append(block, "\r\n"...)}
-	return c.Request.Read(raw, c.proxy.cfg.MaxHeaderFields)
+	if err := c.Request.Read(raw, c.proxy.cfg.MaxHeaderFields); err != nil {
+		return err
+	}
+	c.pretendFrom(subnet.Plain(r.ClientIP))
+	return nil
+}
+
+// pretendFrom is identify for a call that nobody has made. The scheme is that
+// of the port, unknown where a trusted proxy might have said another.
+func (c *call) pretendFrom(peer netip.Addr) {
+	f := &c.Upstream.Forwarded
+	f.Scheme, f.Host, f.Key = "http", c.Request.Host, c.Request.Key
+	if c.proxy.cfg.ClientTLS != nil {
+		f.Scheme = "https"
+	}
+	switch {
+	case peer.IsValid():
+		text := []byte(peer.String())
+		c.Client, f.Client, f.Peer = peer, text, text
+		if c.proxy.trusted.Contains(peer) {
+			c.believe(f)
+		}
+	case len(c.proxy.trusted) > 0 && schemeOf(c.Request.Fields) != "":
+		f.Scheme = ""
+	}
 }
 
 var malformedField = envelope.Malformed("line end in a header field")
@@ -173,16 +195,18 @@ func (c *call) explainUpstream() *ExplainedCall {
 		SetHeaders:     map[string]string{"Host": server.Host()},
 		DroppedHeaders: []string{},
 	}
-	for name, value := range map[string]string{"X-Forwarded-For": u.Client, "X-Forwarded-Proto": u.Scheme, "X-Forwarded-Host": string(u.Host)} {
-		if value != "" {
-			call.SetHeaders[name] = value
-		}
+	for line := range strings.Lines(string(u.AppendForwarded(nil))) {
+		name, value, _ := strings.Cut(line, ": ")
+		call.SetHeaders[name] = strings.TrimSuffix(value, "\r\n")
 	}
 	for line := range strings.Lines(string(u.Set)) {
 		name, value, _ := strings.Cut(line, ": ")
 		call.SetHeaders[name] = plugin.Shown(name, strings.TrimSuffix(value, "\r\n"))
 	}
 	for _, f := range u.Fields {
+		if u.Forwarded.Chain && f.Rules&header.Provenance&^header.Forwarded != 0 {
+			continue // it is believed
+		}
 		// The length is that of the body, whoever says it.
 		if f.Rules&header.Withheld != 0 && f.Rules&(header.ContentLength|header.Host|header.Replaced) == 0 {
 			call.DroppedHeaders = append(call.DroppedHeaders, string(f.Name))

@@ -185,10 +185,12 @@ func TestExplainWhole(t *testing.T) {
   "url": "http://up.example:8080/base/members/v1?a=1\u0026b=%2f",
   "setHeaders": {
    "Authorization": "********",
+   "Forwarded": "for=10.1.2.3;host=api.example;proto=http",
    "Host": "up.example:8080",
    "X-A": "1",
    "X-Forwarded-For": "10.1.2.3",
    "X-Forwarded-Host": "api.example",
+   "X-Forwarded-Prefix": "/test",
    "X-Forwarded-Proto": "http",
    "x-api-key": "********"
   },

@@ -15,13 +15,18 @@ func TestHeaderRequest(t *testing.T) {
 	g := startGateway(t, nil, parsed(t, "test", up.url(), "",
 		`POST /a "HEADER":{"requestHeaders":{"X-B":"2","x-a":"1","Authorization":"Basic xyz","Content-Type":"text/plain","X-Empty":""}}`,
 		`POST /forwarded "HEADER":{"requestHeaders":{"X-Forwarded-For":"192.0.2.9","x-forwarded-host":"api.example","X-Forwarded-Proto":"https","X-Real-IP":"192.0.2.9"}}`,
+		`POST /prefix "HEADER":{"requestHeaders":{"x-forwarded-prefix":"/other","FORWARDED":"for=_hidden"}}`,
 		`POST /none "HEADER":{}`))
 	host := up.Addr().String()
-	const tail = "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h:1\r\nContent-Length: 1\r\n\r\nx"
+	const from = "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h:1\r\n"
+	const behind = "X-Forwarded-Prefix: /test\r\nForwarded: for=127.0.0.1;host=\"h:1\";proto=http\r\n"
+	const end = "Content-Length: 1\r\n\r\nx"
+	const tail = from + behind + end
 	const sent = "X-A: old\r\nX-C: 3\r\nX-a: older\r\nauthorization: mine\r\nContent-Type: text/old\r\n"
 	for path, want := range map[string]string{
 		"/a":         "X-C: 3\r\nAuthorization: Basic xyz\r\nContent-Type: text/plain\r\nX-B: 2\r\nX-Empty: \r\nx-a: 1\r\n" + tail,
-		"/forwarded": sent + "X-Forwarded-For: 192.0.2.9\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 192.0.2.9\r\nx-forwarded-host: api.example\r\nContent-Length: 1\r\n\r\nx",
+		"/forwarded": sent + "X-Forwarded-For: 192.0.2.9\r\nX-Forwarded-Proto: https\r\nX-Real-IP: 192.0.2.9\r\nx-forwarded-host: api.example\r\n" + behind + end,
+		"/prefix":    sent + "FORWARDED: for=_hidden\r\nx-forwarded-prefix: /other\r\n" + from + end,
 		"/none":      sent + tail,
 	} {
 		for range 2 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 	"time"
@@ -122,13 +123,14 @@ func isExhaustion(err error) bool {
 // admit counts a connection in, or turns it away and returns nil.
 func (l *listener) admit(c net.Conn) *clientConn {
 	cc := newClientConn(c, l)
+	cc.prepare()
 	select {
 	case <-l.done:
 		l.turnAway(cc, reasonStopping)
 		return nil
 	default:
 	}
-	who, refused := l.proxy.clients.enter(cc.ip)
+	who, refused := l.proxy.clients.enter(cc.ip, cc.trusted)
 	if who == nil {
 		l.turnAway(cc, refused)
 		return nil
@@ -150,7 +152,8 @@ const stoppingLinger = 100 * time.Millisecond
 
 // turnAway answers a connection that may not come in, without its request. It
 // holds nobody up: that what was sent is read a little keeps the answer from
-// being lost, and a TLS client has its handshake first.
+// being lost, and a TLS client has its handshake first, behind the PROXY header
+// of whoever sends one.
 func (l *listener) turnAway(c *clientConn, reason string) {
 	l.proxy.metrics.turnedAway.WithLabelValues(reason).Inc()
 	say, linger := envelope.Full, lingerTime
@@ -159,7 +162,7 @@ func (l *listener) turnAway(c *clientConn, reason string) {
 		say, linger = envelope.NotReady, stoppingLinger
 	case reasonClient:
 		say = envelope.TooManyConns
-		l.warn("turning a client away: it has as many connections as --max-conns-per-client allows", keyAddress, c.address, keyMaxEach, l.proxy.cfg.MaxConnsPerClient)
+		l.warnOfClient(c)
 	default:
 		l.warn("turning clients away: as many connections are open as --max-conns allows", keyMaxConns, l.proxy.cfg.MaxConns)
 	}
@@ -173,10 +176,50 @@ func (l *listener) turnAway(c *clientConn, reason string) {
 		defer func() { <-l.leaving }()
 		defer c.Conn.Close()
 		_ = c.Conn.SetDeadline(time.Now().Add(linger))
+		if c.proxied != nil {
+			if _, err := c.proxied.readHeader(); err != nil {
+				return
+			}
+		}
 		if _, err := c.Conn.Write(rawAnswer(say, l.proxy.clock.date(time.Now()))); err == nil {
 			drain(c.Conn, linger)
 		}
 	})
+}
+
+// rename counts a connection over to the client that a PROXY header names. It
+// returns false when that one has as many as it may have.
+func (l *listener) rename(c *clientConn, ip netip.Addr) bool {
+	trusted := l.proxy.trusted.Contains(ip)
+	l.mu.Lock()
+	_, open := l.conns[c]
+	ok := true
+	if open { // else nobody counts it any more
+		c.client, ok = l.proxy.clients.move(c.client, ip, trusted)
+	}
+	l.mu.Unlock()
+	c.trusted = trusted
+	c.setAddress(ip)
+	if !ok {
+		l.proxy.metrics.turnedAway.WithLabelValues(reasonClient).Inc()
+		l.warnOfClient(c)
+	}
+	return ok
+}
+
+func (l *listener) warnOfClient(c *clientConn) {
+	l.warn("turning a client away: it has as many connections as --max-conns-per-client allows", keyAddress, string(c.address), keyMaxEach, l.proxy.cfg.MaxConnsPerClient)
+}
+
+// failed notes a connection that came to nothing before its first request. That
+// a trusted proxy sends no PROXY header is a mistake in somebody's settings.
+func (l *listener) failed(c *clientConn, step string, err error) {
+	l.proxy.metrics.unbegun.WithLabelValues(step).Inc()
+	if errors.Is(err, errNoHeader) {
+		l.warn("closing a connection of a trusted proxy", keyAddress, string(c.address), keyError, err)
+		return
+	}
+	l.log.Debug("a connection failed before its first request", keyAddress, string(c.address), keyReason, step, keyError, err)
 }
 
 // warn logs at most once a minute: what it is about comes in floods.

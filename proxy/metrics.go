@@ -33,6 +33,7 @@ type metrics struct {
 	panics      prometheus.Counter
 	connections prometheus.Gauge
 	turnedAway  *prometheus.CounterVec
+	unbegun     *prometheus.CounterVec
 	bodyBytes   prometheus.GaugeFunc
 	answerBytes prometheus.GaugeFunc
 	acceptPause prometheus.Counter
@@ -72,6 +73,7 @@ func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metri
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "connections",
 			Help: "Open client connections."}),
 		turnedAway: counter("connections_refused_total", "Client connections answered and closed at once, by reason: full is beyond --max-conns (50301), client beyond --max-conns-per-client (42900), stopping while the node finishes its last calls (50301).", labelReason),
+		unbegun:    counter("connections_unbegun_total", "Client connections closed before their first request, by reason: tls is a handshake that failed or took too long, proxyProtocol a PROXY header that is missing, broken or late.", labelReason),
 		bodyBytes: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "request_body_bytes",
 			Help: "Memory that the bodies of requests hold, of --body-memory."}, func() float64 { return float64(bodies()) }),
 		answerBytes: prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "answer_bytes",
@@ -87,7 +89,7 @@ func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metri
 		m.byCode[code] = m.refusals.WithLabelValues(strconv.Itoa(code))
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels} {
+	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.unbegun, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

@@ -15,10 +15,7 @@ const maxUnsent = 128 << 10
 // that does not read them: that is memory nobody counts, and of a client that
 // reads slowly it could not be seen that it gets on.
 func boundUnsent(c net.Conn) {
-	if secure, ok := c.(interface{ NetConn() net.Conn }); ok {
-		c = secure.NetConn()
-	}
-	sock, ok := c.(syscall.Conn)
+	sock, ok := socket(c).(syscall.Conn)
 	if !ok {
 		return
 	}

@@ -1,10 +1,7 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"log/slog"
-	"net"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -71,40 +68,6 @@ func TestObserved(t *testing.T) {
 		if got := g.metric(t, tc.name, tc.labels...); got != tc.want {
 			t.Errorf("%s %q: %v, want %v", tc.name, tc.labels, got, tc.want)
 		}
-	}
-}
-
-// TestTLSClient: on a TLS listener the endpoint server hears "https".
-func TestTLSClient(t *testing.T) {
-	up := startRecorder(t, says(ok200))
-	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
-	cert := httptest.NewUnstartedServer(nil)
-	cert.StartTLS()
-	defer cert.Close()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- g.Serve(tls.NewListener(ln, cert.TLS)) }()
-	t.Cleanup(func() { // before the gateway's own, so that both are shut down by then
-		_ = ln.Close()
-		<-served
-	})
-	c, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{InsecureSkipVerify: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.Write([]byte("GET /test/a HTTP/1.1\r\nHost: h\r\n\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	buf := make([]byte, 1024)
-	if n, err := c.Read(buf); err != nil || !strings.HasPrefix(string(buf[:n]), "HTTP/1.1 200 ") {
-		t.Errorf("answered %q, %v", buf[:n], err)
-	}
-	if heard := strings.Join(up.requests(), ""); !strings.Contains(heard, "X-Forwarded-Proto: https\r\n") {
-		t.Errorf("went on as %q", heard)
 	}
 }
 

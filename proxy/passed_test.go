@@ -61,7 +61,7 @@ func TestRequestHeader(t *testing.T) {
 	up := startRecorder(t, says(ok200))
 	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
 	host := up.Addr().String()
-	const tail = "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h:1\r\n"
+	const tail = "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h:1\r\nX-Forwarded-Prefix: /test\r\nForwarded: for=127.0.0.1;host=\"h:1\";proto=http\r\n"
 	for _, tc := range []struct{ name, raw, want string }{
 		{"nothing added",
 			"GET /test/a HTTP/1.1\r\nHost: h:1\r\n\r\n",
@@ -77,7 +77,7 @@ func TestRequestHeader(t *testing.T) {
 			"GET /a HTTP/1.1\r\nHost: " + host + "\r\n" + tail + "\r\n"},
 		{"HTTP/1.0 without Host",
 			"GET /test/a HTTP/1.0\r\n\r\n",
-			"GET /a HTTP/1.1\r\nHost: " + host + "\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n\r\n"},
+			"GET /a HTTP/1.1\r\nHost: " + host + "\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Prefix: /test\r\nForwarded: for=127.0.0.1;proto=http\r\n\r\n"},
 		{"body without type",
 			"POST /test/a HTTP/1.1\r\nHost: h:1\r\nContent-Length: 3\r\n\r\nabc",
 			"POST /a HTTP/1.1\r\nHost: " + host + "\r\n" + tail + "Content-Length: 3\r\n\r\nabc"},

@@ -32,7 +32,7 @@ func TestPreAPIRequest(t *testing.T) {
 	const fields = "x-A: 1\r\nAuthorization: mine\r\nX-TC-Timestamp: t\r\nCookie: a=1; b\r\nX-a: 2\r\nOrigin: https://a.example\r\n"
 	const without = "Content-Type: text/plain\r\nContent-Encoding: identity\r\nRange: bytes=0-1\r\nIf-None-Match: *\r\nIf-Modified-Since: x\r\n" +
 		"Connection: keep-alive, X-Own\r\nX-Own: 1\r\nTE: trailers\r\nUpgrade: h2c\r\nProxy-Authorization: x\r\nX-Forwarded-For: 1.1.1.1\r\nForwarded: for=1.1.1.1\r\n"
-	const tail = "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h:1\r\n"
+	const tail = "X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h:1\r\nForwarded: for=127.0.0.1;host=\"h:1\";proto=http\r\n"
 	for target, want := range map[string]string{
 		"/GET":     "GET /check/%61?k=1&&k=%zz HTTP/1.1\r\nHost: " + host + "\r\n" + fields + tail + "\r\n",
 		"/POST":    "POST /check/%61?k=1&&k=%zz HTTP/1.1\r\nHost: " + host + "\r\n" + fields + tail + "Content-Length: 0\r\n\r\n",

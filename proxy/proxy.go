@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tollgate/tollgate/proxy/body"
+	"github.com/tollgate/tollgate/proxy/subnet"
 	"github.com/valyala/fasthttp"
 )
 
@@ -27,6 +28,7 @@ type Proxy struct {
 	clients *clients
 	buffers *buffers
 	budget  *body.Budget
+	trusted subnet.List
 	bodies  *body.Store
 	tunnels tunnels
 
@@ -75,6 +77,7 @@ func New(cfg Config) (*Proxy, error) {
 		clients: newClients(cfg.MaxConns, cfg.MaxConnsPerClient),
 		buffers: newBuffers(cfg.MaxHeader),
 		budget:  budget,
+		trusted: subnet.NewList(cfg.TrustedProxies),
 		bodies:  body.NewStore(budget),
 	}
 	p.calls.New = func() any { return &call{proxy: p} }
@@ -100,8 +103,8 @@ func New(cfg Config) (*Proxy, error) {
 	return p, nil
 }
 
-// Serve serves the connections of ln until Shutdown, which closes ln. It then
-// returns nil. It may be called for several listeners.
+// Serve serves the connections of ln, which are plain TCP, until Shutdown,
+// which closes ln. It then returns nil. It may be called for several listeners.
 func (p *Proxy) Serve(ln net.Listener) error {
 	l := newListener(ln, p)
 	p.mu.Lock()

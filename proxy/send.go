@@ -211,10 +211,7 @@ func (c *clientConn) ReadFrom(r io.Reader) (sent int64, err error) {
 
 // reset closes the connection so that the client does not take it for an end.
 func (c *clientConn) reset() {
-	conn := c.Conn
-	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = secure.NetConn() // without the goodbye of TLS
-	}
+	conn := socket(c.Conn) // without the goodbye of TLS
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}

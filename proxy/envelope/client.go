@@ -22,6 +22,9 @@ var (
 	RewriteForm    = New(500, 20006, "Rewrite URI's syntax is invalid").Seal()
 
 	AddressNotAllowed = New(403, 40300, "IP address not allowed").Seal()
+	// HTTPSRequired is what a call gets that came without TLS to a domain of
+	// https alone, or to a port that speaks nothing else.
+	HTTPSRequired = New(403, 40301, "HTTPS required").Seal()
 	// The three of a preflight say which of its questions was answered no.
 	PreflightOrigin  = preflight("the origin is not in allowedOrigins")
 	PreflightMethod  = preflight("the method is not in allowedMethods")
@@ -73,5 +76,5 @@ func Malformed(what string) *Sealed {
 // Codes are all the codes above, and 40000.
 var Codes = []int{
 	20001, 20002, 20004, 20005, 20006, 20008,
-	40000, 40300, 40400, 40401, 40800, 41300, 41700, 42900, 43100, 50000, 50100, 50200, 50300, 50301, 50400, 50800,
+	40000, 40300, 40301, 40400, 40401, 40800, 41300, 41700, 42900, 43100, 50000, 50100, 50200, 50300, 50301, 50400, 50800,
 }

@@ -15,7 +15,7 @@ func TestSealed(t *testing.T) {
 		HMACTimestampEmpty, HMACTimestampFormat, HMACExpired, HMACAuthorizationEmpty, HMACInvalid,
 		JWTAuthorizationEmpty, JWTExpired, JWTInvalid,
 		PreAPIFailed, RewritePattern, RewriteForm,
-		AddressNotAllowed, PreflightOrigin, PreflightMethod, PreflightHeaders,
+		AddressNotAllowed, HTTPSRequired, PreflightOrigin, PreflightMethod, PreflightHeaders,
 		UnknownDomain, NoEndpoint, BodyLate, BodyTooLarge, UnknownExpectation, TooManyConns, TooManyCalls,
 		HeaderTooLarge, Internal, UnknownMethod, NoMemory,
 		Unreachable, QuotaUndecided, NotReady, Full, AnswersFull, Loop, TimedOut, Malformed("a <b> & \"c\""),

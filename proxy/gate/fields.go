@@ -93,7 +93,7 @@ func readField(line []byte) (header.Field, error) {
 func (r *Request) note(f header.Field) error {
 	switch {
 	case f.Rules&header.Host != 0:
-		if !isHost(f.Value) {
+		if !IsHost(f.Value) {
 			return badHost
 		}
 		r.Host = f.Value
@@ -207,9 +207,9 @@ func is(value []byte, what string) bool {
 	return len(value) == len(what) && bytes.EqualFold(value, []byte(what))
 }
 
-// isHost accepts a name or address with a port or without. Userinfo would turn
+// IsHost accepts a name or address with a port or without, as Host has it. Userinfo would turn
 // into an Authorization header when fasthttp sends it on (pitfalls 2(a) 5).
-func isHost(b []byte) bool {
+func IsHost(b []byte) bool {
 	if len(b) > 0 && b[0] == '[' {
 		address, rest, ok := bytes.Cut(b[1:], []byte{']'})
 		return ok && all(address, "0123456789abcdefABCDEF:.") && isPort(rest)

@@ -93,6 +93,18 @@ func (r *Request) cutAuthority(target []byte) []byte {
 	return r.absolute
 }
 
+// IsPath accepts an absolute path that has one meaning, whoever reads it: no
+// query, and no two slashes that could be read as the beginning of a host.
+func IsPath(b []byte) bool {
+	if len(b) == 0 || b[0] != '/' || bytes.IndexByte(b, '?') >= 0 || bytes.Contains(b, twoSlashes) || checkBytes(b) != nil {
+		return false
+	}
+	_, err := checkPath(b)
+	return err == nil
+}
+
+var twoSlashes = []byte("//")
+
 // checkBytes lets only visible ASCII through; "#" would be cut off by some.
 func checkBytes(target []byte) error {
 	for _, c := range target {

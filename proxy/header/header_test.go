@@ -15,7 +15,7 @@ func TestLookup(t *testing.T) {
 		"X-TC-Anything":   Protected,
 		"X-TC-":           Protected,
 		"X-TC":            0,
-		"x-forwarded-FOR": Protected | Ours,
+		"x-forwarded-FOR": ForwardedFor | Protected | Ours,
 		"X-Forwarded-" + strings.Repeat("a", 1000): Protected | Ours,
 		"X-Forwarded":                    0,
 		"Proxy-Authorization":            Hop,

@@ -42,7 +42,16 @@ const (
 	Upgrade
 	// Location is where an answer sends the client.
 	Location
+	// Those that say where a request comes from.
+	ForwardedFor
+	ForwardedProto
+	ForwardedHost
+	ForwardedPrefix
+	Forwarded
 )
+
+// Provenance is the fields in which a gateway says where a request comes from.
+const Provenance = ForwardedFor | ForwardedProto | ForwardedHost | ForwardedPrefix | Forwarded
 
 // Withheld fields never go from a client to a server behind the gateway.
 const Withheld = Hop | Ours | Replaced
@@ -96,9 +105,13 @@ var rules = map[string]Rules{
 	"proxy-authenticate":  Hop,
 	"proxy-authorization": Hop,
 
-	"forwarded": Protected | Ours,
-	"x-real-ip": Protected | Ours,
-	"proxy":     Ours, // a CGI program would read it as HTTP_PROXY: httpoxy
+	"x-forwarded-for":    ForwardedFor | Protected | Ours,
+	"x-forwarded-proto":  ForwardedProto | Protected | Ours,
+	"x-forwarded-host":   ForwardedHost | Protected | Ours,
+	"x-forwarded-prefix": ForwardedPrefix | Protected | Ours,
+	"forwarded":          Forwarded | Protected | Ours,
+	"x-real-ip":          Protected | Ours,
+	"proxy":              Ours, // a CGI program would read it as HTTP_PROXY: httpoxy
 }
 
 // longest is the longest name of the table.

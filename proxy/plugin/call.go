@@ -20,8 +20,9 @@ type Call struct {
 	Answer upstream.Answer
 	// Via is this gateway's entry in Via; empty until its cluster is known.
 	Via []byte
-	// Client is the address the client connected from, IPv4 as IPv4; the zero
-	// Addr where it is not known.
+	// Client is the client's address, IPv4 as IPv4 and without a zone: that of
+	// the connection, or what a trusted proxy says. It is the zero Addr where it
+	// is not known.
 	Client netip.Addr
 	// Request is what the client sent, checked.
 	Request gate.Request
@@ -47,12 +48,11 @@ type Call struct {
 	path, location, list []byte
 }
 
-// Prepare fills Upstream from Request; the client's address and the scheme it
-// used are already there.
+// Prepare fills Upstream from Request; where it comes from is already there.
 func (c *Call) Prepare() {
 	r, u := &c.Request, &c.Upstream
 	u.Method, u.Path, u.Query = r.Method, r.Path, r.Query
-	u.Fields, u.Host, u.Framed, u.Via = r.Fields, r.Host, r.Framed, c.Via
+	u.Fields, u.Framed, u.Via = r.Fields, r.Framed, c.Via
 	u.Upgrade = r.Upgrade
 }
 

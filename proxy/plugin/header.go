@@ -18,9 +18,9 @@ type headers struct {
 	// wire.
 	names [][]byte
 	lines []byte
-	// Those of X-Forwarded-For, -Proto and -Host that are among names: what the
-	// configuration says goes before what the gateway would.
-	noFor, noProto, noHost bool
+	// own are the rules of those of X-Forwarded-* and Forwarded that are among
+	// names: what the configuration says goes before what the gateway would.
+	own header.Rules
 	// answer is set in answers.
 	answer [][2][]byte
 }
@@ -38,9 +38,7 @@ func buildHeader(_ *Env, _ *catalog.Domain, e *catalog.Endpoint) (Step, error) {
 		}
 		h.names = append(h.names, []byte(name))
 		h.lines = header.AppendLine(h.lines, []byte(name), []byte(value))
-		h.noFor = h.noFor || strings.EqualFold(name, "X-Forwarded-For")
-		h.noProto = h.noProto || strings.EqualFold(name, "X-Forwarded-Proto")
-		h.noHost = h.noHost || strings.EqualFold(name, "X-Forwarded-Host")
+		h.own |= header.Lookup([]byte(name)) & header.Provenance
 	}
 	for _, name := range sortedNames(from.ResponseHeaders) {
 		if !header.IsToken([]byte(name)) {
@@ -70,15 +68,7 @@ func (h *headers) Serve(c *Call) (answered bool, err error) {
 		u.Fields.Mark(name, header.Replaced)
 	}
 	u.Set = h.lines
-	if h.noFor {
-		u.Client = ""
-	}
-	if h.noProto {
-		u.Scheme = ""
-	}
-	if h.noHost {
-		u.Host = nil
-	}
+	u.Without |= h.own
 	return false, nil
 }
 

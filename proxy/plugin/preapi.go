@@ -76,7 +76,8 @@ func (p *preAPI) prepare(c *Call) *upstream.Request {
 	r := &c.preAPI
 	r.Method, r.Path, r.Query = p.method, p.path, p.query
 	r.Fields, r.Without = c.Request.Fields, header.Subject
-	r.Client, r.Scheme, r.Host = c.Upstream.Client, c.Upstream.Scheme, c.Request.Host
+	r.Forwarded = c.Upstream.Forwarded
+	r.Forwarded.Prefix, r.Forwarded.Key = nil, nil // of a URL that it does not get
 	r.Once, r.Whole, r.Timeout, r.Via = true, true, p.timeout, c.Via
 	return r
 }

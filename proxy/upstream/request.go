@@ -16,16 +16,14 @@ type Request struct {
 	// Query begins with its question mark or is empty.
 	Path, Query []byte
 	// Fields are the client's; those that header.Withheld names are left out
-	// when it is sent, and those to which one of the rules of Without applies.
+	// when it is sent, and those to which one of the rules of Without applies,
+	// those of Forwarded too.
 	Fields  header.List
 	Without header.Rules
 	// Set is further fields as lines of the wire, sent as they are.
 	Set []byte
-	// Client is the client's address, Scheme "http" or "https", and Host what
-	// the client said, for X-Forwarded-For, -Proto and -Host; an empty one is
-	// not sent.
-	Client, Scheme string
-	Host           []byte
+	// Forwarded is where the request comes from.
+	Forwarded Forwarded
 	// Via is the gateway's own entry in Via, behind those of Fields; an empty
 	// one is not sent.
 	Via []byte
@@ -92,21 +90,7 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 		dst = append(dst, "Via: "...)
 		dst = append(r.appendVia(dst), "\r\n"...)
 	}
-	if r.Client != "" {
-		dst = append(dst, "X-Forwarded-For: "...)
-		dst = append(dst, r.Client...)
-		dst = append(dst, "\r\n"...)
-	}
-	if r.Scheme != "" {
-		dst = append(dst, "X-Forwarded-Proto: "...)
-		dst = append(dst, r.Scheme...)
-		dst = append(dst, "\r\n"...)
-	}
-	if len(r.Host) > 0 {
-		dst = append(dst, "X-Forwarded-Host: "...)
-		dst = append(dst, r.Host...)
-		dst = append(dst, "\r\n"...)
-	}
+	dst = r.AppendForwarded(dst)
 	if len(r.Upgrade) > 0 {
 		dst = append(dst, "Connection: Upgrade\r\nUpgrade: "...)
 		dst = append(append(dst, r.Upgrade...), "\r\n"...)

@@ -57,8 +57,8 @@ func FuzzAppendHead(f *testing.F) {
 			return
 		}
 		out := Request{
-			Method: in.Method, Path: in.Path, Query: in.Query, Fields: in.Fields, Host: in.Host,
-			Client: "192.0.2.1", Scheme: "http", Body: [][]byte{body}, Framed: in.Framed,
+			Method: in.Method, Path: in.Path, Query: in.Query, Fields: in.Fields,
+			Forwarded: Forwarded{Client: []byte("2001:db8::1"), Peer: []byte("192.0.2.1"), Scheme: "http", Host: in.Host, Key: in.Key}, Body: [][]byte{body}, Framed: in.Framed,
 		}
 		wire := append(out.appendHead(nil, "server:80", "/base"), body...)
 		r := bufio.NewReader(bytes.NewReader(wire))
@@ -78,10 +78,13 @@ func FuzzAppendHead(f *testing.F) {
 		if got := req.Header["X-Forwarded-For"]; len(got) != 1 || got[0] != "192.0.2.1" {
 			t.Fatalf("%q: X-Forwarded-For %q", wire, got)
 		}
-		for _, name := range []string{"Connection", "Te", "Upgrade", "Expect", "Forwarded", "Proxy", "X-Real-Ip", "Keep-Alive"} {
+		for _, name := range []string{"Connection", "Te", "Upgrade", "Expect", "Proxy", "X-Real-Ip", "Keep-Alive"} {
 			if req.Header.Get(name) != "" {
 				t.Fatalf("%q: %s went on", wire, name)
 			}
+		}
+		if got := req.Header["Forwarded"]; len(got) != 1 || !strings.HasPrefix(got[0], `for="[2001:db8::1]"`) {
+			t.Fatalf("%q: Forwarded %q", wire, got)
 		}
 	})
 }
