@@ -147,25 +147,38 @@ func fullPipeline(t testing.TB, url string) *catalog.Domain {
 func TestAllocations(t *testing.T) {
 	g := leanGateway(t)
 	for _, p := range paths {
-		c := newLean(t, g.addr)
-		request, end := []byte(p.request), []byte(p.end)
-		for range 100 { // buffers find their size
-			c.ask(t, request, end)
-		}
-		// testing.AllocsPerRun would round 0.9 down to 0.
-		const runs = 2000
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		for range runs {
-			c.ask(t, request, end)
-		}
-		runtime.ReadMemStats(&after)
-		// A little is for what goes on beside: the garbage collector empties
-		// pools, fasthttp's clock ticks.
-		if n := float64(after.Mallocs-before.Mallocs) / runs; n > allowedAllocations {
-			t.Errorf("%s: %.2f allocations a request", p.name, n)
-		}
-		_ = c.Close()
+		wantNoAllocations(t, newLean(t, g.addr), p.name, p.request, p.end)
+	}
+}
+
+// TestAllocationsBehindProxy: nor does one that a trusted proxy has passed on.
+func TestAllocationsBehindProxy(t *testing.T) {
+	g := startGateway(t, trusting(t, "127.0.0.0/8", "10.0.0.0/8"), domainOf("plain", blunt(t), "GET /members/{id}"))
+	for _, from := range []string{"192.0.2.1", "2001:db8:1111:2222:3333:4444:5555:6666", "198.51.100.1, [2001:db8::1]:443, 10.1.1.1"} {
+		request := "GET /plain/members/1 HTTP/1.1\r\nX-Forwarded-For: " + from + "\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: api.example\r\nX-Forwarded-Prefix: /outer" + usual[len(" HTTP/1.1"):]
+		wantNoAllocations(t, newLean(t, g.addr), from, request, "\r\n\r\nok")
+	}
+}
+
+func wantNoAllocations(t *testing.T, c *lean, name, raw, last string) {
+	t.Helper()
+	defer c.Close()
+	request, end := []byte(raw), []byte(last)
+	for range 100 { // buffers find their size
+		c.ask(t, request, end)
+	}
+	// testing.AllocsPerRun would round 0.9 down to 0.
+	const runs = 2000
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range runs {
+		c.ask(t, request, end)
+	}
+	runtime.ReadMemStats(&after)
+	// A little is for what goes on beside: the garbage collector empties
+	// pools, fasthttp's clock ticks.
+	if n := float64(after.Mallocs-before.Mallocs) / runs; n > allowedAllocations {
+		t.Errorf("%s: %.2f allocations a request", name, n)
 	}
 }
 
