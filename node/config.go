@@ -13,13 +13,19 @@ import (
 	"github.com/tollgate/tollgate/cluster"
 	"github.com/tollgate/tollgate/cluster/pki"
 	"github.com/tollgate/tollgate/proxy"
+	"github.com/tollgate/tollgate/proxy/subnet"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
-// The flags of the admin port's certificate.
+// The flags of the certificates of the admin port and of the client port, and
+// of whom else that one knows.
 const (
-	flagTLSCert = "admin-tls-cert"
-	flagTLSKey  = "admin-tls-key"
+	flagTLSCert        = "admin-tls-cert"
+	flagTLSKey         = "admin-tls-key"
+	flagClientCert     = "tls-cert"
+	flagClientKey      = "tls-key"
+	flagClientCA       = "client-ca"
+	flagTrustedProxies = "trusted-proxies"
 )
 
 // Config says what a node is. The zero value of every optional field has a
@@ -90,6 +96,16 @@ type Config struct {
 	// DrainTimeout is how long a stop waits after that for calls in flight; 0
 	// means its default.
 	DrainTimeout time.Duration
+	// TLSCert and TLSKey are PEM files of the certificates that the client port
+	// shows and of their keys, in the same order, read anew when they change. The
+	// first one is for names that none is for. Empty, it is plain HTTP.
+	TLSCert, TLSKey []string
+	// ClientCA is a PEM file of the certificates that vouch for those that clients
+	// show. Empty, they are asked for none.
+	ClientCA string
+	// TrustedProxies are addresses and subnets of the proxies that are believed
+	// who the client is; Validate puts them into DataPlane.
+	TrustedProxies []string
 	// UpstreamCA is a PEM file of the certificates that are trusted at https
 	// endpoint servers and Pre APIs. Empty, it is the system's.
 	UpstreamCA string
@@ -148,8 +164,34 @@ func (c *Config) Validate() error {
 	if (c.AdminTLSCert == "") != (c.AdminTLSKey == "") {
 		bad("--%s and --%s: give both, or neither", flagTLSCert, flagTLSKey)
 	}
+	errs = append(errs, c.clientProblems()...)
 	errs = append(errs, c.settleBounds()...)
 	return errors.Join(append(errs, c.addressProblems()...)...)
+}
+
+// clientProblems lists what is wrong with how clients are served, and puts the
+// trusted proxies into DataPlane.
+func (c *Config) clientProblems() (errs []error) {
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if certs, keys := len(c.TLSCert), len(c.TLSKey); certs != keys {
+		bad("--%s and --%s: give a key for each certificate, in the same order: %d and %d are given", flagClientCert, flagClientKey, certs, keys)
+	}
+	if c.ClientCA != "" && len(c.TLSCert) == 0 {
+		bad("--%s: clients show certificates over TLS only: give --%s and --%s too", flagClientCA, flagClientCert, flagClientKey)
+	}
+	c.DataPlane.TrustedProxies = nil
+	for _, text := range c.TrustedProxies {
+		p, err := subnet.Parse(text)
+		if err != nil {
+			bad("--%s: %w, such as 10.0.0.0/8", flagTrustedProxies, err)
+			continue
+		}
+		c.DataPlane.TrustedProxies = append(c.DataPlane.TrustedProxies, p)
+	}
+	if c.DataPlane.ProxyProtocol && len(c.TrustedProxies) == 0 {
+		bad("--proxy-protocol: only trusted proxies are asked for a PROXY header: give --%s too", flagTrustedProxies)
+	}
+	return errs
 }
 
 // addressProblems lists what is wrong with the addresses: those that nobody could

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 
 	"github.com/tollgate/tollgate/cluster/pki"
@@ -30,6 +31,8 @@ type secrets struct {
 	// member is this node's certificate for other members' admin ports; nil
 	// without a cluster key.
 	member *tls.Certificate
+	// clients is how the client port is served; nil where it is plain HTTP.
+	clients atomic.Pointer[tls.Config]
 	// upstreams is how https endpoint servers are known; nil is by the system's
 	// certificates.
 	upstreams *tls.Config
@@ -58,6 +61,15 @@ func (n *Node) loadSecrets() error {
 		}
 		n.secrets.upstreams = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}
 	}
+	if len(n.cfg.TLSCert) > 0 {
+		files := slices.Concat(n.cfg.TLSCert, n.cfg.TLSKey)
+		if n.cfg.ClientCA != "" {
+			files = append(files, n.cfg.ClientCA)
+		}
+		if err := n.watchFiles("--"+flagClientCert, n.loadClientTLS, files...); err != nil {
+			return err
+		}
+	}
 	if n.cfg.AdminTLSCert != "" {
 		return n.watchFiles("--"+flagTLSCert, n.loadCertificate, n.cfg.AdminTLSCert, n.cfg.AdminTLSKey)
 	}
@@ -79,19 +91,55 @@ func (n *Node) loadTokens() error {
 }
 
 func (n *Node) loadCertificate() error {
-	key, err := ReadSecretFile(n.cfg.AdminTLSKey, maxPEMBytes)
+	pair, err := readPair(flagTLSCert, n.cfg.AdminTLSCert, flagTLSKey, n.cfg.AdminTLSKey)
 	if err != nil {
-		return fmt.Errorf("--%s %w", flagTLSKey, err)
+		return err
 	}
-	cert, err := readFile(n.cfg.AdminTLSCert)
+	n.secrets.certificate.Store(&pair)
+	return nil
+}
+
+// readPair reads a certificate and its key, which the flags name.
+func readPair(certFlag, certFile, keyFlag, keyFile string) (tls.Certificate, error) {
+	var none tls.Certificate
+	key, err := ReadSecretFile(keyFile, maxPEMBytes)
 	if err != nil {
-		return fmt.Errorf("--%s %w", flagTLSCert, err)
+		return none, fmt.Errorf("--%s %w", keyFlag, err)
+	}
+	cert, err := readFile(certFile)
+	if err != nil {
+		return none, fmt.Errorf("--%s %w", certFlag, err)
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return fmt.Errorf("--%s %s, --%s %s: %w", flagTLSCert, n.cfg.AdminTLSCert, flagTLSKey, n.cfg.AdminTLSKey, err)
+		return none, fmt.Errorf("--%s %s, --%s %s: %w", certFlag, certFile, keyFlag, keyFile, err)
 	}
-	n.secrets.certificate.Store(&pair)
+	return pair, nil
+}
+
+// loadClientTLS makes how the next connections of clients are served. Those that
+// there are go on as they are; tickets of before are good no more, so that who is
+// vouched for by a former CA alone does not come in by one.
+func (n *Node) loadClientTLS() error {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	for i, cert := range n.cfg.TLSCert {
+		pair, err := readPair(flagClientCert, cert, flagClientKey, n.cfg.TLSKey[i])
+		if err != nil {
+			return err
+		}
+		if end := pair.Leaf.NotAfter; n.cfg.Clock().After(end) {
+			n.cfg.Logger.Warn("a certificate of the client port has expired", "file", cert, "expired", end)
+		}
+		c.Certificates = append(c.Certificates, pair)
+	}
+	if n.cfg.ClientCA != "" {
+		var err error
+		if c.ClientCAs, err = readRoots(n.cfg.ClientCA); err != nil {
+			return fmt.Errorf("--%s %w", flagClientCA, err)
+		}
+		c.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	n.secrets.clients.Store(c)
 	return nil
 }
 

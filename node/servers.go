@@ -65,6 +65,9 @@ func (n *Node) makeProxy() (func(context.Context) error, error) {
 	var err error
 	cfg := n.cfg.DataPlane
 	cfg.Quota, cfg.Logger, cfg.Registerer, cfg.TLS = n.cluster, n.cfg.Logger, n.registry, n.secrets.upstreams
+	if n.secrets.clients.Load() != nil {
+		cfg.ClientTLS = n.secrets.clients.Load
+	}
 	n.proxy, err = proxy.New(cfg)
 	n.domains = newDomains(n.store, n.proxy, n.cfg.Logger)
 	n.cluster.ServeBy(n.AwaitServed)

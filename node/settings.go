@@ -17,18 +17,23 @@ const EnvPrefix = "TOLLGATE_"
 // Kind is what a setting holds, and the word for it in the help.
 type Kind string
 
-// The kinds. The values are string, of a list []string, bool, time.Duration, int
+// The kinds. The values are string, of lists []string, bool, time.Duration, int
 // and Size.
 const (
 	Text     Kind = "string"
 	Address  Kind = "HOST:PORT"
 	File     Kind = "PATH"
 	List     Kind = "URL,..."
+	Files    Kind = "PATH,..."
+	Subnets  Kind = "CIDR,..."
 	Toggle   Kind = "bool"
 	Duration Kind = "duration"
 	Number   Kind = "int"
 	Bytes    Kind = "SIZE" // 65536, 64KiB, 10MiB
 )
+
+// IsList reports whether the kind's value is a list.
+func (k Kind) IsList() bool { return k == List || k == Files || k == Subnets }
 
 // Setting is one value that a node is configured with: the flag --Name, an
 // environment variable, and a key of the configuration file. Settings declares
@@ -107,7 +112,7 @@ func (s Setting) Parse(text string) (any, error) {
 			return Size(0), nil
 		}
 		return parseSize(text)
-	case List:
+	case List, Files, Subnets:
 		return splitList(text)
 	}
 	if s.OneOf != nil && !slices.Contains(s.OneOf, text) {

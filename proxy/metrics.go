@@ -83,6 +83,9 @@ func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metri
 		tunnels: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "upgraded_connections",
 			Help: "Open client connections that go on with another protocol, such as WebSocket, by domain."}, []string{labelDomain}),
 	}
+	for _, step := range []string{failedTLS, failedProxy} {
+		m.unbegun.WithLabelValues(step) // there from the beginning
+	}
 	m.unknown = m.domain("", nil)
 	m.byCode = make(map[int]prometheus.Counter)
 	for _, code := range envelope.Codes {

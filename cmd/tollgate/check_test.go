@@ -56,11 +56,16 @@ func TestNodeCheck(t *testing.T) {
 func TestNodeCheckFindsFiles(t *testing.T) {
 	empty := writeFile(t, "empty", "")
 	for args, want := range map[string]string{
-		"--quota-wait 2m":              "--quota-wait 2m0s: must be more than 0 and at most 1m0s",
-		"--upstream-ca /nowhere":       "--upstream-ca /nowhere: no such file or directory",
-		"--upstream-ca " + empty:       "--upstream-ca " + empty + ": holds no certificate (PEM)",
-		"--admin-token-file /nowhere":  "--admin-token-file /nowhere: no such file or directory",
-		"--listen 0.0.0.0:1 --id ../n": "the node's settings have 2 problems\n  --id \"../n\": must be 1 to 64 of A-Z a-z 0-9 . _ -\n  --listen 0.0.0.0:1 names no address that others could reach: give --advertise-listen HOST:PORT too",
+		"--quota-wait 2m":                                            "--quota-wait 2m0s: must be more than 0 and at most 1m0s",
+		"--upstream-ca /nowhere":                                     "--upstream-ca /nowhere: no such file or directory",
+		"--upstream-ca " + empty:                                     "--upstream-ca " + empty + ": holds no certificate (PEM)",
+		"--tls-cert /nowhere":                                        "--tls-cert and --tls-key: give a key for each certificate, in the same order: 1 and 0 are given",
+		"--tls-cert " + empty + " --tls-key /nowhere":                "--tls-key /nowhere: no such file or directory",
+		"--client-ca " + empty:                                       "--client-ca: clients show certificates over TLS only: give --tls-cert and --tls-key too",
+		"--trusted-proxies 10.0.0.0/8 --trusted-proxies 10.0.0.1/33": `--trusted-proxies: "10.0.0.1/33" is neither an address nor a subnet, such as 10.0.0.0/8`,
+		"--proxy-protocol":                                           "--proxy-protocol: only trusted proxies are asked for a PROXY header: give --trusted-proxies too",
+		"--admin-token-file /nowhere":                                "--admin-token-file /nowhere: no such file or directory",
+		"--listen 0.0.0.0:1 --id ../n":                               "the node's settings have 2 problems\n  --id \"../n\": must be 1 to 64 of A-Z a-z 0-9 . _ -\n  --listen 0.0.0.0:1 names no address that others could reach: give --advertise-listen HOST:PORT too",
 	} {
 		got := command{args: words("node --check --id n1 --data-dir /d " + args)}.run(t.Context())
 		if want := (outcome{cli.Usage, "", "tollgate node: " + want + "\nSee: tollgate node --help\n"}); got != want {

@@ -105,7 +105,7 @@ func fromYAML(s node.Setting, at *yaml.Node) (any, error) {
 	if at.Kind == yaml.AliasNode {
 		at = at.Alias
 	}
-	if at.Kind == yaml.SequenceNode && s.Kind == node.List {
+	if at.Kind == yaml.SequenceNode && s.Kind.IsList() {
 		return listFromYAML(at)
 	}
 	if at.Kind != yaml.ScalarNode {
@@ -148,7 +148,8 @@ func nounFor(s node.Setting) string {
 		return "a whole number"
 	case node.Bytes:
 		return "a size such as 10MiB"
-	case node.List:
+	}
+	if s.Kind.IsList() {
 		return "a list"
 	}
 	return "a text"

@@ -71,6 +71,7 @@ var everything = map[string]string{
 	"id": "n1", "data-dir": "/d", "listen": "127.0.0.1:1", "admin": "127.0.0.1:2", "cluster": "127.0.0.1:3",
 	"advertise-listen": "h:1", "advertise-admin": "h:2", "advertise-cluster": "h:3",
 	"join": "https://a:1,https://b:2", "nonvoter": "true",
+	"tls-cert": "/c1,/c2", "tls-key": "/k1,/k2", "client-ca": "/ca", "trusted-proxies": "10.0.0.0/8,192.0.2.1", "proxy-protocol": "true", "require-https": "true",
 	"admin-token-file": "/t", "admin-tls-cert": "/c", "admin-tls-key": "/k", "admin-ca": "/a", "lame-duck": "4s", "founding-wait": "9s", "disk-timeout": "8s",
 	"quota-wait": "3s", "lease-time": "5s", "long-lease-time": "6s", "min-lease": "7", "drain-timeout": "1m",
 	"max-conns": "500", "max-conns-per-client": "50", "max-calls-per-client": "5", "max-request-body": "2KiB", "body-memory": "33554432", "body-timeout": "7s",
@@ -113,8 +114,9 @@ func TestEverySource(t *testing.T) {
 				Join: []string{"https://a:1", "https://b:2"}, Nonvoter: true, ClusterKey: secret32,
 				AdminTokenFile: "/t", AdminTLSCert: "/c", AdminTLSKey: "/k", AdminCA: "/a", LameDuck: 4 * time.Second, FoundingWait: 9 * time.Second, DiskTimeout: 8 * time.Second,
 				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, LongLeaseTime: 6 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
-				UpstreamCA: "/u",
+				UpstreamCA: "/u", TLSCert: []string{"/c1", "/c2"}, TLSKey: []string{"/k1", "/k2"}, ClientCA: "/ca", TrustedProxies: []string{"10.0.0.0/8", "192.0.2.1"},
 				DataPlane: proxy.Config{
+					ProxyProtocol: true, RequireHTTPS: true,
 					MaxConns: 500, MaxConnsPerClient: 50, MaxCallsPerClient: 5, MaxHeader: 8 << 10, MaxHeaderFields: 20,
 					MaxRequestBody: 2048, BodyMemory: 32 << 20, BodyBuffer: 8 << 10,
 					HeaderTimeout: 3 * time.Second, BodyTimeout: 7 * time.Second, WriteTimeout: 4 * time.Second, IdleTimeout: 5 * time.Second,
