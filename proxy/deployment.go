@@ -137,7 +137,7 @@ func (p *Proxy) compile(dep Deployment) (*domain, error) {
 	}
 	preAPIs := map[string]*upstream.Server{}
 	d.plugins, err = plugin.NewDomain(&plugin.Env{
-		Quota: p.cfg.Quota, Admitted: d.metrics.admitted,
+		Quota: p.cfg.Quota, Tokens: p.tokens, Admitted: d.metrics.admitted,
 		Server: server, Upstream: &d.metrics.upstream,
 		PreAPI: &d.metrics.preAPI, Ended: d.metrics.preEnded,
 		PreAPIServer: func(origin string) (s *upstream.Server, err error) {

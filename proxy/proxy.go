@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tollgate/tollgate/proxy/body"
+	"github.com/tollgate/tollgate/proxy/jwtauth"
 	"github.com/tollgate/tollgate/proxy/subnet"
 	"github.com/valyala/fasthttp"
 )
@@ -30,6 +31,7 @@ type Proxy struct {
 	budget  *body.Budget
 	trusted subnet.List
 	bodies  *body.Store
+	tokens  *jwtauth.Cache
 	tunnels tunnels
 
 	// table is what is deployed; publishing is held while it is replaced.
@@ -79,6 +81,7 @@ func New(cfg Config) (*Proxy, error) {
 		budget:  budget,
 		trusted: subnet.NewList(cfg.TrustedProxies),
 		bodies:  body.NewStore(budget),
+		tokens:  jwtauth.NewCache(),
 	}
 	p.calls.New = func() any { return &call{proxy: p} }
 	p.table.Store(&table{})

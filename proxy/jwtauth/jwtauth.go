@@ -53,7 +53,11 @@ func (r Reason) String() string {
 type Verifier struct {
 	key    any // a []byte, boxed once
 	keyed  bool
+	skew   time.Duration
 	checks sync.Pool // of *check
+
+	cache *Cache // may be nil
+	id    verifierID
 }
 
 // check is what one token is checked with: golang-jwt asks a function without
@@ -62,13 +66,15 @@ type check struct {
 	parser *jwt.Parser
 	claims claims
 	now    time.Time
+	// digested is what a digest is made of.
+	digested []byte
 }
 
 // New makes the Verifier of a secret key. Where issuer is not empty, a token's
 // iss must equal it. clockSkew is the leeway for exp and nbf. An empty key,
 // which a deployed domain cannot have, accepts nothing.
 func New(secretKey, issuer string, clockSkew time.Duration) *Verifier {
-	v := &Verifier{key: []byte(secretKey), keyed: secretKey != ""}
+	v := &Verifier{key: []byte(secretKey), keyed: secretKey != "", skew: clockSkew}
 	v.checks.New = func() any {
 		c := &check{}
 		c.parser = jwt.NewParser(
@@ -87,6 +93,12 @@ func New(secretKey, issuer string, clockSkew time.Duration) *Verifier {
 	return v
 }
 
+// Remember makes the Verifier keep the tokens that it finds good in a Cache. No
+// other Verifier finds them there. It is to be called before Verify.
+func (v *Verifier) Remember(c *Cache) {
+	v.cache, v.id = c, newVerifierID()
+}
+
 // Verify checks the value of a request's Authorization, nil where there is
 // none, by the node's clock: a token, bare or after "Bearer ". At exp plus
 // clockSkew a token has expired, at nbf minus clockSkew it is good. Verify does
@@ -102,12 +114,23 @@ func (v *Verifier) Verify(authorization []byte, now time.Time) Reason {
 	}
 	c := v.checks.Get().(*check)
 	defer v.checks.Put(c)
+	var d digest
+	if v.cache != nil {
+		d, c.digested = v.id.digest(c.digested, token)
+		if v.cache.has(&d, now.Unix()) {
+			return OK
+		}
+	}
 	c.now, c.claims = now, claims{}
 	// The signature is checked before any claim, so that nobody learns whether
 	// a forged token would have expired.
 	_, err := c.parser.ParseWithClaims(string(token), &c.claims, v.keyOf)
 	switch {
 	case err == nil:
+		if v.cache != nil {
+			from, until := c.claims.interval(v.skew)
+			v.cache.add(&d, from, until, now.Unix())
+		}
 		return OK
 	case errors.Is(err, jwt.ErrTokenExpired): // among others
 		return Expired

@@ -24,13 +24,15 @@ var jwtRefusals = [...]*envelope.Sealed{
 	jwtauth.Invalid:            envelope.JWTInvalid,
 }
 
-func buildJWT(d *catalog.Domain) (Step, error) {
+func buildJWT(env *Env, d *catalog.Domain) (Step, error) {
 	j := d.Plugins.JWT
 	if j == nil {
 		return nil, nil
 	}
 	skew := time.Duration(j.ClockSkew) * time.Second
-	return &jwtAuth{jwtauth.New(j.SecretKey, j.Issuer, skew), skew, j.Issuer}, nil
+	v := jwtauth.New(j.SecretKey, j.Issuer, skew)
+	v.Remember(env.Tokens)
+	return &jwtAuth{v, skew, j.Issuer}, nil
 }
 
 func (j *jwtAuth) verify(c *Call, now time.Time) jwtauth.Reason {

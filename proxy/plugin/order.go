@@ -3,6 +3,7 @@ package plugin
 import (
 	"slices"
 
+	"github.com/tollgate/tollgate/proxy/jwtauth"
 	"github.com/tollgate/tollgate/proxy/upstream"
 	"github.com/tollgate/tollgate/store/catalog"
 )
@@ -28,7 +29,7 @@ var order = [...]place{
 	{[]string{catalog.PluginUsageQuota, catalog.PluginEndpointUsageQuota}, nil, buildUsageQuota},
 	// One of the two at most. Before all that acts in the client's name.
 	{[]string{catalog.PluginHMAC}, ofDomain(buildHMAC), nil},
-	{[]string{catalog.PluginJWT}, ofDomain(buildJWT), nil},
+	{[]string{catalog.PluginJWT}, buildJWT, nil},
 	// It is the first behind authentication, because it may refuse as well. It gets the
 	// header as the client sent it: HEADER is for the endpoint server.
 	{[]string{catalog.PluginPreAPI}, nil, buildPreAPI},
@@ -68,6 +69,9 @@ type Env struct {
 	Quota Quota
 	// Admitted counts the calls admitted by onUnavailable.
 	Admitted Counter
+
+	// Tokens remembers those of JWT that are good.
+	Tokens *jwtauth.Cache
 
 	// Server is the endpoint server, Upstream is told about the calls to it.
 	Server   *upstream.Server
