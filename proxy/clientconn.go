@@ -40,9 +40,10 @@ type clientConn struct {
 	trusted bool
 	// entering is true until what comes before the first request has been read:
 	// a PROXY header, and the TLS handshake. proxied and secure are where that
-	// is done, nil where it is not; secure is Conn.
+	// is done, nil where it is not; secure is Conn, and paced is below it.
 	entering bool
 	proxied  *proxied
+	paced    *paced
 	secure   *tls.Conn
 
 	// buf holds the bytes that came: the head of the present request first, its

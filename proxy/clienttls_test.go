@@ -155,6 +155,49 @@ func TestTLSStranger(t *testing.T) {
 	}
 }
 
+// TestTLSHandshakesAtOnce: while as many handshakes are worked on as may be,
+// others wait, and calls go on.
+func TestTLSHandshakesAtOnce(t *testing.T) {
+	up := startRecorder(t, says(ok200))
+	ca := newAuthority(t)
+	g := startGateway(t, secured(&tls.Config{Certificates: []tls.Certificate{ca.pair("a.example")}}), domainOf("test", up.url(), everything...))
+	call := func(c *client) {
+		t.Helper()
+		c.send(withFields("/test/a", ""))
+		if a := c.read(); a == nil || a.StatusCode != 200 {
+			t.Errorf("answered %+v", a)
+		}
+	}
+	before := dialTLS(t, g.addr, &tls.Config{RootCAs: ca.pool})
+	defer before.Close()
+	call(before)
+	for range cap(g.handshakes) {
+		g.handshakes <- struct{}{}
+	}
+	c := dial(t, g.addr)
+	defer c.Close()
+	secure := tls.Client(c.Conn, &tls.Config{RootCAs: ca.pool, ServerName: "a.example"})
+	done := make(chan error, 1)
+	go func() { done <- secure.Handshake() }()
+	eventually(t, "it has come", func() bool { return g.metric(t, "tollgate_proxy_connections") == 2 })
+	call(before)
+	select {
+	case err := <-done:
+		t.Errorf("the handshake did not wait: %v", err)
+	default:
+	}
+	for range cap(g.handshakes) {
+		<-g.handshakes
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	call(newClient(t, secure))
+	if n := len(g.handshakes); n != 0 {
+		t.Errorf("%d handshakes are still worked on", n)
+	}
+}
+
 // TestTLSTurnedAway: one connection too many is told so over TLS.
 func TestTLSTurnedAway(t *testing.T) {
 	ca := newAuthority(t)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +27,9 @@ func (c *clientConn) prepare() {
 		c.Conn, c.entering = c.proxied, true
 	}
 	if p.cfg.ClientTLS != nil {
-		c.secure = tls.Server(&paced{Conn: c.Conn, client: c}, p.cfg.ClientTLS())
+		c.paced = &paced{Conn: c.Conn, client: c}
+		c.paced.handshaking.Store(true)
+		c.secure = tls.Server(c.paced, p.cfg.ClientTLS())
 		c.Conn, c.scheme, c.entering = c.secure, "https", true
 	}
 }
@@ -51,7 +54,9 @@ func (c *clientConn) enter() bool {
 		}
 	}
 	if c.secure != nil {
-		if err := c.secure.Handshake(); err != nil {
+		err := c.secure.Handshake()
+		c.paced.endHandshake()
+		if err != nil {
 			c.listener.failed(c, failedTLS, err)
 			c.answerPlain(err)
 			return false
@@ -92,10 +97,57 @@ type paced struct {
 	client *clientConn
 	// bounded is true while somebody has set a deadline, which then holds.
 	bounded atomic.Bool
+	// handshaking is true until endHandshake, working while it holds one of the
+	// proxy's handshakes; mu guards that, for Close writes a goodbye at any time.
+	handshaking atomic.Bool
+	mu          sync.Mutex
+	working     bool
+}
+
+// work takes or gives back the right to work on a handshake. It is held while
+// nothing is waited for: however many strangers come at once, only few of their
+// handshakes are worked on at once, and calls get the rest of the processors.
+func (p *paced) work(on bool) {
+	if p.handshaking.Load() {
+		p.change(on, true)
+	}
+}
+
+// endHandshake is to be called once the handshake is over, however it ended.
+func (p *paced) endHandshake() { p.change(false, false) }
+
+func (p *paced) change(working, handshaking bool) {
+	p.mu.Lock()
+	changed := p.handshaking.Load() && p.working != working
+	if p.handshaking.Load() { // else it is over, for good
+		p.working = working
+		p.handshaking.Store(handshaking)
+	}
+	p.mu.Unlock()
+	if !changed {
+		return
+	}
+	if handshakes := p.client.listener.proxy.handshakes; working {
+		handshakes <- struct{}{}
+	} else {
+		<-handshakes
+	}
+}
+
+// Read implements net.Conn.
+func (p *paced) Read(b []byte) (int, error) {
+	p.work(false)
+	n, err := p.Conn.Read(b)
+	p.work(true)
+	return n, err
 }
 
 // Write implements net.Conn.
 func (p *paced) Write(b []byte) (int, error) {
+	if p.handshaking.Load() {
+		p.work(false)
+		defer p.work(true)
+	}
 	if p.bounded.Load() {
 		return p.Conn.Write(b)
 	}

@@ -176,6 +176,9 @@ func (l *listener) turnAway(c *clientConn, reason string) {
 		defer func() { <-l.leaving }()
 		defer c.Conn.Close()
 		_ = c.Conn.SetDeadline(time.Now().Add(linger))
+		if c.paced != nil {
+			defer c.paced.endHandshake()
+		}
 		if c.proxied != nil {
 			if _, err := c.proxied.readHeader(); err != nil {
 				return

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -33,6 +34,8 @@ type Proxy struct {
 	bodies  *body.Store
 	tokens  *jwtauth.Cache
 	tunnels tunnels
+	// handshakes has a place for each TLS handshake that may be worked on at once.
+	handshakes chan struct{}
 
 	// table is what is deployed; publishing is held while it is replaced.
 	table      atomic.Pointer[table]
@@ -76,12 +79,13 @@ func New(cfg Config) (*Proxy, error) {
 	}
 	p := &Proxy{
 		cfg: cfg, log: cfg.Logger, metrics: m,
-		clients: newClients(cfg.MaxConns, cfg.MaxConnsPerClient),
-		buffers: newBuffers(cfg.MaxHeader),
-		budget:  budget,
-		trusted: subnet.NewList(cfg.TrustedProxies),
-		bodies:  body.NewStore(budget),
-		tokens:  jwtauth.NewCache(),
+		clients:    newClients(cfg.MaxConns, cfg.MaxConnsPerClient),
+		buffers:    newBuffers(cfg.MaxHeader),
+		budget:     budget,
+		trusted:    subnet.NewList(cfg.TrustedProxies),
+		handshakes: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		bodies:     body.NewStore(budget),
+		tokens:     jwtauth.NewCache(),
 	}
 	p.calls.New = func() any { return &call{proxy: p} }
 	p.table.Store(&table{})
