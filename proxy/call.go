@@ -61,12 +61,7 @@ func (p *Proxy) release(c *call) {
 	if u := c.Upstream.Coming; u != nil { // nobody has begun to send it
 		u.Close()
 	}
-	if c.who != nil {
-		c.who.calls.Add(-1)
-		if c.behind {
-			p.clients.end(c.who)
-		}
-	}
+	p.over(c.who, c.behind)
 	if c.Ctx.Response.ConnectionClose() {
 		if c.conn.underWay() {
 			c.conn.outlived.Store(true)
@@ -77,6 +72,17 @@ func (p *Proxy) release(c *call) {
 	c.Call.Reset()
 	*c = call{Call: c.Call, proxy: p, held: c.held, lines: c.lines[:0], address: c.address[:0], prefix: c.prefix[:0]}
 	p.calls.Put(c)
+}
+
+// over counts a call of a client out; nil: of none.
+func (p *Proxy) over(who *clientUse, behind bool) {
+	if who == nil {
+		return
+	}
+	who.calls.Add(-1)
+	if behind {
+		p.clients.end(who)
+	}
 }
 
 // whole is the way of a call: everything that can be is decided before a byte

@@ -78,6 +78,37 @@ func dialFrom(t testing.TB, addr string, i byte) *client {
 	return newClient(t, c)
 }
 
+// TestClientLimitsStreams: a call is in flight until its answer has ended.
+func TestClientLimitsStreams(t *testing.T) {
+	end := make(chan bool)
+	up := startRecorder(t, func(c net.Conn, n int, request string) bool {
+		if strings.HasPrefix(request, "GET /small") {
+			return says(ok200)(c, n, request)
+		}
+		_, _ = fmt.Fprintf(c, "%s186a0\r\n%s\r\n", inChunks, strings.Repeat("x", 100_000))
+		<-end
+		_, err := c.Write([]byte("0\r\n\r\n"))
+		return err == nil
+	})
+	g := startGateway(t, func(c *Config) { c.MaxCallsPerClient = 1 }, domainOf("test", up.url(), everything...))
+	for _, version := range []string{"1.1", "1.0"} {
+		c := dial(t, g.addr)
+		defer c.Close()
+		c.send("GET /test/stream HTTP/" + version + "\r\nHost: h\r\n\r\n")
+		if _, err := c.r.Peek(1); err != nil {
+			t.Fatal(err)
+		}
+		if a := g.get(t, "/test/small"); a.code() != 42900 {
+			t.Errorf("HTTP/%s: beside a stream: %s", version, a.raw)
+		}
+		end <- true
+		if a := c.read(); a == nil || len(a.body) != 100_000 {
+			t.Errorf("HTTP/%s: %+v", version, a)
+		}
+		eventually(t, "the call is over", func() bool { return g.get(t, "/test/small").StatusCode == 200 })
+	}
+}
+
 // TestClientLimits: one client cannot take all connections, nor all calls, and
 // others do not notice.
 func TestClientLimits(t *testing.T) {

@@ -95,6 +95,9 @@ func (c *call) stream(body *upstream.Body) {
 	resp := &c.Ctx.Response
 	s := streams.Get().(*stream)
 	s.body, s.client, s.broken = body, c.conn, c.Broken
+	// The call is in flight until its answer has ended.
+	s.who, s.behind = c.who, c.behind
+	c.who = nil
 	boundUnsent(c.conn.Conn)
 	n := body.Length()
 	if n < 0 && !c.Ctx.Request.Header.IsHTTP11() {
@@ -159,6 +162,9 @@ type stream struct {
 	body   *upstream.Body
 	client *clientConn
 	broken func(*upstream.Error)
+	// who has made the call, as in call.
+	who    *clientUse
+	behind bool
 }
 
 var streams = sync.Pool{New: func() any { return new(stream) }}
@@ -178,6 +184,7 @@ func (s *stream) Read(p []byte) (int, error) {
 // Close lets the endpoint server's connection go. It must be called once.
 func (s *stream) Close() error {
 	err := s.body.Close()
+	s.client.listener.proxy.over(s.who, s.behind)
 	*s = stream{}
 	streams.Put(s)
 	return err
