@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"github.com/tollgate/tollgate/proxy/body"
@@ -196,9 +197,11 @@ func (c *call) readBody() error {
 	}
 	most := c.proxy.cfg.BodyBuffer
 	length := r.Rest()
-	c.conn.briefly = length < 0 || length > int64(most)
+	if length < 0 || length > int64(most) {
+		c.conn.hold = time.Now().Add(holdTime)
+	}
 	err := c.held.Collect(c.proxy.bodies, c.proxy.budget.Of(c.who.key), r, most)
-	c.conn.briefly = false
+	c.conn.hold = time.Time{}
 	switch err {
 	case io.EOF:
 		c.Upstream.Body = c.held.Pieces

@@ -73,9 +73,11 @@ func (s *bodySource) receive(p []byte) (int, error) {
 	}
 	start := time.Now()
 	patience := s.bodyPace.patience()
-	brief := s.briefly && patience > holdPause
-	if brief {
-		patience = holdPause
+	brief := false
+	if !s.hold.IsZero() {
+		if left := s.hold.Sub(start); left < patience {
+			patience, brief = left, true
+		}
 	}
 	if err := s.Conn.SetReadDeadline(start.Add(patience)); err != nil {
 		return 0, err
@@ -91,14 +93,15 @@ func (s *bodySource) receive(p []byte) (int, error) {
 	case n > 0:
 		return n, nil
 	case brief && isLate(err):
+		s.hold = time.Now().Add(holdTime)
 		return 0, body.ErrPause
 	}
 	return 0, err
 }
 
-// holdPause is how long a body that may stream can pause before what has come
-// of it goes on: the endpoint server may be waiting for it.
-const holdPause = 100 * time.Millisecond
+// holdTime is how long the end of a body that may stream is waited for, before
+// what has come of it goes on: the endpoint server may be waiting for it.
+const holdTime = 100 * time.Millisecond
 
 // bodyRoom is how long a body can be and still stand in the buffer.
 func (c *clientConn) bodyRoom() int64 {

@@ -59,9 +59,9 @@ type clientConn struct {
 	unserved  bool   // the handler has not seen the present head
 	body      body.Reader
 	bodyPace  pace
-	readPace  pace // of the client's reading of its answer
-	expectant bool // the client waits for "100 Continue"
-	briefly   bool // a pause in the body is told after holdPause
+	readPace  pace      // of the client's reading of its answer
+	expectant bool      // the client waits for "100 Continue"
+	hold      time.Time // then a pause in the body is told; zero: never
 	// upload reads the body beside the call, where it streams.
 	upload *upload
 

@@ -15,15 +15,20 @@ type pace struct {
 	timeout time.Duration
 	moved   int64
 	waited  time.Duration
+	// paused is the wait since the last byte.
+	paused time.Duration
 }
 
 // patience is how long to wait for the next byte.
 func (p *pace) patience() time.Duration {
-	return min(p.timeout, max(slowStart, time.Duration(p.moved)*(time.Second/slowRate))-p.waited)
+	return min(p.timeout-p.paused, max(slowStart, time.Duration(p.moved)*(time.Second/slowRate))-p.waited)
 }
 
 // note adds one wait and what it brought.
 func (p *pace) note(n int, waited time.Duration) {
 	p.moved += int64(n)
 	p.waited += waited
+	if p.paused += waited; n > 0 {
+		p.paused = 0
+	}
 }

@@ -232,6 +232,57 @@ func TestFirstPiece(t *testing.T) {
 	}
 }
 
+// TestSteadyDrip: a body whose pieces are small and never pause for long is not
+// held until there are many of them, in either direction.
+func TestSteadyDrip(t *testing.T) {
+	drip := func(w io.Writer, until <-chan struct{}) error {
+		for {
+			if _, err := io.WriteString(w, "1\r\nx\r\n"); err != nil {
+				return err
+			}
+			select {
+			case <-until:
+				_, err := io.WriteString(w, "0\r\n\r\n")
+				return err
+			case <-time.After(10 * time.Millisecond): // the pace of the drip
+			}
+		}
+	}
+	seen := make(chan struct{})
+	down := startRecorder(t, func(c net.Conn, _ int, _ string) bool {
+		_, _ = io.WriteString(c, inChunks)
+		return drip(c, seen) == nil
+	})
+	up := handled(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadFull(r.Body, make([]byte, 1))
+		close(seen)
+		_, _ = io.Copy(io.Discard, r.Body)
+	})
+	g := startGateway(t, nil, domainOf("down", down.url(), everything...), domainOf("up", up.URL, everything...))
+	c := dial(t, g.addr)
+	defer c.Close()
+	c.send("POST /up/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
+	if err := drip(c.Conn, seen); err != nil {
+		t.Fatalf("up: %v", err)
+	}
+	if a := c.read(); a == nil || a.StatusCode != 200 {
+		t.Errorf("up: %+v", a)
+	}
+	seen = make(chan struct{})
+	c.send("GET /down/a HTTP/1.1\r\nHost: h\r\n\r\n")
+	resp, err := http.ReadResponse(c.r, nil)
+	if err == nil {
+		_, err = io.ReadFull(resp.Body, make([]byte, 1))
+	}
+	if err != nil {
+		t.Fatalf("down: %v", err)
+	}
+	close(seen)
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Errorf("down: %v", err)
+	}
+}
+
 // TestSlowReaders: who does not read 10 MiB costs little memory, and others are
 // served meanwhile.
 func TestSlowReaders(t *testing.T) {

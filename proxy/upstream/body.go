@@ -20,9 +20,9 @@ type Body struct {
 	upload *upload
 
 	// pause bounds the wait for the next byte; by bounds the body as a whole,
-	// unless it is zero.
-	pause time.Duration
-	by    time.Time
+	// and hold the time for which it is held, unless they are zero.
+	pause    time.Duration
+	by, hold time.Time
 
 	framing framing
 	left    int64 // of a body of known length, or of the chunk
@@ -258,8 +258,10 @@ func (b *Body) line(longest int) ([]byte, error) {
 
 func (b *Body) deadline() time.Time {
 	next := time.Now().Add(b.pause)
-	if !b.by.IsZero() && b.by.Before(next) {
-		return b.by
+	for _, other := range [...]time.Time{b.by, b.hold} {
+		if !other.IsZero() && other.Before(next) {
+			next = other
+		}
 	}
 	return next
 }

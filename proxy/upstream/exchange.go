@@ -179,9 +179,10 @@ func receiveHead(r *bufio.Reader, req *Request, a *Answer) error {
 	return fmt.Errorf("more than %d interim answers", maxInterim)
 }
 
-// holdPause is how long an answer of unknown length may pause before what has
-// come goes to the client: it may be a stream of events.
-const holdPause = 100 * time.Millisecond
+// holdTime is how long the end of an answer of unknown length is waited for
+// behind its head, before what has come goes to the client: it may be a stream
+// of events.
+const holdTime = 3 * time.Millisecond
 
 // receiveBody holds a body or leaves it as a.Coming.
 func (s *Server) receiveBody(b *Body, req *Request, a *Answer) error {
@@ -196,18 +197,19 @@ func (s *Server) receiveBody(b *Body, req *Request, a *Answer) error {
 		}
 		return s.stream(b, a, nil)
 	}
-	if !known && !req.Whole && b.pause > holdPause {
-		b.pause = holdPause
+	if !known && !req.Whole {
+		b.hold = time.Now().Add(holdTime)
 	}
 	h, err := s.collect(b, a, limit)
+	held := !b.hold.IsZero()
+	b.hold = time.Time{}
 	switch {
 	case err == io.EOF:
 		a.Held = h
 		return nil
 	case err == nil && req.Whole:
 		err = s.tooLarge()
-	case err == nil || isTimeout(err) && b.pause < s.cfg.Timeout && !req.Whole:
-		b.pause = s.cfg.Timeout
+	case err == nil || isTimeout(err) && held:
 		return s.stream(b, a, h)
 	}
 	if h != nil {
