@@ -50,7 +50,7 @@ func difference(entry catalog.Entry) (api.Diff, error) {
 		return out, err
 	}
 	c := comparison{changes: out.Changes}
-	c.compare("$", false, draft, deployed)
+	c.compare("$", false, "", draft, deployed)
 	out.Changes, out.Truncated, out.Equal = c.changes, c.truncated, len(c.changes) == 0
 	return out, nil
 }
@@ -80,8 +80,8 @@ type comparison struct {
 }
 
 // compare goes through two documents side by side. secret tells that what
-// stands at path must not be shown.
-func (c *comparison) compare(path string, secret bool, draft, deployed any) {
+// stands at path, in the field owner, must not be shown.
+func (c *comparison) compare(path string, secret bool, owner string, draft, deployed any) {
 	if c.truncated {
 		return
 	}
@@ -89,12 +89,12 @@ func (c *comparison) compare(path string, secret bool, draft, deployed any) {
 		switch a := draft.(type) {
 		case map[string]any:
 			if b, ok := deployed.(map[string]any); ok {
-				c.objects(path, a, b)
+				c.objects(path, owner, a, b)
 				return
 			}
 		case []any:
 			if b, ok := deployed.([]any); ok {
-				c.arrays(path, a, b)
+				c.arrays(path, owner, a, b)
 				return
 			}
 		}
@@ -104,21 +104,21 @@ func (c *comparison) compare(path string, secret bool, draft, deployed any) {
 	case len(c.changes) == maxChanges:
 		c.truncated = true
 	default:
-		c.changes = append(c.changes, api.Change{Path: path, Draft: shown(secret, draft), Deployed: shown(secret, deployed)})
+		c.changes = append(c.changes, api.Change{Path: path, Draft: shown(secret, owner, draft), Deployed: shown(secret, owner, deployed)})
 	}
 }
 
-func (c *comparison) objects(path string, draft, deployed map[string]any) {
+func (c *comparison) objects(path, owner string, draft, deployed map[string]any) {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(draft)), maps.Keys(deployed))
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		c.compare(path+step(name), catalog.IsSecret(name), member(draft, name), member(deployed, name))
+		c.compare(path+step(name), catalog.IsSecret(owner, name), name, member(draft, name), member(deployed, name))
 	}
 }
 
-func (c *comparison) arrays(path string, draft, deployed []any) {
+func (c *comparison) arrays(path, owner string, draft, deployed []any) {
 	for i := range max(len(draft), len(deployed)) {
-		c.compare(path+"["+strconv.Itoa(i)+"]", false, item(draft, i), item(deployed, i))
+		c.compare(path+"["+strconv.Itoa(i)+"]", false, owner, item(draft, i), item(deployed, i))
 	}
 }
 
@@ -145,7 +145,7 @@ func same(a, b any) bool {
 }
 
 // shown is a value as it may be shown, nil for none.
-func shown(secret bool, v any) json.RawMessage {
+func shown(secret bool, owner string, v any) json.RawMessage {
 	if v == (absent{}) {
 		return nil
 	}
@@ -155,26 +155,27 @@ func shown(secret bool, v any) json.RawMessage {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)          // as the answer around it
-	if enc.Encode(masked(v)) != nil { // what JSON was read from it can be written to
+	if enc.Encode(masked(owner, v)) != nil { // what JSON was read from it can be written to
 		return nil
 	}
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
 }
 
-// masked is a value without the secrets in it, wherever they are. It changes v.
-func masked(v any) any {
+// masked is the value of a field without the secrets in it, wherever they are. It
+// changes v.
+func masked(owner string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, value := range v {
-			if catalog.IsSecret(name) {
+			if catalog.IsSecret(owner, name) {
 				v[name] = catalog.SecretPlaceholder
 			} else {
-				v[name] = masked(value)
+				v[name] = masked(name, value)
 			}
 		}
 	case []any:
 		for i := range v {
-			v[i] = masked(v[i])
+			v[i] = masked(owner, v[i])
 		}
 	}
 	return v

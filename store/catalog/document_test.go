@@ -108,7 +108,7 @@ func obviousDomain(t testing.TB, stored []byte) *Domain {
 	switch {
 	case ext.EndpointServer == "":
 	case pl.HTTPProxy != nil:
-		pl.HTTPProxy.URL = ext.EndpointServer
+		pl.HTTPProxy.URL, pl.HTTPProxy.Targets = ext.EndpointServer, nil
 	case base == "/"+d.Key || base == "":
 		d.Plugins.HTTPProxy = &HTTPProxy{URL: ext.EndpointServer}
 	default:
@@ -278,16 +278,31 @@ func checkSecrets(t testing.TB, doc *Document) {
 	t.Helper()
 	export := Export(doc.JSON, false)
 	again, err := Parse(export, ParseOptions{})
-	hmac, jwt := doc.Domain.Plugins.HMAC, doc.Domain.Plugins.JWT
-	if hmac == nil && jwt == nil {
+	var want []string // the ends of the paths of the secrets
+	plugins := doc.Domain.Plugins
+	if plugins.HMAC != nil || plugins.JWT != nil {
+		want = append(want, ".secretKey")
+	}
+	if plugins.HTTPProxy.ClientCertificate != nil {
+		want = append(want, ".clientCertificate.key")
+	}
+	if want == nil {
 		if err != nil || !reflect.DeepEqual(again.Domain, doc.Domain) {
 			t.Fatalf("export without secrets of a domain that has none: %v", err)
 		}
 		return
 	}
 	var problems Problems
-	if !errors.As(err, &problems) || len(problems) != 1 || !strings.HasSuffix(problems[0].Path, ".secretKey") {
-		t.Fatalf("want one problem, the secret, in an export without secrets; got %v\n%s", err, export)
+	if !errors.As(err, &problems) || len(problems) != len(want) {
+		t.Fatalf("want %d problems, the secrets, in an export without secrets; got %v\n%s", len(want), err, export)
+	}
+	for _, end := range want {
+		if !slices.ContainsFunc(problems, func(p Problem) bool { return strings.HasSuffix(p.Path, end) }) {
+			t.Fatalf("no problem at %s in an export without secrets: %v\n%s", end, err, export)
+		}
+	}
+	if own := plugins.HTTPProxy.ClientCertificate; own != nil && bytes.Contains(export, []byte(strings.Split(own.Key, "\n")[1])) {
+		t.Fatalf("the key of the client certificate is in an export without secrets")
 	}
 	var swagger struct {
 		Extension struct {

@@ -58,8 +58,57 @@ type EndpointPlugins struct {
 // HTTPProxy says where a domain's requests go (plugin HTTP_PROXY, required).
 type HTTPProxy struct {
 	// URL is the endpoint server: http or https, host, optional port and
-	// path. The path is put before the request's.
+	// path. The path is put before the request's. It is empty where there are
+	// Targets.
+	URL string `json:"url,omitempty"`
+	// Targets are the endpoint servers where there are several, up to
+	// MaxTargets. All that follows is ours, not the original's.
+	Targets []Target `json:"targets,omitempty"`
+	// Balance is LeastRequests, RoundRobin or Hash; empty means the first.
+	Balance string `json:"balance,omitempty"`
+	// HashHeader is the header that Hash goes by; empty means the client's
+	// address.
+	HashHeader string `json:"hashHeader,omitempty"`
+	// HealthCheck asks each target again and again; nil: nobody does.
+	HealthCheck *HealthCheck `json:"healthCheck,omitempty"`
+	// CACertificate is the certificates, in PEM, that alone are trusted at https
+	// servers; empty means those that the node trusts.
+	CACertificate string `json:"caCertificate,omitempty"`
+	// ClientCertificate is shown to https servers; nil: none is.
+	ClientCertificate *ClientCertificate `json:"clientCertificate,omitempty"`
+	// HostHeader is HostOfTarget or HostOfClient; empty means the first.
+	HostHeader string `json:"hostHeader,omitempty"`
+	// RewriteRedirects makes a Location under the endpoint server's address one
+	// of the gateway's; nil means true.
+	RewriteRedirects *bool `json:"rewriteRedirects,omitempty"`
+}
+
+// Target is one of several endpoint servers.
+type Target struct {
+	// URL is as HTTPProxy.URL.
 	URL string `json:"url"`
+	// Weight is its share of the calls, beside the other targets', 1 to 1,000; 0
+	// means 1.
+	Weight int64 `json:"weight,omitempty"`
+}
+
+// HealthCheck is a GET that a healthy target answers with 200 to 399.
+type HealthCheck struct {
+	// Path is the whole path, perhaps with a query.
+	Path string `json:"path"`
+	// IntervalSeconds is the pause between two checks of a target, 1 to 3,600; 0
+	// means DefaultCheckInterval.
+	IntervalSeconds int64 `json:"intervalSeconds,omitempty"`
+	// TimeoutMillis bounds one check, 10 to 60,000; 0 means DefaultCheckTimeout.
+	TimeoutMillis int64 `json:"timeoutMillis,omitempty"`
+}
+
+// ClientCertificate is a certificate with its private key, both in PEM.
+type ClientCertificate struct {
+	// Certificate is the certificate, then those between it and its CA.
+	Certificate string `json:"certificate"`
+	// Key is the certificate's, without a passphrase.
+	Key string `json:"key"`
 }
 
 // IPACL admits or refuses clients by address (plugin IPACL).

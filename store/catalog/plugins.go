@@ -193,18 +193,21 @@ func (p *parser) domainPlugins(root, ext *object, d *DomainPlugins, prefix strin
 		}
 		p.fail(later, "%s and %s exclude each other: keep one", PluginHMAC, PluginJWT)
 	}
-	_, isProxy := seen[PluginHTTPProxy]
+	proxy, isProxy := seen[PluginHTTPProxy]
 	if isProxy {
 		prefix = "" // such a document says the whole way itself
 	}
 	server, _, said := p.server(root, ext, prefix, d.HTTPProxy)
 	switch {
 	case said && isProxy && d.HTTPProxy != nil:
-		d.HTTPProxy.URL = server
+		d.HTTPProxy.URL, d.HTTPProxy.Targets = server, nil
 	case said && !isProxy:
 		d.HTTPProxy = &HTTPProxy{URL: joinURL(server, prefix)}
 	case !said && !isProxy:
 		p.problems.add(into.at, httpProxyPath, `is missing: every domain needs an endpoint server, such as {"url":"http://10.0.0.5:8080"}; or give its URL beside the document`)
+	}
+	if isProxy && d.HTTPProxy != nil {
+		p.warnOfPlain(d.HTTPProxy, proxy)
 	}
 }
 

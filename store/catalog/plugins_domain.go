@@ -11,8 +11,6 @@ const (
 	maxIPs       = 10_000
 )
 
-func readHTTPProxy(o *object) *HTTPProxy { return &HTTPProxy{URL: o.url("url", false)} }
-
 func readIPACL(o *object) *IPACL {
 	const want = `a list of at least one {"ip":"192.0.2.0/24"}`
 	acl := &IPACL{IsPermit: o.boolean("isPermit", true, "true (only the listed addresses may call) or false (all but them)")}

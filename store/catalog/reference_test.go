@@ -14,7 +14,15 @@ const referencePage = "../../docs/reference.md"
 
 var (
 	referenceField   = regexp.MustCompile("(?m)^\\| `(\\w+)` \\|")
+	// pemExamples are certificates and keys, which the page shortens.
+	pemExamples      = regexp.MustCompile(`"-----BEGIN [A-Z ]+-----\\n…\\n-----END [A-Z ]+-----"`)
 	referenceExample = regexp.MustCompile("(?s)```json\n(.*?)```")
+)
+
+// A certificate and its key as JSON, of nobody and for nothing but these tests.
+const (
+	testCertificate = `"-----BEGIN CERTIFICATE-----\nMIIBDDCBs6ADAgECAgEBMAoGCCqGSM49BAMCMA8xDTALBgNVBAMTBHRlc3QwIBcN\nNzAwMTAxMDAwMDAwWhgPMjEyNTAxMDEwMDAwMDBaMA8xDTALBgNVBAMTBHRlc3Qw\nWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATkqzGVaPZ9EvdD+A9xK/+ei+bXojAE\nZ+hf/bBxHKQewXtIS2jvkeW2DRLdu/egfDuUi3a0NUgTaqXQZn2OusZbMAoGCCqG\nSM49BAMCA0gAMEUCIQCtFgr51rT4zeuTwDJ4/oYO8ftOJyYNXVwDfiBUJWimAwIg\nKMsI+Hh1qxovw9Q22IL+TPobGDs+toCB/p1VD1iWh/c=\n-----END CERTIFICATE-----\n"`
+	testKey         = `"-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgII92O+dqMy3zj1TJ\nTcGPZXX7vyCrC9zs4JVFvL8Xx2mhRANCAATkqzGVaPZ9EvdD+A9xK/+ei+bXojAE\nZ+hf/bBxHKQewXtIS2jvkeW2DRLdu/egfDuUi3a0NUgTaqXQZn2OusZb\n-----END PRIVATE KEY-----\n"`
 )
 
 // TestReference: the page has every plugin with exactly its fields, and an example
@@ -75,6 +83,15 @@ func exampleDocument(t *testing.T, pl plugin, example string) (string, bool) {
 	var one map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(example), &one); err != nil || len(one) != 1 || one[pl.name] == nil {
 		t.Fatalf("its example must be an object with %s and nothing else: %v", pl.name, err)
+	}
+	example = pemExamples.ReplaceAllStringFunc(example, func(shortened string) string {
+		if strings.Contains(shortened, "PRIVATE KEY") {
+			return testKey
+		}
+		return testCertificate
+	})
+	if err := json.Unmarshal([]byte(example), &one); err != nil {
+		t.Fatal(err)
 	}
 	member := `"` + pl.name + `":` + string(one[pl.name])
 	domain, endpoint := `"HTTP_PROXY":{"url":"http://10.0.0.5"}`, ""

@@ -11,22 +11,32 @@ import (
 // is none, so that no domain ends up with a secret that is public.
 const SecretPlaceholder = "********"
 
-// secretFields are the fields of plugins that hold secrets. What hides secrets, an
-// export or a diff, goes by this list, and only what is in it can be read as a secret.
-var secretFields = []string{"secretKey"}
+// secretFields are the fields of plugins that hold secrets: by their name alone, or by
+// that of the field that they are in, a dot and their own. What hides secrets, an export
+// or a diff, goes by this list, and only what is in it can be read as a secret.
+var secretFields = []string{"secretKey", "clientCertificate.key"}
 
-// IsSecret reports whether a plugin's field of this name holds a secret, however its
-// letters are spelled.
-func IsSecret(field string) bool {
-	return slices.ContainsFunc(secretFields, func(f string) bool { return strings.EqualFold(f, field) })
+// IsSecret reports whether a plugin's field of this name, in a field named owner, holds
+// a secret, however their letters are spelled.
+func IsSecret(owner, field string) bool {
+	return slices.ContainsFunc(secretFields, func(f string) bool {
+		in, name, isIn := strings.Cut(f, ".")
+		if !isIn {
+			return strings.EqualFold(f, field)
+		}
+		return strings.EqualFold(in, owner) && strings.EqualFold(name, field)
+	})
 }
 
 // maxSecretBytes bounds a secret key.
 const maxSecretBytes = 4096
 
 // secret reads a secret, one of secretFields, which no message ever repeats.
-func (o *object) secret(name string) string {
-	if !slices.Contains(secretFields, name) {
+func (o *object) secret(name string) string { return o.secretUpTo(name, maxSecretBytes) }
+
+// secretUpTo is secret for one of at most so many bytes.
+func (o *object) secretUpTo(name string, most int) string {
+	if !IsSecret(ownerOf(o.in.path), name) {
 		panic(fmt.Sprintf("catalog: the field %s is read as a secret and is none of secretFields: an export would show it", name))
 	}
 	const want = "the secret, a string of at least one character"
@@ -50,10 +60,21 @@ func (o *object) secret(name string) string {
 		}
 		o.p.edits = append(o.p.edits, edit{v.at, v.at + len(v.raw), kept})
 		return strings.Clone(decodeString(kept))
-	case len(s) > maxSecretBytes:
-		o.p.fail(v, "has %d bytes, at most %d are allowed", len(s), maxSecretBytes)
+	case len(s) > most:
+		o.p.fail(v, "has %d bytes, at most %d are allowed", len(s), most)
 	}
 	return s
+}
+
+// ownerOf is the field that the members at a path are in; items of a list have none of
+// their own.
+func ownerOf(at *path) string {
+	for ; at != nil; at = at.parent {
+		if at.index < 0 {
+			return at.key
+		}
+	}
+	return ""
 }
 
 // keptSecret is the JSON of the secret that the stored document has at a place.
@@ -100,7 +121,7 @@ func hidden(v value) (list []value) {
 	switch v.kind() {
 	case kindObject:
 		for _, m := range v.members() {
-			if IsSecret(m.key) {
+			if IsSecret(ownerOf(v.path), m.key) {
 				list = append(list, m.value)
 			} else {
 				list = append(list, hidden(m.value)...)
