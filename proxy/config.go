@@ -90,7 +90,7 @@ type Config struct {
 	// request, 10 ms to 1 h; 60 s.
 	IdleTimeout time.Duration
 
-	// UpstreamMaxConns is connections to the endpoint server of one domain, and
+	// UpstreamMaxConns is connections to each endpoint server of one domain, and
 	// as many to each server of its Pre APIs, 1 to 100,000; 1,000.
 	UpstreamMaxConns int
 	// UpstreamConnWait is how long a call waits for one of them, 1 ms to 10 s;

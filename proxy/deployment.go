@@ -34,9 +34,10 @@ type domain struct {
 	serial  uint64
 	routes  *route.Table
 	plugins *plugin.Domain
-	chains  []*plugin.Chain    // by route.Route.Index
-	ids     []string           // of the endpoints, by the same
-	servers []*upstream.Server // the endpoint server, then the Pre APIs
+	chains  []*plugin.Chain // by route.Route.Index
+	ids     []string        // of the endpoints, by the same
+	group   *upstream.Group // the endpoint servers
+	preAPIs []*upstream.Server
 	metrics *domainMetrics
 	// secure is true where a call must have come by https.
 	secure bool
@@ -58,18 +59,20 @@ func (d *domain) release() {
 	}
 }
 
-// retire lets the connections go when the last request is done. A request that
+// retire ends the checks of the targets and lets the connections go when the last request is done. A request that
 // looked the domain up just before may still hold it afterwards: whoever
 // brings the count to zero closes, however often that happens.
 func (d *domain) retire() {
 	d.retired.Store(true)
+	d.group.Stop()
 	if d.inFlight.Load() == 0 {
 		d.closeIdle()
 	}
 }
 
 func (d *domain) closeIdle() {
-	for _, s := range d.servers {
+	d.group.CloseIdle()
+	for _, s := range d.preAPIs {
 		s.CloseIdle()
 	}
 }
@@ -84,6 +87,7 @@ func (p *Proxy) Publish(domains []Deployment) error {
 	defer p.publishing.Unlock()
 	old := p.table.Load().domains
 	next := make(map[string]*domain, len(domains))
+	var fresh []*domain
 	var errs []error
 	for _, dep := range domains {
 		if dep.Domain == nil {
@@ -100,8 +104,10 @@ func (p *Proxy) Publish(domains []Deployment) error {
 			next[key] = had
 			continue
 		}
-		d, err := p.compile(dep)
-		if err != nil {
+		d, err := p.compile(dep, had)
+		if err == nil {
+			fresh = append(fresh, d)
+		} else {
 			errs = append(errs, fmt.Errorf("domain %s: %w", key, err))
 			if d = had; d == nil {
 				p.metrics.forget(key)
@@ -118,27 +124,33 @@ func (p *Proxy) Publish(domains []Deployment) error {
 		if next[key] == nil {
 			p.tunnels.cut(key, false)
 			p.metrics.forget(key)
+		} else {
+			p.metrics.targets.forget(key, had.group.Labels(), next[key].group.Labels())
 		}
+	}
+	for _, d := range fresh {
+		d.group.Start()
 	}
 	return errors.Join(errs...)
 }
 
-// compile builds everything that the requests of a domain need.
-func (p *Proxy) compile(dep Deployment) (*domain, error) {
+// compile builds everything that the requests of a domain need. had is what is
+// served so far, nil for nothing.
+func (p *Proxy) compile(dep Deployment, had *domain) (*domain, error) {
 	from := dep.Domain
 	if from.Plugins.HTTPProxy == nil {
 		return nil, errors.New("no HTTP_PROXY: the endpoint server is missing")
 	}
 	d := &domain{key: from.Key, serial: dep.Serial, from: from, metrics: p.metrics.domain(from.Key, p.log)}
 	d.secure = p.cfg.RequireHTTPS && slices.Contains(from.Schemes, "https") && !slices.Contains(from.Schemes, "http")
-	server, err := p.connect(d, from.Plugins.HTTPProxy.URL)
-	if err != nil {
+	var err error
+	if d.group, err = p.connectTargets(from.Plugins.HTTPProxy, d.key, had); err != nil {
 		return nil, err
 	}
 	preAPIs := map[string]*upstream.Server{}
 	d.plugins, err = plugin.NewDomain(&plugin.Env{
 		Quota: p.cfg.Quota, Tokens: p.tokens, Admitted: d.metrics.admitted,
-		Server: server, Upstream: &d.metrics.upstream,
+		Servers: d.group, Upstream: &d.metrics.upstream,
 		PreAPI: &d.metrics.preAPI, Ended: d.metrics.preEnded,
 		PreAPIServer: func(origin string) (s *upstream.Server, err error) {
 			if s = preAPIs[origin]; s == nil {
@@ -166,10 +178,18 @@ func (p *Proxy) compile(dep Deployment) (*domain, error) {
 	return d, err
 }
 
-// connect makes a pool of connections that is the domain's own. Nothing is
-// connected before it is used.
+// connect makes a pool of connections to a Pre API that is the domain's own.
+// Nothing is connected before it is used.
 func (p *Proxy) connect(d *domain, url string) (*upstream.Server, error) {
-	s, err := upstream.New(url, upstream.Config{
+	s, err := upstream.New(url, p.upstreamConfig())
+	if err == nil {
+		d.preAPIs = append(d.preAPIs, s)
+	}
+	return s, err
+}
+
+func (p *Proxy) upstreamConfig() upstream.Config {
+	return upstream.Config{
 		TLS:            p.cfg.TLS,
 		MaxConns:       p.cfg.UpstreamMaxConns,
 		ConnWait:       p.cfg.UpstreamConnWait,
@@ -183,11 +203,7 @@ func (p *Proxy) connect(d *domain, url string) (*upstream.Server, error) {
 		Memory:         p.cfg.AnswerMemory,
 		Network:        p.cfg.UpstreamNetwork,
 		Clock:          p.cfg.UpstreamClock,
-	})
-	if err == nil {
-		d.servers = append(d.servers, s)
 	}
-	return s, err
 }
 
 // decoded spells a pattern as gate.Request.Route spells paths. What would then

@@ -61,6 +61,9 @@ func TestErrorCodes(t *testing.T) {
 	for _, r := range slices.Concat(seedRefusals(), ourRefusals()) {
 		check(t, g.addr, r)
 	}
+	// Its two targets have just refused a connection of an earlier call.
+	check(t, g.addr, refusal{withFields("/bothgone/a", ""), 502, "50200 Endpoint server unreachable or its answer broken"})
+	check(t, g.addr, refusal{withFields("/bothgone/a", ""), 502, "50201 No healthy endpoint server"})
 	if got := up.requests(); len(got) > 0 {
 		t.Errorf("reached the endpoint server: %q", got)
 	}
@@ -122,6 +125,7 @@ func codeDomains(t *testing.T, up, gone, silent string) []*catalog.Domain {
 			"GET /domain"),
 		parsed(t, "gone", gone, "", "GET /**"),
 		parsed(t, "silent", silent, "", "GET /**"),
+		withTargets(domainOf("bothgone", "", "GET /**"), gone+"/a", gone+"/b"),
 	}
 }
 

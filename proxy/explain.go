@@ -64,6 +64,9 @@ type ExplainedEndpoint struct {
 type ExplainedCall struct {
 	Method string `json:"method"`
 	URL    string `json:"url"`
+	// Targets are the URLs of which one is called, where there are several; URL
+	// is the first of them, which a hash decides on.
+	Targets []string `json:"targets,omitempty"`
 	// SetHeaders are added or replaced by the gateway and by HEADER.
 	SetHeaders map[string]string `json:"setHeaders"`
 	// DroppedHeaders are names of the client's fields that do not go on.
@@ -189,11 +192,19 @@ func (c *call) explainEndpoint() *ExplainedEndpoint {
 
 // explainUpstream reads what the plugins have made of the request.
 func (c *call) explainUpstream() *ExplainedCall {
-	u, server := &c.Upstream, c.domain.servers[0]
+	u := &c.Upstream
 	call := &ExplainedCall{
-		Method: u.Method, URL: server.URL(u.Path, u.Query),
-		SetHeaders:     map[string]string{"Host": server.Host()},
+		Method: u.Method, URL: c.Plan[0].URL,
+		SetHeaders:     map[string]string{"Host": c.Plan[0].Host},
 		DroppedHeaders: []string{},
+	}
+	if len(u.HostHeader) > 0 {
+		call.SetHeaders["Host"] = string(u.HostHeader)
+	}
+	if len(c.Plan) > 1 {
+		for _, t := range c.Plan {
+			call.Targets = append(call.Targets, t.URL)
+		}
 	}
 	for line := range strings.Lines(string(u.AppendForwarded(nil))) {
 		name, value, _ := strings.Cut(line, ": ")

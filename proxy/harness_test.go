@@ -115,6 +115,17 @@ func domainOf(key, url string, endpoints ...string) *catalog.Domain {
 	return d
 }
 
+// withTargets gives a domain several endpoint servers.
+func withTargets(d *catalog.Domain, urls ...string) *catalog.Domain {
+	proxy := *d.Plugins.HTTPProxy
+	proxy.URL, proxy.Targets = "", nil
+	for _, u := range urls {
+		proxy.Targets = append(proxy.Targets, catalog.Target{URL: u})
+	}
+	d.Plugins.HTTPProxy = &proxy
+	return d
+}
+
 // everything is the endpoints of a domain that takes all methods and paths.
 var everything = []string{"GET /**", "POST /**", "PUT /**", "DELETE /**", "HEAD /**", "PATCH /**", "OPTIONS /**"}
 

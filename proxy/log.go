@@ -20,6 +20,7 @@ const (
 	keyOmitted     = "omitted"
 	keyPanic       = "panic"
 	keyReason      = "reason"
+	keySeconds     = "seconds"
 	keyServer      = "server"
 	keyStack       = "stack"
 	keyStatus      = "status"

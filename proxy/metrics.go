@@ -16,6 +16,7 @@ const (
 	labelDomain = "domain" // empty while no domain is known
 	labelClass  = "class"  // 2xx to 5xx; 1xx is a 101, after which another protocol begins
 	labelCode   = "code"   // five digits
+	labelTarget = "target" // host and port of an endpoint server of a deployed domain
 	labelReason = "reason" // of upstream.Reason, or for which a connection was refused
 )
 
@@ -38,6 +39,7 @@ type metrics struct {
 	answerBytes prometheus.GaugeFunc
 	acceptPause prometheus.Counter
 	tunnels     *prometheus.GaugeVec
+	targets     *targetMetrics
 
 	// byCode are the handles of refusals; unknown counts what belongs to no
 	// domain.
@@ -86,13 +88,15 @@ func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metri
 	for _, step := range []string{failedTLS, failedProxy} {
 		m.unbegun.WithLabelValues(step) // there from the beginning
 	}
+	m.targets = newTargetMetrics()
 	m.unknown = m.domain("", nil)
 	m.byCode = make(map[int]prometheus.Counter)
 	for _, code := range envelope.Codes {
 		m.byCode[code] = m.refusals.WithLabelValues(strconv.Itoa(code))
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.unbegun, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels} {
+	all := []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.unbegun, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels}
+	for _, c := range append(all, m.targets.collectors()...) {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)
@@ -145,6 +149,9 @@ func (m *metrics) forget(key string) {
 	m.preEnded.DeletePartialMatch(of)
 	m.admitted.DeletePartialMatch(of)
 	m.tunnels.DeletePartialMatch(of)
+	for _, c := range []*prometheus.CounterVec{m.targets.calls, m.targets.failures, m.targets.ejections} {
+		c.DeletePartialMatch(of)
+	}
 }
 
 // refused counts a refusal.

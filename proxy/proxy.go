@@ -89,6 +89,9 @@ func New(cfg Config) (*Proxy, error) {
 	}
 	p.calls.New = func() any { return &call{proxy: p} }
 	p.table.Store(&table{})
+	if err := cfg.Registerer.Register(healthyTargets{p}); err != nil {
+		return nil, fmt.Errorf("proxy: metrics: %w", err)
+	}
 	p.server = &fasthttp.Server{
 		Handler: p.serve,
 		Logger:  debugLogger{cfg.Logger},

@@ -80,7 +80,7 @@ func TestPublishUnderLoad(t *testing.T) {
 	}
 	// Whoever came too late to an old revision has let go of its connections too.
 	eventually(t, "only the last revision's connections are open", func() bool {
-		return up.open() == g.table.Load().domains["test"].servers[0].Conns()
+		return up.open() == g.table.Load().domains["test"].group.Conns()
 	})
 }
 

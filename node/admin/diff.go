@@ -154,7 +154,7 @@ func shown(secret bool, owner string, v any) json.RawMessage {
 	}
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)          // as the answer around it
+	enc.SetEscapeHTML(false)                 // as the answer around it
 	if enc.Encode(masked(owner, v)) != nil { // what JSON was read from it can be written to
 		return nil
 	}

@@ -43,6 +43,8 @@ var (
 	Internal       = New(500, 50000, "Internal error").SealClosing()
 	UnknownMethod  = New(501, 50100, "Unknown method (known are GET POST PUT DELETE HEAD PATCH OPTIONS)").SealClosing()
 	Unreachable    = New(502, 50200, "Endpoint server unreachable or its answer broken").Seal()
+	// NoTarget is what a call gets for which no endpoint server was tried.
+	NoTarget       = New(502, 50201, "No healthy endpoint server").Seal()
 	QuotaUndecided = New(503, 50300, "Usage quota cannot be decided now").Seal()
 	NotReady       = New(503, 50301, "Node not ready or stopping").Seal()
 	// Full is what a connection gets that is one too many.
@@ -76,5 +78,5 @@ func Malformed(what string) *Sealed {
 // Codes are all the codes above, and 40000.
 var Codes = []int{
 	20001, 20002, 20004, 20005, 20006, 20008,
-	40000, 40300, 40301, 40400, 40401, 40800, 41300, 41700, 42900, 43100, 50000, 50100, 50200, 50300, 50301, 50400, 50800,
+	40000, 40300, 40301, 40400, 40401, 40800, 41300, 41700, 42900, 43100, 50000, 50100, 50200, 50201, 50300, 50301, 50400, 50800,
 }

@@ -18,7 +18,7 @@ func TestSealed(t *testing.T) {
 		AddressNotAllowed, HTTPSRequired, PreflightOrigin, PreflightMethod, PreflightHeaders,
 		UnknownDomain, NoEndpoint, BodyLate, BodyTooLarge, UnknownExpectation, TooManyConns, TooManyCalls,
 		HeaderTooLarge, Internal, UnknownMethod, NoMemory,
-		Unreachable, QuotaUndecided, NotReady, Full, AnswersFull, Loop, TimedOut, Malformed("a <b> & \"c\""),
+		Unreachable, NoTarget, QuotaUndecided, NotReady, Full, AnswersFull, Loop, TimedOut, Malformed("a <b> & \"c\""),
 	}
 	seen := map[int]bool{}
 	for _, e := range all {

@@ -30,6 +30,16 @@ func (l List) First(rules Rules) (value []byte, ok bool) {
 	return nil, false
 }
 
+// Value is the first value of a name, in whatever case that stands.
+func (l List) Value(name []byte) (value []byte, ok bool) {
+	for i := range l {
+		if f := &l[i]; len(f.Name) == len(name) && bytes.EqualFold(f.Name, name) {
+			return f.Value, true
+		}
+	}
+	return nil, false
+}
+
 // Without returns the list without the fields to which one of the rules
 // applies, in the same array.
 func (l List) Without(rules Rules) List {

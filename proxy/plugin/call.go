@@ -39,6 +39,10 @@ type Call struct {
 	// call is over.
 	Broken func(*upstream.Error)
 
+	// Plan is the targets that HTTP_PROXY would call one of; a hash decides on the
+	// first. Explain fills it.
+	Plan []upstream.Plan
+
 	// preflight is true when CORS has decided the call.
 	preflight bool
 	// preAPI is what the Pre API gets.

@@ -2,6 +2,8 @@ package plugin
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tollgate/tollgate/proxy/envelope"
@@ -22,28 +24,76 @@ type Observer interface {
 	Retried()
 }
 
-// httpProxy is HTTP_PROXY: the way to the endpoint server.
+// httpProxy is HTTP_PROXY: the way to the endpoint servers.
 type httpProxy struct {
-	server    *upstream.Server
-	observer  Observer
-	redirects redirects
+	servers  *upstream.Group
+	observer Observer
+	// redirects is nil where they are left as they come.
+	redirects *redirects
+	// hash is true where the target goes by the header, or by the client's address
+	// where the header is nil.
+	hash   bool
+	header []byte
+	// clientHost sends the client's Host.
+	clientHost bool
+	// rule is how the target is chosen, for people.
+	rule string
 }
 
 func buildHTTPProxy(env *Env, d *catalog.Domain) (Step, error) {
-	return &httpProxy{env.Server, env.Upstream, newRedirects(d.Key)}, nil
+	from := d.Plugins.HTTPProxy
+	p := &httpProxy{
+		servers: env.Servers, observer: env.Upstream,
+		hash: from.Balance == catalog.Hash, clientHost: from.HostHeader == catalog.HostOfClient,
+		rule: from.Balance,
+	}
+	if from.RewritesRedirects() {
+		p.redirects = newRedirects(d.Key)
+	}
+	if p.rule == "" {
+		p.rule = catalog.LeastRequests
+	}
+	if p.hash && from.HashHeader != "" {
+		p.header = []byte(from.HashHeader)
+		p.rule += " of " + from.HashHeader
+	} else if p.hash {
+		p.rule += " of the client's address"
+	}
+	return p, nil
+}
+
+// key is what the hash goes by.
+func (p *httpProxy) key(c *Call) uint64 {
+	if !p.hash {
+		return 0
+	}
+	if p.header != nil {
+		if value, ok := c.Request.Fields.Value(p.header); ok {
+			return upstream.HashOf(value)
+		}
+	}
+	address := c.Client.As16()
+	return upstream.HashOf(address[:])
 }
 
 func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
 	start := time.Now()
-	retried, err := p.server.Do(&c.Upstream, &c.Answer)
+	if p.clientHost {
+		c.Upstream.HostHeader = c.Upstream.Forwarded.Host
+	}
+	retried, err := p.servers.Do(&c.Upstream, &c.Answer, p.key(c))
+	c.Answer.Took = time.Since(start)
 	if retried {
 		p.observer.Retried()
 	}
+	server := c.Answer.Target
 	if err == nil {
-		p.observer.Answered(time.Since(start))
-		p.redirects.rewrite(c, p.server)
+		p.observer.Answered(c.Answer.Took)
+		if p.redirects != nil {
+			p.redirects.rewrite(c, p.servers)
+		}
 		if c.Answer.Coming != nil {
-			c.Broken = func(e *upstream.Error) { p.observer.Failed(p.server.Host(), e) }
+			c.Broken = func(e *upstream.Error) { p.observer.Failed(server, e) }
 		}
 		return true, nil
 	}
@@ -52,8 +102,10 @@ func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
 	if !errors.As(err, &failed) {
 		return false, err
 	}
-	p.observer.Failed(p.server.Host(), failed)
+	p.observer.Failed(server, failed)
 	switch failed.Reason {
+	case upstream.NoTarget:
+		return false, envelope.NoTarget
 	case upstream.Timeout:
 		return false, envelope.TimedOut
 	case upstream.Full:
@@ -63,5 +115,40 @@ func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
 }
 
 func (p *httpProxy) Explain(c *Call) Finding {
-	return Finding{Decision: Called, Reason: c.Upstream.Method + " " + p.server.URL(c.Upstream.Path, c.Upstream.Query)}
+	if p.clientHost {
+		c.Upstream.HostHeader = c.Upstream.Forwarded.Host
+	}
+	all := p.servers.Plan(c.Upstream.Path, c.Upstream.Query, p.key(c))
+	var open, out []string
+	for _, t := range all {
+		if t.Out != "" {
+			out = append(out, t.URL+" "+t.Out)
+			continue
+		}
+		c.Plan = append(c.Plan, t)
+		if t.Due { // it comes first
+			last := len(c.Plan) - 1
+			c.Plan[0], c.Plan[last] = c.Plan[last], c.Plan[0]
+		}
+		said := t.URL
+		if t.Weight != 1 {
+			said = fmt.Sprintf("%s (weight %d)", said, t.Weight)
+		}
+		open = append(open, said)
+	}
+	if len(open) == 0 {
+		return refuse(envelope.NoTarget, "no target would be tried now: "+strings.Join(out, "; "))
+	}
+	reason := c.Upstream.Method + " " + c.Plan[0].URL
+	switch {
+	case len(all) == 1:
+	case c.Plan[0].Due:
+		reason += fmt.Sprintf(", by %s of the targets %s", p.rule, strings.Join(open, ", "))
+	default:
+		reason = fmt.Sprintf("%s to one of these, by %s: %s", c.Upstream.Method, p.rule, strings.Join(open, ", "))
+	}
+	if len(out) > 0 {
+		reason += "; not tried now: " + strings.Join(out, "; ")
+	}
+	return Finding{Decision: Called, Reason: reason}
 }

@@ -73,8 +73,8 @@ type Env struct {
 	// Tokens remembers those of JWT that are good.
 	Tokens *jwtauth.Cache
 
-	// Server is the endpoint server, Upstream is told about the calls to it.
-	Server   *upstream.Server
+	// Servers are the endpoint servers, Upstream is told about the calls to them.
+	Servers  *upstream.Group
 	Upstream Observer
 
 	// PreAPIServer gives the server of an "http://host:port", the same for the

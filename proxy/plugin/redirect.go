@@ -13,16 +13,17 @@ type redirects struct {
 	prefix []byte
 }
 
-func newRedirects(key string) redirects { return redirects{[]byte("/" + key)} }
+func newRedirects(key string) *redirects { return &redirects{[]byte("/" + key)} }
 
-// rewrite acts on an answer of s. A Location elsewhere stays as it is.
-func (r redirects) rewrite(c *Call, s *upstream.Server) {
+// rewrite acts on an answer of one of the servers. A Location elsewhere stays as
+// it is.
+func (r *redirects) rewrite(c *Call, servers *upstream.Group) {
 	for i := range c.Answer.Fields {
 		f := &c.Answer.Fields[i]
 		if f.Rules&header.Location == 0 {
 			continue
 		}
-		if rest, ok := s.Below(f.Value); ok {
+		if rest, ok := servers.Below(&c.Answer, f.Value); ok {
 			begin := len(c.location)
 			c.location = append(append(c.location, r.prefix...), rest...)
 			f.Value = c.location[begin:]

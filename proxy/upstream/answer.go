@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/tollgate/tollgate/proxy/header"
 )
@@ -29,6 +30,15 @@ type Answer struct {
 	// Bodiless is true where there can be no body: after HEAD, and for 204 and
 	// 304.
 	Bodiless bool
+
+	// Target is the host and port of the server of a Group that was called last,
+	// whether or not it has answered; empty where none was. Took is how long the
+	// call of the endpoint server took, to the head of its answer and what is held
+	// of its body.
+	Target string
+	Took   time.Duration
+	// from is the server of that Target.
+	from *Server
 
 	head head
 	// text backs head, small is where Body is put.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,8 @@ type Body struct {
 	server *Server
 	conn   *conn
 	r      *bufio.Reader
+	// load is told when the call is over; it may be nil.
+	load *atomic.Int64
 	// upload sends the request, where its body was still coming.
 	upload *upload
 
@@ -281,6 +284,9 @@ func (b *Body) Close() error {
 	}
 	if b.share > 0 {
 		s.give(b.share)
+	}
+	if b.load != nil {
+		b.load.Add(-1)
 	}
 	*b = Body{}
 	bodies.Put(b)

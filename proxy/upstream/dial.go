@@ -24,6 +24,11 @@ func (s *Server) dial(by time.Time) (*conn, error) {
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), by)
 	defer cancel()
+	return s.dialContext(ctx)
+}
+
+// dialContext makes a connection to one of the server's addresses.
+func (s *Server) dialContext(ctx context.Context) (*conn, error) {
 	list, err := s.names.current(ctx)
 	if err != nil {
 		return nil, err

@@ -21,17 +21,17 @@ import (
 // before any byte of an answer: the server most likely closed it while it was
 // idle. Nothing else is ever sent twice, nor what says Once.
 func (s *Server) Do(req *Request, a *Answer) (retried bool, err error) {
-	timeout := req.Timeout
-	if timeout == 0 {
-		timeout = s.cfg.Timeout
-	}
-	deadline := time.Now().Add(timeout)
+	return s.do(req, a, req.deadline(&s.cfg), true)
+}
+
+// do is Do by a deadline; without again nothing is sent a second time.
+func (s *Server) do(req *Request, a *Answer, deadline time.Time, again bool) (retried bool, err error) {
 	a.Make(0, nil)
 	req.head = req.appendHead(req.head[:0], s.host, s.base)
 	streams := req.Coming != nil
 	if streams {
 		if err := s.uploads.enter(deadline); err != nil {
-			return false, s.fail(err, Busy)
+			return false, s.unsent(err, Busy)
 		}
 		defer func() { // the one who sends it leaves by itself
 			if req.Coming != nil {
@@ -44,7 +44,7 @@ func (s *Server) Do(req *Request, a *Answer) (retried bool, err error) {
 		return false, err
 	}
 	s.CloseIdle()
-	if !req.repeatable(streams) {
+	if !again || !req.repeatable(streams) {
 		return false, err
 	}
 	_, err = s.attempt(req, a, deadline)
@@ -56,7 +56,7 @@ func (s *Server) Do(req *Request, a *Answer) (retried bool, err error) {
 func (s *Server) attempt(req *Request, a *Answer, deadline time.Time) (stale bool, err error) {
 	c, err := s.acquire(req, deadline)
 	if err != nil {
-		return false, s.fail(err, Connect)
+		return false, s.unsent(err, Connect)
 	}
 	kept := c.used
 	b := bodies.Get().(*Body)
@@ -285,5 +285,5 @@ func (s *Server) stream(b *Body, a *Answer, h *Held) error {
 }
 
 func (s *Server) tooLarge() error {
-	return &Error{TooLarge, fmt.Errorf("the answer's body is larger than %d bytes", s.cfg.MaxBody)}
+	return &Error{Reason: TooLarge, Err: fmt.Errorf("the answer's body is larger than %d bytes", s.cfg.MaxBody)}
 }

@@ -31,7 +31,7 @@ func (s *Server) take(n int) error {
 	if s.cfg.Memory == nil || s.cfg.Memory.Take(n) {
 		return nil
 	}
-	return &Error{Full, errFull}
+	return &Error{Reason: Full, Err: errFull}
 }
 
 func (s *Server) give(n int) {

@@ -20,6 +20,8 @@ type Request struct {
 	// those of Forwarded too.
 	Fields  header.List
 	Without header.Rules
+	// HostHeader is sent as Host; an empty one means the server's own.
+	HostHeader []byte
 	// Set is further fields as lines of the wire, sent as they are.
 	Set []byte
 	// Forwarded is where the request comes from.
@@ -58,6 +60,14 @@ type Interim interface {
 	EarlyHints(header.List)
 }
 
+// deadline is when the head of the answer must be there.
+func (r *Request) deadline(cfg *Config) time.Time {
+	if r.Timeout != 0 {
+		return time.Now().Add(r.Timeout)
+	}
+	return time.Now().Add(cfg.Timeout)
+}
+
 // Reset drops everything that refers to a request.
 func (r *Request) Reset() { *r = Request{head: r.head[:0]} }
 
@@ -78,7 +88,11 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 	dst = append(dst, r.Path...)
 	dst = append(dst, r.Query...)
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
-	dst = append(dst, host...)
+	if len(r.HostHeader) > 0 {
+		dst = append(dst, r.HostHeader...)
+	} else {
+		dst = append(dst, host...)
+	}
 	dst = append(dst, "\r\n"...)
 	without := r.Without
 	if len(r.Via) > 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tollgate/tollgate/proxy/header"
@@ -19,6 +20,8 @@ type Tunnel struct {
 	// rest is what the server has sent behind its answer.
 	rest   []byte
 	closed sync.Once
+	// load is told when it is closed; it may be nil.
+	load *atomic.Int64
 }
 
 // ownConn makes a connection for a request that may leave HTTP. As many as the
@@ -103,7 +106,12 @@ func (t *Tunnel) CloseWrite() error { return closeWrite(t.conn.Conn) }
 
 // Close closes the connection. It may be called again, and beside a Read.
 func (t *Tunnel) Close() error {
-	t.closed.Do(func() { t.server.closeOwn(t.conn) })
+	t.closed.Do(func() {
+		t.server.closeOwn(t.conn)
+		if t.load != nil {
+			t.load.Add(-1)
+		}
+	})
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 const referencePage = "../../docs/reference.md"
 
 var (
-	referenceField   = regexp.MustCompile("(?m)^\\| `(\\w+)` \\|")
+	referenceField = regexp.MustCompile("(?m)^\\| `(\\w+)` \\|")
 	// pemExamples are certificates and keys, which the page shortens.
 	pemExamples      = regexp.MustCompile(`"-----BEGIN [A-Z ]+-----\\n…\\n-----END [A-Z ]+-----"`)
 	referenceExample = regexp.MustCompile("(?s)```json\n(.*?)```")
