@@ -98,6 +98,9 @@ var paths = []struct{ name, request, end string }{
 	{"body", "POST /quota/members HTTP/1.1\r\nContent-Length: 5" + usual[len(" HTTP/1.1"):] + "hello", "\r\n\r\nok"},
 	{"chunked body", "POST /quota/members HTTP/1.1\r\nTransfer-Encoding: chunked" + usual[len(" HTTP/1.1"):] + "5;a=b\r\nhello\r\n0\r\nT: x\r\n\r\n", "\r\n\r\nok"},
 	{"unwanted body", "POST /nope/members HTTP/1.1\r\nContent-Length: 5" + usual[len(" HTTP/1.1"):] + "hello", `"isSuccessful":false}}`},
+	{"targets", "GET /targets/members/1?x=1" + usual, "\r\n\r\nok"},
+	{"round robin", "GET /roundrobin/members/1?x=1" + usual, "\r\n\r\nok"},
+	{"hash of a header", "GET /hash/members/1?x=1" + usual, "\r\n\r\nok"},
 	{"encoded", "GET /quota/members/%ea%b0%80" + usual, "\r\n\r\nok"},
 	{"full", "GET /full/members/1?x=1" + signedFields + usual[len(" HTTP/1.1\r\n"):], "\r\n\r\nok"},
 	{"pre API", "GET /preapi/members/1?x=1" + usual, "\r\n\r\nok"},
@@ -122,12 +125,18 @@ func leanGateway(t testing.TB) *gateway {
 	mock := withQuota("mock")
 	mock.Endpoints[0].Plugins.Mock = mockOf(200, "hello")
 	mock.Endpoints[0].Plugins.Mock.Headers = map[string]string{"Content-Type": "text/plain", "X-A": "1"}
+	balanced := func(key, balance, header string) *catalog.Domain {
+		d := withTargets(domainOf(key, "", "GET /members/{id}"), url, url+"/", url+"//") // one server, thrice
+		d.Plugins.HTTPProxy.Balance, d.Plugins.HTTPProxy.HashHeader = balance, header
+		return d
+	}
 	return startGateway(t, func(c *Config) {
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil)) // as in a node: at level info
 		c.Quota = quotaFunc(func(domain, _ string) (quota.Verdict, error) {
 			return quota.Verdict{Admitted: domain != "exhausted", RetryAfter: 90 * time.Second}, nil
 		})
-	}, domainOf("plain", url, "GET /members/{id}"), domainOf("held", bluntly(t, strings.Repeat("x", 8<<10)+"held"), "GET /members/{id}"), withQuota("quota"), mock, withQuota("exhausted"), fullPipeline(t, url),
+	}, domainOf("plain", url, "GET /members/{id}"), domainOf("held", bluntly(t, strings.Repeat("x", 8<<10)+"held"), "GET /members/{id}"), withQuota("quota"), mock, withQuota("exhausted"),
+		balanced("targets", "", ""), balanced("roundrobin", catalog.RoundRobin, ""), balanced("hash", catalog.Hash, "User-Agent"), fullPipeline(t, url),
 		parsed(t, "preapi", url, "", `GET /members/{id} "PRE_API":{"method":"GET","url":"`+url+`/check"}`),
 		parsed(t, "acl", url, `"IPACL":{"isPermit":false,"ipList":[{"ip":"127.0.0.0/8"}]}`, "GET /members/{id}"),
 		parsed(t, "maintenance", url, `"MAINTENANCE":{"isUse":true,"statusCode":503,"body":"later"}`, "GET /members/{id}"))

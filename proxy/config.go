@@ -113,7 +113,8 @@ type Config struct {
 	// UpstreamNetwork is how endpoint servers and Pre APIs are reached. nil: the
 	// system's network.
 	UpstreamNetwork upstream.Network
-	// UpstreamClock says how old the addresses of names are. nil: time.Now.
+	// UpstreamClock says how old the addresses of names are, and how long a
+	// target is ejected. nil: time.Now.
 	UpstreamClock func() time.Time
 }
 

@@ -36,7 +36,14 @@ const ok200 = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 func startRecorder(t testing.TB, how reply) *recorder {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	return startRecorderAt(t, "127.0.0.1:0", how)
+}
+
+// startRecorderAt is startRecorder at an address, such as that of one that was
+// killed.
+func startRecorderAt(t testing.TB, addr string, how reply) *recorder {
+	t.Helper()
+	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,12 +64,16 @@ func startRecorder(t testing.TB, how reply) *recorder {
 			go r.serve(c, how)
 		}
 	}()
-	t.Cleanup(func() {
-		_ = ln.Close()
-		r.closeConns()
-		r.wg.Wait()
-	})
+	t.Cleanup(r.kill)
 	return r
+}
+
+// kill ends it as a process ends: nobody listens, and all connections are
+// closed.
+func (r *recorder) kill() {
+	_ = r.Close()
+	r.closeConns()
+	r.wg.Wait()
 }
 
 func (r *recorder) serve(c net.Conn, how reply) {

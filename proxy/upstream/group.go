@@ -41,8 +41,7 @@ type GroupConfig struct {
 	// it; nil: nobody is.
 	Observer func(target string) TargetObserver
 
-	// Clock and Random stand in for time.Now and rand.Uint64N in tests.
-	Clock  func() time.Time
+	// Random stands in for rand.Uint64N in tests.
 	Random func(n uint64) uint64
 }
 
@@ -99,7 +98,7 @@ func NewGroup(cfg GroupConfig) (*Group, error) {
 	g := &Group{
 		single:  len(cfg.Targets) == 1 && cfg.Check == nil,
 		balance: cfg.Balance, check: cfg.Check, server: cfg.Server,
-		now: cfg.Clock, random: cfg.Random,
+		now: cfg.Server.Clock, random: cfg.Random,
 	}
 	if g.now == nil {
 		g.now = time.Now

@@ -42,9 +42,9 @@ func newWorld(t testing.TB, balance Balance, check *Check, weights ...int) *worl
 	w.now.Store(int64(time.Hour))
 	cfg := GroupConfig{
 		Balance: balance, Check: check,
-		Clock:  func() time.Time { return processStart.Add(time.Duration(w.now.Load())) },
 		Random: rand.New(rand.NewPCG(1, 2)).Uint64N,
 		Server: Config{
+			Clock: func() time.Time { return processStart.Add(time.Duration(w.now.Load())) },
 			MaxConns: 1000, IdleTimeout: time.Hour, MaxConnAge: time.Hour, Timeout: time.Hour, ConnWait: time.Second,
 			ConnectTimeout: time.Second, MaxHeader: 4 << 10, BodyBuffer: 8 << 10, MaxBody: 1 << 20,
 		},
@@ -503,7 +503,7 @@ func TestInherited(t *testing.T) {
 	w.set(1, status(503))
 	w.calls(20)
 	next := func(urls ...string) *Group {
-		cfg := GroupConfig{Server: w.server, Former: w.Group, Clock: w.Group.now}
+		cfg := GroupConfig{Server: w.server, Former: w.Group}
 		for _, u := range urls {
 			cfg.Targets = append(cfg.Targets, TargetConfig{URL: u, Weight: 1})
 		}

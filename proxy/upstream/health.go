@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -89,7 +88,7 @@ type Change struct {
 // judge learns from how a call has ended. hasTime is false where the call had
 // too little time left for a connection to be blamed.
 func (g *Group) judge(t *target, status int, err error, hasTime bool) {
-	var failed *Error
+	failed, isOurs := err.(*Error) // errors.As would allocate
 	switch {
 	case err == nil && (status == 502 || status == 503 || status == 504):
 		t.reached()
@@ -99,7 +98,7 @@ func (g *Group) judge(t *target, status int, err error, hasTime bool) {
 		if t.row.Load() != 0 {
 			t.row.Store(0)
 		}
-	case !errors.As(err, &failed):
+	case !isOurs:
 		t.reached() // the request itself broke off
 	case failed.Unsent && (failed.Reason == Connect || failed.Reason == Timeout && hasTime):
 		t.refused.Store(int64(g.moment()) + int64(holdOff))

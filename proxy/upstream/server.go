@@ -43,7 +43,8 @@ type Config struct {
 	Memory Memory
 	// Network is how the server is reached; nil: the system's.
 	Network Network
-	// Clock says how old the addresses of names are; nil: time.Now.
+	// Clock says how old the addresses of names are, and how long a target is
+	// ejected; nil: time.Now.
 	Clock func() time.Time
 }
 
