@@ -404,10 +404,10 @@ func (l *lockedLines) String() string {
 func TestChecksStop(t *testing.T) {
 	up := startRecorder(t, hangs)
 	d := withTargets(domainOf("test", "", everything...), up.url())
-	d.Plugins.HTTPProxy.HealthCheck = &catalog.HealthCheck{Path: "/", IntervalSeconds: 1, TimeoutMillis: 60_000}
+	d.Plugins.HTTPProxy.HealthCheck = &catalog.HealthCheck{Path: "/", IntervalSeconds: 1, TimeoutMillis: 600_000}
 	g := startGateway(t, nil, d)
 	eventually(t, "a check is under way", func() bool { return up.open() == 1 })
-	g.deploy(t, 2) // nothing: it would wait for a minute, were the check not cut off
+	g.deploy(t, 2) // nothing: it would wait for minutes, were the check not cut off
 	eventually(t, "its connection is closed", func() bool { return up.open() == 0 })
 }
 

@@ -270,6 +270,16 @@ func TestRefusedConnection(t *testing.T) {
 	if by := w.calls(30); by["t0"]+by["t2"] != 30 || tries() != 2 {
 		t.Errorf("a second later: %v, tried %d times in all", by, tries())
 	}
+	w.pass(holdOff)
+	trials := 0
+	for range 30 { // at the same time: the first has not ended
+		if w.choose(0, 0, w.moment()) == w.targets[1] {
+			trials++
+		}
+	}
+	if trials != 1 {
+		t.Errorf("%d calls at the same time try it", trials)
+	}
 	w.set(1, always(said200))
 	w.pass(holdOff)
 	if by := w.calls(30); by["t1"] < 9 {
