@@ -442,7 +442,7 @@ func TestTLSShutdown(t *testing.T) {
 }
 
 // lateError is that of a deadline.
-type lateError struct{ error }
+type lateError struct{}
 
 func (lateError) Error() string   { return "late" }
 func (lateError) Timeout() bool   { return true }
