@@ -166,6 +166,12 @@ func TestProxyProtocolLimits(t *testing.T) {
 	if n := g.metric(t, "tollgate_proxy_connections_refused_total", "client"); n != 1 {
 		t.Errorf("%v refused connections counted, want 1", n)
 	}
+	eventually(t, "only the two of one client are counted, and the stranger's perhaps", func() bool {
+		g.clients.mu.Lock()
+		defer g.clients.mu.Unlock()
+		one := g.clients.by[netip.MustParseAddr("192.0.2.1")]
+		return g.clients.by[netip.MustParseAddr("127.0.0.9")] == nil && len(g.clients.by) <= 2 && one != nil && one.conns == 2 && one.refs == 2
+	})
 }
 
 // TestProxyProtocolLate: a header has the time of a request's.
