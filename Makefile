@@ -14,7 +14,7 @@ DURATION := 3m
 SEED     := 1
 GOFILES = $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
 
-.PHONY: help build run demo test simulate chaos check format vet staticcheck arrows references tidy bench bench-peers micro bench-diff scale docs generate clean FORCE
+.PHONY: help build run demo test simulate soak chaos check format vet staticcheck arrows references tidy bench bench-peers micro bench-diff scale docs generate clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ test: ## all tests, with the race detector, and without it the simulation and wh
 simulate: ## more schedules of the quota simulation: make simulate SEEDS=100000 [FROM=1]
 	$(NEEDS) go
 	$(GO) test -timeout 0 -v -run 'TestSimulation$$' ./cluster/ledger -seed $(FROM) -seeds $(SEEDS)
+
+soak: ## calls of every kind at once, and what the node takes afterwards: make soak [DURATION=3m]
+	$(NEEDS) go
+	$(GO) test -timeout 0 -v ./bench/soak -soak.duration $(DURATION)
 
 chaos: ## real processes, killed, stopped and cut off for minutes: make chaos [DURATION=3m] [SEED=1]
 	$(NEEDS) go
