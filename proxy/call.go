@@ -166,7 +166,8 @@ func (c *call) admit() error {
 	}
 	c.Prepare()
 	c.Upstream.Interim = c
-	c.TooLarge = c.Request.Length > c.proxy.cfg.maxBody()
+	c.TooLarge = c.Request.Length > c.domain.maxBody
+	c.conn.body.Limit(c.domain.maxBody)
 	c.answered, err = c.chain.Admit(&c.Call)
 	return err
 }

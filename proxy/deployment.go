@@ -39,6 +39,8 @@ type domain struct {
 	group   *upstream.Group // the endpoint servers
 	preAPIs []*upstream.Server
 	metrics *domainMetrics
+	// maxBody bounds the bodies of requests, in bytes.
+	maxBody int64
 	// secure is true where a call must have come by https.
 	secure bool
 	// from is what Explain reads; no request does.
@@ -141,7 +143,10 @@ func (p *Proxy) compile(dep Deployment, had *domain) (*domain, error) {
 	if from.Plugins.HTTPProxy == nil {
 		return nil, errors.New("no HTTP_PROXY: the endpoint server is missing")
 	}
-	d := &domain{key: from.Key, serial: dep.Serial, from: from, metrics: p.metrics.domain(from.Key, p.log)}
+	d := &domain{key: from.Key, serial: dep.Serial, from: from, metrics: p.metrics.domain(from.Key, p.log), maxBody: p.cfg.maxBody()}
+	if own := from.Plugins.HTTPProxy.MaxRequestBody; own > 0 {
+		d.maxBody = min(d.maxBody, own)
+	}
 	d.secure = p.cfg.RequireHTTPS && slices.Contains(from.Schemes, "https") && !slices.Contains(from.Schemes, "http")
 	var err error
 	if d.group, err = p.connectTargets(from.Plugins.HTTPProxy, d.key, had); err != nil {

@@ -162,6 +162,22 @@ func TestUploadTooLarge(t *testing.T) {
 	if n := up.accepted(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
 	}
+	// A domain can have a lower limit, not a higher one.
+	low, high := domainOf("low", up.url(), everything...), domainOf("high", up.url(), everything...)
+	low.Plugins.HTTPProxy.MaxRequestBody, high.Plugins.HTTPProxy.MaxRequestBody = 1000, 1<<30
+	g.deploy(t, 2, low, high)
+	for key, most := range map[string]int{"low": 1000, "high": 1 << 20} {
+		for n, want := range map[int]int{most: 200, most + 1: 413} {
+			for framing, raw := range map[string]string{
+				"length":  fmt.Sprintf("Content-Length: %d\r\n\r\n%s", n, strings.Repeat("x", n)),
+				"chunked": fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", n, strings.Repeat("x", n)),
+			} {
+				if a := ask(t, g.addr, "POST /"+key+"/a HTTP/1.1\r\nHost: h\r\n"+raw); a == nil || a.StatusCode != want {
+					t.Errorf("%s, %s, %d bytes: %+v, want %d", key, framing, n, a, want)
+				}
+			}
+		}
+	}
 }
 
 // TestUploadRefused: an endpoint server that answers in the middle of a body and

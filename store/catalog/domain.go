@@ -81,6 +81,9 @@ type HTTPProxy struct {
 	// RewriteRedirects makes a Location under the endpoint server's address one
 	// of the gateway's; nil means true.
 	RewriteRedirects *bool `json:"rewriteRedirects,omitempty"`
+	// MaxRequestBody is bytes of a request's body, up to 1 TiB; 0: what the node
+	// allows, which more never is.
+	MaxRequestBody int64 `json:"maxRequestBody,omitempty"`
 }
 
 // Target is one of several endpoint servers.

@@ -26,6 +26,7 @@ const (
 	maxCheckMillis   = 60_000
 	maxPEMBytes      = 256 << 10
 	maxPrivateKeyPEM = 16 << 10
+	maxRequestBody   = 1 << 40
 )
 
 // The words of Balance, the first is meant where it is empty.
@@ -54,6 +55,7 @@ func readHTTPProxy(o *object) *HTTPProxy {
 		on := o.boolean("rewriteRedirects", false, "true (Location under the endpoint server's address is made the gateway's) or false (it stays)")
 		p.RewriteRedirects = &on
 	}
+	p.MaxRequestBody = o.optional("maxRequestBody", 1, maxRequestBody)
 	return p
 }
 
