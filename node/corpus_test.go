@@ -91,7 +91,11 @@ func result(doc *catalog.Document, err error) string {
 		return b.String()
 	}
 	d := doc.Domain
-	fmt.Fprintf(&b, "imported %s (%s), %s, to %s", d.Key, d.Name, strings.Join(d.Schemes, " and "), d.Plugins.HTTPProxy.URL)
+	var servers []string
+	for _, s := range d.Plugins.HTTPProxy.Servers() {
+		servers = append(servers, s.URL)
+	}
+	fmt.Fprintf(&b, "imported %s (%s), %s, to %s", d.Key, d.Name, strings.Join(d.Schemes, " and "), strings.Join(servers, " and "))
 	if catalog.CameAsYAML(doc.JSON) {
 		b.WriteString(", as YAML")
 	}

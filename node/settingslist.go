@@ -132,7 +132,7 @@ var Settings = withLimits([]Setting{
 		Help: "how long an unused connection to an endpoint server or a Pre API is kept",
 		Note: "5s is the shortest that common servers keep theirs."},
 	{Name: "upstream-max-conns", Kind: Number, limit: "UpstreamMaxConns", field: func(c *Config) any { return &c.DataPlane.UpstreamMaxConns },
-		Help: "connections to the endpoint server of one domain, and as many to each server of its Pre APIs"},
+		Help: "connections to each endpoint server of one domain, and as many to each server of its Pre APIs"},
 	{Name: "upstream-conn-wait", Kind: Duration, limit: "UpstreamConnWait", field: func(c *Config) any { return &c.DataPlane.UpstreamConnWait },
 		Help: "how long a call waits for one of them when all are in use, before 50200, of a Pre API 20008"},
 	{Name: "upstream-connect-timeout", Kind: Duration, limit: "UpstreamConnectTimeout", field: func(c *Config) any { return &c.DataPlane.UpstreamConnectTimeout },

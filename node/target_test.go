@@ -32,6 +32,9 @@ func TestOwnAddressAsTarget(t *testing.T) {
 	proxy := func(u string) string {
 		return strings.Replace(swagger("shop", "Shop", "", ""), "http://127.0.0.1:1", u, 1)
 	}
+	targets := func(u string) string {
+		return strings.Replace(swagger("shop", "Shop", "", ""), `{"url":"http://127.0.0.1:1"}`, `{"targets":[{"url":"http://127.0.0.1:1"},{"url":"`+u+`"}]}`, 1)
+	}
 	const plain = `{"swagger":"2.0","info":{"title":"t"},"basePath":"/k","schemes":["http"],"paths":{}}`
 	for name, what := range map[string]struct{ url, says string }{
 		"own admin":         {"http://" + first.AdminAddr() + "/v1/domains", "is the admin address of this node"},
@@ -44,7 +47,7 @@ func TestOwnAddressAsTarget(t *testing.T) {
 		"a member's admin":  {"http://" + second.AdminAddr(), "is the admin address of the member n2"},
 		"a member's port 7": {"http://" + second.ClusterAddr(), "is the cluster address of the member n2"},
 	} {
-		for where, doc := range map[string]string{"endpoint server": proxy(what.url), "Pre API": preAPI(what.url)} {
+		for where, doc := range map[string]string{"endpoint server": proxy(what.url), "second target": targets(what.url), "Pre API": preAPI(what.url)} {
 			if r := api(t, first, "POST", "/v1/domains?dryRun=true", doc); r.status != 422 || !r.says(what.says) || !r.says("name the endpoint server") {
 				t.Errorf("%s as %s: %v", name, where, r)
 			}

@@ -130,7 +130,7 @@ func TestTargetsUnderLoad(t *testing.T) {
 		urls = append(urls, ups[i].url())
 	}
 	var clock skew
-	g := startGateway(t, func(c *Config) { c.UpstreamClock, c.UpstreamTimeout = clock.now, 2 * time.Second },
+	g := startGateway(t, func(c *Config) { c.UpstreamClock, c.UpstreamTimeout = clock.now, 2*time.Second },
 		withTargets(domainOf("test", "", everything...), urls...))
 	c := startCrowd(t, g, size, "test")
 	c.more(t, 50, "t0", "t1", "t2")
@@ -497,5 +497,34 @@ func TestExplainTargets(t *testing.T) {
 	}
 	if want := []string{up.url() + "/a/x", up.url() + "/b/x"}; e.Call == nil || !slices.Equal(e.Call.Targets, want) {
 		t.Errorf("explained as %+v", e.Call)
+	}
+}
+
+// TestRedirectsOfTargets: a Location that names any of the domain's targets
+// leads below the domain, unless rewriteRedirects is off.
+func TestRedirectsOfTargets(t *testing.T) {
+	var where atomic.Value
+	up := startRecorder(t, func(c net.Conn, n int, request string) bool {
+		return says("HTTP/1.1 302 Found\r\nLocation: "+where.Load().(string)+"\r\nContent-Length: 0\r\n\r\n")(c, n, request)
+	})
+	on := withTargets(domainOf("on", "", everything...), up.url()+"/v1", "http://127.0.0.1:1/v2")
+	off := withTargets(domainOf("off", "", everything...), up.url()+"/v1")
+	keep := false
+	off.Plugins.HTTPProxy.RewriteRedirects = &keep
+	g := startGateway(t, nil, on, off)
+	for _, tc := range []struct{ said, on string }{
+		{up.url() + "/v1/x?y", "/on/x?y"},
+		{"http://127.0.0.1:1/v2/x", "/on/x"},
+		{"/v1/x", "/on/x"},
+		{"/v2/x", "/v2/x"}, // of the target that has answered
+		{"http://other.example/v1/x", "http://other.example/v1/x"},
+	} {
+		where.Store(tc.said)
+		if got := g.get(t, "/on/a").Header.Get("Location"); got != tc.on {
+			t.Errorf("%s became %s, want %s", tc.said, got, tc.on)
+		}
+		if got := g.get(t, "/off/a").Header.Get("Location"); got != tc.said {
+			t.Errorf("with rewriteRedirects off %s became %s", tc.said, got)
+		}
 	}
 }

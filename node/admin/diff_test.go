@@ -43,12 +43,15 @@ func TestDiffOf(t *testing.T) {
 		"names":       {`{"it's":1,"/x":{"ge\\t":1}}`, `{"/x":{}}`, `{"path":"$['/x']['ge\\\\t']","draft":1},{"path":"$['it\\'s']","draft":1}`},
 		"secret changed": {`{"p":{"secretKey":"hunter2"}}`, `{"p":{"secretKey":"hunter3"}}`,
 			`{"path":"$.p.secretKey","draft":"********","deployed":"********"}`},
-		"secret same":        {`{"p":{"secretKey":"hunter2"},"a":1}`, `{"p":{"secretKey":"hunter2"}}`, `{"path":"$.a","draft":1}`},
-		"secret is new":      {`{"p":{"secretKey":"hunter2"}}`, `{"p":{}}`, `{"path":"$.p.secretKey","draft":"********"}`},
-		"secret of any form": {`{"secretKey":{"a":"hunter2"}}`, `{"secretKey":["hunter2"]}`, `{"path":"$.secretKey","draft":"********","deployed":"********"}`},
-		"secret with others": {`{"p":[{"q":{"SecretKey":["hunter2"],"b":1}}]}`, `{}`, `{"path":"$.p","draft":[{"q":{"SecretKey":"********","b":1}}]}`},
-		"secret for a text":  {`{"p":{"secretKey":"hunter2"}}`, `{"p":"x"}`, `{"path":"$.p","draft":{"secretKey":"********"},"deployed":"x"}`},
-		"no objects":         {`[]`, `"x"`, `{"path":"$","draft":[],"deployed":"x"}`},
+		"key of a client certificate": {`{"clientCertificate":{"certificate":"c","key":"hunter2"},"requestHeaders":{"key":"a"}}`, `{"clientCertificate":{"certificate":"c","key":"hunter3"},"requestHeaders":{"key":"b"}}`,
+			`{"path":"$.clientCertificate.key","draft":"********","deployed":"********"},{"path":"$.requestHeaders.key","draft":"a","deployed":"b"}`},
+		"client certificate is new": {`{"clientCertificate":{"key":"hunter2"}}`, `{}`, `{"path":"$.clientCertificate","draft":{"key":"********"}}`},
+		"secret same":               {`{"p":{"secretKey":"hunter2"},"a":1}`, `{"p":{"secretKey":"hunter2"}}`, `{"path":"$.a","draft":1}`},
+		"secret is new":             {`{"p":{"secretKey":"hunter2"}}`, `{"p":{}}`, `{"path":"$.p.secretKey","draft":"********"}`},
+		"secret of any form":        {`{"secretKey":{"a":"hunter2"}}`, `{"secretKey":["hunter2"]}`, `{"path":"$.secretKey","draft":"********","deployed":"********"}`},
+		"secret with others":        {`{"p":[{"q":{"SecretKey":["hunter2"],"b":1}}]}`, `{}`, `{"path":"$.p","draft":[{"q":{"SecretKey":"********","b":1}}]}`},
+		"secret for a text":         {`{"p":{"secretKey":"hunter2"}}`, `{"p":"x"}`, `{"path":"$.p","draft":{"secretKey":"********"},"deployed":"x"}`},
+		"no objects":                {`[]`, `"x"`, `{"path":"$","draft":[],"deployed":"x"}`},
 	} {
 		got := diffOf(t, c.draft, c.deployed)
 		want := fmt.Sprintf(`{"key":"shop","draftRevision":3,"deployedRevision":2,"equal":%t,"changes":[%s],"truncated":false}`, c.want == "", c.want)

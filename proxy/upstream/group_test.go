@@ -44,7 +44,7 @@ func newWorld(t testing.TB, balance Balance, check *Check, weights ...int) *worl
 		Balance: balance, Check: check,
 		Random: rand.New(rand.NewPCG(1, 2)).Uint64N,
 		Server: Config{
-			Clock: func() time.Time { return processStart.Add(time.Duration(w.now.Load())) },
+			Clock:    func() time.Time { return processStart.Add(time.Duration(w.now.Load())) },
 			MaxConns: 1000, IdleTimeout: time.Hour, MaxConnAge: time.Hour, Timeout: time.Hour, ConnWait: time.Second,
 			ConnectTimeout: time.Second, MaxHeader: 4 << 10, BodyBuffer: 8 << 10, MaxBody: 1 << 20,
 		},
