@@ -110,8 +110,11 @@ func (h helps) anywhere(t *testing.T, flag string) bool {
 // metricsOfNode is the text of /metrics.
 func metricsOfNode(t *testing.T) string {
 	t.Helper()
-	// The leader of two, since only that one has some of them.
-	answer, err := http.Get(nodetest.Start(t, 2).Leader().AdminURL() + "/metrics")
+	// The leader of two, since only that one has some of them, with a domain, since
+	// some are of its targets.
+	c := nodetest.Start(t, 2)
+	c.Deploy(`{"swagger":"2.0","info":{"title":"a"},"basePath":"/a","paths":{},"x-toastcloud-apigw":{"plugins":{"HTTP_PROXY":{"url":"http://127.0.0.1:1"}}}}`)
+	answer, err := http.Get(c.Leader().AdminURL() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
