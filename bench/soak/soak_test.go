@@ -38,8 +38,9 @@ type soak struct {
 	dir   string
 }
 
-// start starts a node that serves TLS, with every feature that is on by a flag.
-func start(t *testing.T) *soak {
+// start starts a node that serves TLS, with every feature that is on by a flag,
+// and more arguments.
+func start(t *testing.T, more ...string) *soak {
 	s := &soak{dir: t.TempDir(), ca: newAuthority(t)}
 	binary := filepath.Join(s.dir, "tollgate")
 	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/tollgate").CombinedOutput(); err != nil {
@@ -55,12 +56,12 @@ func start(t *testing.T) *soak {
 	s.renew(t)
 	s.log = filepath.Join(s.dir, "access.log")
 	var err error
-	s.node, err = process.Start(process.Command{Name: "n1", Path: binary, Log: filepath.Join(s.dir, "n1.log"), Args: []string{
+	s.node, err = process.Start(process.Command{Name: "n1", Path: binary, Log: filepath.Join(s.dir, "n1.log"), Args: append([]string{
 		"node", "--id", "n1", "--data-dir", filepath.Join(s.dir, "data"), "--bootstrap", "--founding-wait", "10ms",
 		"--listen", addresses[0], "--admin", addresses[1], "--cluster", addresses[2],
 		"--tls-cert", s.file("cert.pem"), "--tls-key", s.file("key.pem"), "--log-level", "warn",
 		"--disk-timeout", "1m",
-	}})
+	}, more...)})
 	if err != nil {
 		t.Fatal(err)
 	}
