@@ -34,8 +34,9 @@ type call struct {
 	// endpoint is the ID for logs, empty until it is known.
 	endpoint string
 	answered bool
-	// retryAfter backs the value of Retry-After.
+	// retryAfter backs the value of Retry-After, freshID an ID made here.
 	retryAfter [20]byte
+	freshID    [2 * 16]byte
 	// lines is where the answer's fields are put together.
 	lines []byte
 	// held is a body that does not fit into the connection's buffer, window one
@@ -114,6 +115,7 @@ func (c *call) locate() error {
 		c.Request.Salvage(c.conn.present())
 	}
 	c.identify(err == nil)
+	c.settleID()
 	if d := c.proxy.table.Load().domains[string(c.Request.Key)]; d != nil && !c.Request.Asterisk {
 		c.domain = d
 		d.hold()

@@ -89,7 +89,7 @@ func (c *client) readFor(method string) *answer {
 	if err != nil {
 		c.t.Fatalf("broken body: %v; seen %.300q", err, c.seen)
 	}
-	return &answer{Response: resp, body: string(body), raw: c.seen.String()}
+	return &answer{Response: resp, body: string(body), raw: madeID.ReplaceAllString(c.seen.String(), "")}
 }
 
 // wantClosed waits for the server to close the connection.

@@ -166,7 +166,7 @@ func drain(c net.Conn, within time.Duration) {
 }
 
 // rawAnswer is a refusal as it is on the wire, where there is no request to answer yet.
-func rawAnswer(e *envelope.Sealed, date []byte) []byte {
-	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Length: %d\r\nContent-Type: %s\r\nDate: %s\r\nConnection: close\r\n\r\n%s",
-		e.Status, http.StatusText(e.Status), len(e.Body), envelope.ContentType, date, e.Body)
+func rawAnswer(e *envelope.Sealed, id, date []byte) []byte {
+	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Length: %d\r\nContent-Type: %s\r\nX-Request-Id: %s\r\nDate: %s\r\nConnection: close\r\n\r\n%s",
+		e.Status, http.StatusText(e.Status), len(e.Body), envelope.ContentType, id, date, e.Body)
 }

@@ -71,7 +71,8 @@ func (c *clientConn) answerPlain(err error) {
 	if !errors.As(err, &plain) || plain.Conn == nil || !beginsRequest(plain.RecordHeader[:]) {
 		return
 	}
-	if _, err := plain.Conn.Write(rawAnswer(envelope.HTTPSRequired, c.listener.proxy.clock.date(time.Now()))); err == nil {
+	var room [2 * 16]byte
+	if _, err := plain.Conn.Write(rawAnswer(envelope.HTTPSRequired, newID(&room), c.listener.proxy.clock.date(time.Now()))); err == nil {
 		drain(plain.Conn, lingerTime)
 	}
 }

@@ -133,6 +133,9 @@ func (c *call) pretend(r ExplainRequest) error {
 	if err := c.Request.Read(raw, c.proxy.cfg.MaxHeaderFields); err != nil {
 		return err
 	}
+	if c.ID = givenID(c.Request.Fields); c.ID == nil {
+		c.ID = anyID
+	}
 	c.pretendFrom(subnet.Plain(r.ClientIP))
 	return nil
 }
@@ -156,6 +159,9 @@ func (c *call) pretendFrom(peer netip.Addr) {
 		f.Scheme = ""
 	}
 }
+
+// anyID stands for the ID that a real call would be given.
+var anyID = []byte("(made anew for each call)")
 
 var malformedField = envelope.Malformed("line end in a header field")
 
@@ -209,6 +215,9 @@ func (c *call) explainUpstream() *ExplainedCall {
 	for line := range strings.Lines(string(u.AppendForwarded(nil))) {
 		name, value, _ := strings.Cut(line, ": ")
 		call.SetHeaders[name] = strings.TrimSuffix(value, "\r\n")
+	}
+	if u.Without&header.RequestID == 0 {
+		call.SetHeaders["X-Request-Id"] = string(u.ID)
 	}
 	for line := range strings.Lines(string(u.Set)) {
 		name, value, _ := strings.Cut(line, ": ")

@@ -192,6 +192,7 @@ func TestExplainWhole(t *testing.T) {
    "X-Forwarded-Host": "api.example",
    "X-Forwarded-Prefix": "/test",
    "X-Forwarded-Proto": "http",
+   "X-Request-Id": "(made anew for each call)",
    "x-api-key": "********"
   },
   "droppedHeaders": [

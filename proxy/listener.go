@@ -184,7 +184,8 @@ func (l *listener) turnAway(c *clientConn, reason string) {
 				return
 			}
 		}
-		if _, err := c.Conn.Write(rawAnswer(say, l.proxy.clock.date(time.Now()))); err == nil {
+		var room [2 * 16]byte
+		if _, err := c.Conn.Write(rawAnswer(say, newID(&room), l.proxy.clock.date(time.Now()))); err == nil {
 			drain(c.Conn, linger)
 		}
 	})

@@ -153,7 +153,7 @@ func TestPreAPIFails(t *testing.T) {
 		})
 		g := startGateway(t, nil, parsed(t, "test", up.url(), "", "GET /get "+preAPIOf("GET", pre.url()), "GET /post "+preAPIOf("POST", pre.url())))
 		for _, path := range []string{"/get", "/post"} {
-			if a := g.get(t, "/test"+path); a.StatusCode != 502 || a.body != exact || len(a.Header) != 3 {
+			if a := g.get(t, "/test"+path); a.StatusCode != 502 || a.body != exact || len(a.Header) != 4 {
 				t.Errorf("%s: answered %.300q", name, a.raw)
 			}
 			if n := len(pre.requests()); n != 1 {

@@ -31,6 +31,7 @@ func (c *call) send() {
 	if string(a.Phrase) != fasthttp.StatusMessage(a.Status) {
 		resp.Header.SetStatusMessage(a.Phrase)
 	}
+	c.tellID()
 	if !hasDate(a.Fields) {
 		a.Add(dateName, c.proxy.clock.date(time.Now()))
 	}

@@ -76,12 +76,14 @@ var (
 )
 
 // Salvage reads from the head of a request that is refused what the answer's
-// CORS header fields depend on: the key, and Origin. head may be cut off
+// header fields depend on: the key, Origin and X-Request-Id; and for the log the
+// method, the target behind its authority, and the trace. head may be cut off
 // anywhere and malformed in every way, and is believed in nothing else.
 func (r *Request) Salvage(head []byte) {
 	r.Reset()
 	line, rest, _ := bytes.Cut(head, crlf)
-	_, target, _ := bytes.Cut(line, space)
+	verb, target, _ := bytes.Cut(line, space)
+	r.Method = method(verb)
 	target, _, _ = bytes.Cut(target, space)
 	if _, after, absolute := bytes.Cut(target, []byte("://")); absolute && target[0] != '/' {
 		target = after[max(0, bytes.IndexByte(after, '/')):]
@@ -89,6 +91,7 @@ func (r *Request) Salvage(head []byte) {
 	if len(target) == 0 || target[0] != '/' {
 		return
 	}
+	r.Target = target
 	path, _, _ := bytes.Cut(target, []byte{'?'})
 	r.Key, _ = cut(path)
 	for len(rest) > 0 {
@@ -96,9 +99,12 @@ func (r *Request) Salvage(head []byte) {
 		if len(line) == 0 {
 			return
 		}
-		if f, err := readField(line); err == nil && f.Rules&header.Origin != 0 {
+		f, err := readField(line)
+		if err == nil && f.Rules&(header.Origin|header.RequestID|header.Trace) != 0 && len(r.Fields) < maxSalvaged {
 			r.Fields = append(r.Fields, f)
-			return
 		}
 	}
 }
+
+// maxSalvaged bounds the fields that Salvage keeps.
+const maxSalvaged = 8

@@ -48,6 +48,10 @@ const (
 	ForwardedHost
 	ForwardedPrefix
 	Forwarded
+	// RequestID is what logs call a call by.
+	RequestID
+	// Trace fields say which trace a call belongs to (W3C Trace Context).
+	Trace
 )
 
 // Provenance is the fields in which a gateway says where a request comes from.
@@ -75,6 +79,10 @@ var rules = map[string]Rules{
 	"via":      Via | Protected,
 	"date":     Date,
 	"location": Location,
+
+	"x-request-id": RequestID,
+	"traceparent":  Trace,
+	"tracestate":   Trace,
 
 	"access-control-request-method":  RequestMethod,
 	"access-control-request-headers": RequestHeaders,

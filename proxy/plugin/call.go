@@ -20,6 +20,8 @@ type Call struct {
 	Answer upstream.Answer
 	// Via is this gateway's entry in Via; empty until its cluster is known.
 	Via []byte
+	// ID is the call's X-Request-Id.
+	ID []byte
 	// Client is the client's address, IPv4 as IPv4 and without a zone: that of
 	// the connection, or what a trusted proxy says. It is the zero Addr where it
 	// is not known.
@@ -56,7 +58,7 @@ type Call struct {
 func (c *Call) Prepare() {
 	r, u := &c.Request, &c.Upstream
 	u.Method, u.Path, u.Query = r.Method, r.Path, r.Query
-	u.Fields, u.Framed, u.Via = r.Fields, r.Framed, c.Via
+	u.Fields, u.Framed, u.Via, u.ID = r.Fields, r.Framed, c.Via, c.ID
 	u.Upgrade = r.Upgrade
 }
 

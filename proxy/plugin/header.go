@@ -18,7 +18,7 @@ type headers struct {
 	// wire.
 	names [][]byte
 	lines []byte
-	// own are the rules of those of X-Forwarded-* and Forwarded that are among
+	// own are the rules of those of X-Forwarded-*, Forwarded and X-Request-Id that are among
 	// names: what the configuration says goes before what the gateway would.
 	own header.Rules
 	// answer is set in answers.
@@ -38,7 +38,7 @@ func buildHeader(_ *Env, _ *catalog.Domain, e *catalog.Endpoint) (Step, error) {
 		}
 		h.names = append(h.names, []byte(name))
 		h.lines = header.AppendLine(h.lines, []byte(name), []byte(value))
-		h.own |= header.Lookup([]byte(name)) & header.Provenance
+		h.own |= header.Lookup([]byte(name)) & (header.Provenance | header.RequestID)
 	}
 	for _, name := range sortedNames(from.ResponseHeaders) {
 		if !header.IsToken([]byte(name)) {

@@ -79,6 +79,7 @@ func (p *preAPI) prepare(c *Call) *upstream.Request {
 	r.Forwarded = c.Upstream.Forwarded
 	r.Forwarded.Prefix, r.Forwarded.Key = nil, nil // of a URL that it does not get
 	r.Once, r.Whole, r.Timeout, r.Via = true, true, p.timeout, c.Via
+	r.ID = c.ID
 	return r
 }
 

@@ -119,7 +119,7 @@ func (a *Answer) take(text []byte) error {
 // the answer has passed already (RFC 9110 7.6.3).
 func (a *Answer) pass(req *Request) {
 	a.Bodiless = req.Method == "HEAD" || a.Status == 204 || a.Status == 304
-	kept := a.head.endToEnd(a.Bodiless && a.Status != 204) // RFC 9110 8.6
+	kept := a.head.endToEnd(a.Bodiless && a.Status != 204, len(req.ID) > 0) // RFC 9110 8.6
 	if len(req.Via) > 0 {
 		kept = a.addVia(kept, req.Via)
 	}

@@ -173,7 +173,7 @@ func receiveHead(r *bufio.Reader, req *Request, a *Answer) error {
 		case a.Status >= 200 || a.Status == 101:
 			return nil
 		case a.Status == 103 && req.Interim != nil:
-			req.Interim.EarlyHints(a.head.endToEnd(false))
+			req.Interim.EarlyHints(a.head.endToEnd(false, len(req.ID) > 0))
 		}
 	}
 	return fmt.Errorf("more than %d interim answers", maxInterim)

@@ -206,14 +206,18 @@ func parseLength(b []byte) (n int64, ok bool) {
 }
 
 // endToEnd takes out of the fields what concerns the connection to the server
-// only, and Content-Length unless it is to stay.
-func (h *head) endToEnd(withLength bool) header.List {
+// only, Content-Length unless it is to stay, and X-Request-Id where the call has
+// one of the gateway's.
+func (h *head) endToEnd(withLength, identified bool) header.List {
 	if h.listed {
 		h.markListed()
 	}
 	out := header.Hop
 	if !withLength {
 		out |= header.ContentLength
+	}
+	if identified {
+		out |= header.RequestID
 	}
 	return h.fields.Without(out)
 }

@@ -29,6 +29,9 @@ type Request struct {
 	// Via is the gateway's own entry in Via, behind those of Fields; an empty
 	// one is not sent.
 	Via []byte
+	// ID is sent as X-Request-Id in place of those of Fields, unless it is empty
+	// or Without has that field.
+	ID []byte
 	// Body is the body in pieces, none of them empty.
 	Body [][]byte
 	// Coming is a body that is still coming, in place of Body; Length is how many
@@ -98,8 +101,15 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 	if len(r.Via) > 0 {
 		without |= header.Via
 	}
+	if len(r.ID) > 0 {
+		without |= header.RequestID
+	}
 	dst = r.Fields.AppendEndToEnd(dst, without)
 	dst = append(dst, r.Set...)
+	if r.sendsID() {
+		dst = append(dst, "X-Request-Id: "...)
+		dst = append(append(dst, r.ID...), "\r\n"...)
+	}
 	if len(r.Via) > 0 {
 		dst = append(dst, "Via: "...)
 		dst = append(r.appendVia(dst), "\r\n"...)
@@ -122,6 +132,9 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 	}
 	return append(dst, "\r\n"...)
 }
+
+// sendsID tells whether the request has the call's ID, and none of Set.
+func (r *Request) sendsID() bool { return len(r.ID) > 0 && r.Without&header.RequestID == 0 }
 
 // ViaValue is what Via says of the gateways that the request has passed.
 func (r *Request) ViaValue() string { return string(r.appendVia(nil)) }
