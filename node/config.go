@@ -109,6 +109,11 @@ type Config struct {
 	// UpstreamCA is a PEM file of the certificates that are trusted at https
 	// endpoint servers and Pre APIs. Empty, it is the system's.
 	UpstreamCA string
+	// AccessLog is the path of the access log; accesslog.Stdout is standard output,
+	// empty or "off" none.
+	AccessLog string
+	// Version is that of the program, for metrics and traces.
+	Version string
 	// DataPlane bounds what clients, endpoint servers and Pre APIs can take of
 	// the node. What is no bound of it the node sets itself.
 	DataPlane proxy.Config

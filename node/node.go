@@ -17,6 +17,7 @@ import (
 
 	"github.com/tollgate/tollgate/cluster"
 	"github.com/tollgate/tollgate/proxy"
+	"github.com/tollgate/tollgate/proxy/accesslog"
 	"github.com/tollgate/tollgate/store"
 )
 
@@ -32,6 +33,8 @@ type Node struct {
 	proxy                        *proxy.Proxy
 	admin                        *http.Server
 	domains                      *domains
+
+	accessLog *accesslog.Log // nil: there is none
 
 	secrets secrets
 	files   []*watchedFiles // of the secrets
@@ -85,6 +88,8 @@ func (n *Node) steps() []step {
 		// Decides calls and finds the other nodes; hands leadership over last
 		// of all, once no call of this node can want it any more.
 		{"cluster", n.openCluster, 1500 * time.Millisecond},
+		// Gets its last lines from the data plane.
+		{"access log", n.openAccessLog, 100 * time.Millisecond},
 		// What the admin API and the client port act on.
 		{"data plane", n.makeProxy, 100 * time.Millisecond},
 		// Answers /healthz and /readyz while the rest starts and stops.

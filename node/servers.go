@@ -68,6 +68,7 @@ func (n *Node) makeProxy() (func(context.Context) error, error) {
 	if n.secrets.clients.Load() != nil {
 		cfg.ClientTLS = n.secrets.clients.Load
 	}
+	cfg.AccessLog = n.accessLog
 	n.proxy, err = proxy.New(cfg)
 	n.domains = newDomains(n.store, n.proxy, n.cfg.Logger)
 	n.cluster.ServeBy(n.AwaitServed)

@@ -75,14 +75,14 @@ func (n *Node) reload(w *watchedFiles, always bool) error {
 	return nil
 }
 
-// Reload reads certificates and token files anew, as SIGHUP asks. What cannot
-// be read stays as it was.
+// Reload reads certificates and token files anew and reopens the access log, as
+// SIGHUP asks. What cannot be read or opened stays as it was.
 func (n *Node) Reload() error {
 	var errs []error
 	for _, w := range n.files {
 		errs = append(errs, n.reload(w, true))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, n.reopenAccessLog())...)
 }
 
 // watchSecrets reads the files of secrets and keeps up with them.

@@ -2,15 +2,18 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/proxy/accesslog"
 	"github.com/tollgate/tollgate/proxy/hmacsign"
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
@@ -114,7 +117,7 @@ var paths = []struct{ name, request, end string }{
 	{"no endpoint", "GET /plain/nope" + usual, `"isSuccessful":false}}`},
 }
 
-func leanGateway(t testing.TB) *gateway {
+func leanGateway(t testing.TB, log *accesslog.Log) *gateway {
 	url := blunt(t)
 	withQuota := func(key string) *catalog.Domain {
 		d := domainOf(key, url, "GET /members/{id}", "POST /members")
@@ -131,6 +134,7 @@ func leanGateway(t testing.TB) *gateway {
 		return d
 	}
 	return startGateway(t, func(c *Config) {
+		c.AccessLog = log
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil)) // as in a node: at level info
 		c.Quota = quotaFunc(func(domain, _ string) (quota.Verdict, error) {
 			return quota.Verdict{Admitted: domain != "exhausted", RetryAfter: 90 * time.Second}, nil
@@ -154,7 +158,18 @@ func fullPipeline(t testing.TB, url string) *catalog.Domain {
 // TestAllocations: a request costs no allocation, from the client's socket to
 // the endpoint server's and back.
 func TestAllocations(t *testing.T) {
-	g := leanGateway(t)
+	t.Run("without a log", func(t *testing.T) { testAllocations(t, leanGateway(t, nil)) })
+	t.Run("with an access log", func(t *testing.T) { testAllocations(t, leanGateway(t, logNowhere(t))) })
+}
+
+// logNowhere gives a gateway an access log that nobody reads.
+func logNowhere(t testing.TB) *accesslog.Log {
+	log := accesslog.New(io.Discard, slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { _ = log.Close(context.Background()) }) // it takes everything
+	return log
+}
+
+func testAllocations(t *testing.T, g *gateway) {
 	for _, p := range paths {
 		wantNoAllocations(t, newLean(t, g.addr), p.name, p.request, p.end)
 	}
@@ -191,25 +206,47 @@ func wantNoAllocations(t *testing.T, c *lean, name, raw, last string) {
 	}
 }
 
+// BenchmarkAccessLog measures what the access log costs: the plain call with and
+// without one.
+func BenchmarkAccessLog(b *testing.B) {
+	for _, logged := range []bool{false, true} {
+		b.Run(fmt.Sprintf("log=%v", logged), func(b *testing.B) {
+			var log *accesslog.Log
+			if logged {
+				f, err := accesslog.Open(filepath.Join(b.TempDir(), "access.log"), slog.New(slog.DiscardHandler))
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.Cleanup(func() { _ = f.Close(context.Background()) })
+				log = f
+			}
+			benchmarkPath(b, leanGateway(b, log), paths[0].request, paths[0].end)
+		})
+	}
+}
+
 // BenchmarkProxy measures whole requests over real sockets: client, gateway
 // and endpoint server share the machine.
 func BenchmarkProxy(b *testing.B) {
 	for _, p := range paths {
 		b.Run(p.name, func(b *testing.B) {
-			g := leanGateway(b)
-			request, end := []byte(p.request), []byte(p.end)
-			b.ReportAllocs()
-			b.SetParallelism(8)
-			b.ResetTimer()
-			b.RunParallel(func(pb *testing.PB) {
-				c := newLean(b, g.addr)
-				defer c.Close()
-				for pb.Next() {
-					c.ask(b, request, end)
-				}
-			})
+			benchmarkPath(b, leanGateway(b, nil), p.request, p.end)
 		})
 	}
+}
+
+func benchmarkPath(b *testing.B, g *gateway, ask, until string) {
+	request, end := []byte(ask), []byte(until)
+	b.ReportAllocs()
+	b.SetParallelism(8)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		c := newLean(b, g.addr)
+		defer c.Close()
+		for pb.Next() {
+			c.ask(b, request, end)
+		}
+	})
 }
 
 // BenchmarkDirect is the same client at the endpoint server itself: what is

@@ -18,7 +18,7 @@ import (
 // It reports medians over the rounds: CPU µs a request of the gateway itself
 // (less direct), and full in percent of bare. Give it -benchtime 50x or more.
 func BenchmarkFullAgainstBare(b *testing.B) {
-	g := leanGateway(b)
+	g := leanGateway(b, nil)
 	request := map[string][]byte{}
 	for _, p := range paths {
 		request[p.name] = []byte(p.request)

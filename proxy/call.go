@@ -7,6 +7,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/tollgate/tollgate/proxy/accesslog"
 	"github.com/tollgate/tollgate/proxy/body"
 	"github.com/tollgate/tollgate/proxy/envelope"
 	"github.com/tollgate/tollgate/proxy/gate"
@@ -33,10 +34,14 @@ type call struct {
 	chain  *plugin.Chain
 	// endpoint is the ID for logs, empty until it is known.
 	endpoint string
+	// series counts the calls of the endpoint, or those without one.
+	series   *series
 	answered bool
 	// retryAfter backs the value of Retry-After, freshID an ID made here.
 	retryAfter [20]byte
 	freshID    [2 * 16]byte
+	// logged is what the access log tells of the call.
+	logged accesslog.Entry
 	// lines is where the answer's fields are put together.
 	lines []byte
 	// held is a body that does not fit into the connection's buffer, window one
@@ -52,6 +57,8 @@ func (p *Proxy) begin(ctx *fasthttp.RequestCtx) *call {
 	c.name()
 	c.conn.unserved = false
 	c.conn.readPace = pace{timeout: p.cfg.WriteTimeout}
+	c.series = p.metrics.calls.unknown
+	c.conn.ending.reset()
 	return c
 }
 
@@ -65,7 +72,7 @@ func (p *Proxy) release(c *call) {
 	}
 	p.over(c.who, c.behind)
 	if c.Ctx.Response.ConnectionClose() {
-		if c.conn.underWay() {
+		if c.conn.upload != nil { // Close waits for it
 			c.conn.outlived.Store(true)
 		} else {
 			c.conn.dropBuffer()
@@ -100,6 +107,7 @@ func (c *call) whole() error {
 	if err != nil {
 		var cut *upstream.SourceError
 		if errors.As(err, &cut) {
+			c.By = "" // the client
 			return bodyRefusal(cut.Err)
 		}
 	}
@@ -117,7 +125,7 @@ func (c *call) locate() error {
 	c.identify(err == nil)
 	c.settleID()
 	if d := c.proxy.table.Load().domains[string(c.Request.Key)]; d != nil && !c.Request.Asterisk {
-		c.domain = d
+		c.domain, c.series = d, d.unrouted
 		d.hold()
 	} else if err == nil && !c.Request.Asterisk {
 		err = envelope.UnknownDomain
@@ -227,7 +235,7 @@ func (c *call) route() error {
 	if !ok {
 		return envelope.NoEndpoint
 	}
-	c.chain, c.endpoint = c.domain.chains[i], c.domain.ids[i]
+	c.chain, c.endpoint, c.series = c.domain.chains[i], c.domain.ids[i], c.domain.series[i]
 	return nil
 }
 
@@ -277,11 +285,4 @@ func (c *call) key() string {
 		return ""
 	}
 	return c.domain.key
-}
-
-func (c *call) metrics() *domainMetrics {
-	if c.domain == nil {
-		return c.proxy.metrics.unknown
-	}
-	return c.domain.metrics
 }

@@ -65,6 +65,8 @@ type clientConn struct {
 	// upload reads the body beside the call, where it streams.
 	upload *upload
 
+	ending ending
+
 	linger atomic.Bool
 	// outlived is true where the upload went on behind the connection's last
 	// call.
@@ -101,14 +103,14 @@ func (c *clientConn) writePaced(to net.Conn, p []byte) (written int, err error) 
 	for {
 		start := time.Now()
 		if err := to.SetWriteDeadline(start.Add(c.readPace.patience())); err != nil {
-			return written, err
+			return written, c.ending.unsent(len(p)-written, err)
 		}
 		n, err := to.Write(p[written:])
 		c.readPace.note(n, time.Since(start))
 		written += n
 		late := errors.Is(err, os.ErrDeadlineExceeded)
 		if err != nil && !(late && n > 0) || written == len(p) {
-			return written, err
+			return written, c.ending.unsent(len(p)-written, err)
 		}
 	}
 }
@@ -137,6 +139,9 @@ func (c *clientConn) Close() error {
 	c.once.Do(func() {
 		if c.outlived.Load() {
 			c.endUpload()
+		}
+		c.finish()
+		if c.outlived.Load() {
 			c.dropBuffer()
 		}
 		if c.linger.Load() {

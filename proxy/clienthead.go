@@ -56,6 +56,8 @@ var standIns = [2][2][]byte{
 // io.EOF is the end of the connection: nothing is answered then.
 func (c *clientConn) Read(p []byte) (int, error) {
 	if len(c.stand) == 0 {
+		c.endUpload()
+		c.finish()
 		if c.unserved || !c.next() {
 			c.dropBuffer()
 			return 0, io.EOF
@@ -88,6 +90,7 @@ func (c *clientConn) next() bool {
 		return false
 	}
 	c.scan, c.refusal = gate.Head{}, nil
+	c.body.Start(nil, 0, body.Limits{}) // of a head that is refused, there is none
 	c.arrange()
 	if c.entering {
 		if c.entering = false; !c.enter() {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tollgate/tollgate/proxy/accesslog"
 	"github.com/tollgate/tollgate/proxy/plugin"
 	"github.com/tollgate/tollgate/proxy/upstream"
 )
@@ -27,6 +28,13 @@ type Config struct {
 	Logger *slog.Logger
 	// Registerer gets the metrics. nil: a private registry.
 	Registerer prometheus.Registerer
+	// MetricsEndpoints is how many endpoints have metrics of their own, 1 to
+	// 1,000,000; 10,000. The others of a domain are counted as one.
+	MetricsEndpoints int
+	// AccessLog gets a line for each call. nil: there is none.
+	AccessLog *accesslog.Log
+	// LogQueries writes the queries of targets into the access log, too.
+	LogQueries bool
 	// TLS is for https endpoint servers. nil: the system's roots, TLS 1.2 up.
 	TLS *tls.Config
 
@@ -191,6 +199,7 @@ type settled struct {
 func (c *Config) settleLimits() []settled {
 	const kib, mib = 1 << 10, 1 << 20
 	return []settled{
+		settle("MetricsEndpoints", &c.MetricsEndpoints, 10_000, 1, 1_000_000),
 		settle("MaxConns", &c.MaxConns, 10_000, 1, 1_000_000),
 		settle("MaxConnsPerClient", &c.MaxConnsPerClient, max(1, c.MaxConns/2), 1, 1_000_000),
 		settle("MaxCallsPerClient", &c.MaxCallsPerClient, 1_000, 1, 1_000_000),

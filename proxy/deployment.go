@@ -36,9 +36,12 @@ type domain struct {
 	plugins *plugin.Domain
 	chains  []*plugin.Chain // by route.Route.Index
 	ids     []string        // of the endpoints, by the same
-	group   *upstream.Group // the endpoint servers
-	preAPIs []*upstream.Server
-	metrics *domainMetrics
+	series  []*series       // by the same
+	// unrouted counts the calls that no endpoint matches.
+	unrouted *series
+	group    *upstream.Group // the endpoint servers
+	preAPIs  []*upstream.Server
+	metrics  *domainMetrics
 	// maxBody bounds the bodies of requests, in bytes.
 	maxBody int64
 	// secure is true where a call must have come by https.
@@ -117,6 +120,12 @@ func (p *Proxy) Publish(domains []Deployment) error {
 			}
 		}
 		next[key] = d
+	}
+	p.metrics.calls.keepOnly(next)
+	for key, d := range next {
+		if old[key] != d {
+			d.unrouted, d.series = p.metrics.calls.of(key, d.ids)
+		}
 	}
 	p.table.Store(&table{next})
 	for key, had := range old {

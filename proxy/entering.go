@@ -71,8 +71,7 @@ func (c *clientConn) answerPlain(err error) {
 	if !errors.As(err, &plain) || plain.Conn == nil || !beginsRequest(plain.RecordHeader[:]) {
 		return
 	}
-	var room [2 * 16]byte
-	if _, err := plain.Conn.Write(rawAnswer(envelope.HTTPSRequired, newID(&room), c.listener.proxy.clock.date(time.Now()))); err == nil {
+	if c.listener.proxy.tell(c, plain.Conn, envelope.HTTPSRequired) == nil {
 		drain(plain.Conn, lingerTime)
 	}
 }

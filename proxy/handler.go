@@ -44,7 +44,7 @@ func (p *Proxy) answer(c *call, err error) {
 			e = envelope.Internal
 		}
 		c.refuse(e)
-		p.metrics.refused(e.Code)
+		c.series.refused(e.Code)
 		code = e.Code
 	}
 	if p.guard(c, (*call).leave) != nil {
@@ -55,8 +55,13 @@ func (p *Proxy) answer(c *call, err error) {
 		resp.SetConnectionClose()
 	}
 	c.settle()
+	length := c.answerLength()
 	c.send()
-	c.metrics().answered(resp.StatusCode())
+	c.series.answered(resp.StatusCode())
+	if c.Server != "" {
+		c.series.called(c.Server, resp.StatusCode(), code)
+	}
+	c.awaitEnd(code, length)
 	if p.log.Enabled(context.Background(), slog.LevelDebug) {
 		c.logTo(p.log, resp.StatusCode(), code)
 	}

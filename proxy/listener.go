@@ -184,8 +184,7 @@ func (l *listener) turnAway(c *clientConn, reason string) {
 				return
 			}
 		}
-		var room [2 * 16]byte
-		if _, err := c.Conn.Write(rawAnswer(say, newID(&room), l.proxy.clock.date(time.Now()))); err == nil {
+		if l.proxy.tell(c, c.Conn, say) == nil {
 			drain(c.Conn, linger)
 		}
 	})

@@ -3,27 +3,25 @@ package proxy
 import (
 	"errors"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/tollgate/tollgate/proxy/envelope"
 	"github.com/tollgate/tollgate/proxy/upstream"
 )
 
 // Labels have bounded values: keys of deployed domains, classes, codes, reasons.
 const (
-	labelDomain = "domain" // empty while no domain is known
-	labelClass  = "class"  // 2xx to 5xx; 1xx is a 101, after which another protocol begins
-	labelCode   = "code"   // five digits
-	labelTarget = "target" // host and port of an endpoint server of a deployed domain
-	labelReason = "reason" // of upstream.Reason, or for which a connection was refused
+	labelDomain   = "domain"   // empty while no domain is known
+	labelEndpoint = "endpoint" // "METHOD /pattern", empty where none was found, or otherEndpoints
+	labelClass    = "class"    // 1xx to 5xx; 1xx is a 101, after which another protocol begins
+	labelCode     = "code"     // an HTTP status, or a result code of five digits
+	labelTarget   = "target"   // host and port of an endpoint server of a deployed domain
+	labelReason   = "reason"   // of upstream.Reason, or for which a connection was refused
 )
 
 // metrics is every metric of the data plane.
 type metrics struct {
-	requests    *prometheus.CounterVec
-	refusals    *prometheus.CounterVec
+	calls       *callMetrics
 	seconds     *prometheus.HistogramVec
 	failures    *prometheus.CounterVec
 	retries     *prometheus.CounterVec
@@ -40,11 +38,6 @@ type metrics struct {
 	acceptPause prometheus.Counter
 	tunnels     *prometheus.GaugeVec
 	targets     *targetMetrics
-
-	// byCode are the handles of refusals; unknown counts what belongs to no
-	// domain.
-	byCode  map[int]prometheus.Counter
-	unknown *domainMetrics
 }
 
 func counter(name, help string, labels ...string) *prometheus.CounterVec {
@@ -58,11 +51,11 @@ func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "tollgate", Subsystem: "proxy", Name: name, Help: help, Buckets: upstreamBuckets}, labels)
 }
 
-// newMetrics registers the metrics; held tells how much memory bodies hold.
-func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metrics, error) {
+// newMetrics registers the metrics; bodies and answers tell how much memory those
+// hold, and endpoints is how many have labels of their own.
+func newMetrics(reg prometheus.Registerer, endpoints int, bodies, answers func() int64) (*metrics, error) {
 	m := &metrics{
-		requests:    counter("requests_total", "Requests answered, by domain and class of status.", labelDomain, labelClass),
-		refusals:    counter("refusals_total", "Requests the gateway itself refused, by result code.", labelCode),
+		calls:       newCallMetrics(endpoints),
 		seconds:     histogram("upstream_seconds", "Time until the endpoint server's answer had come, as far as it is held.", labelDomain),
 		failures:    counter("upstream_failures_total", "Calls of the endpoint server without an answer to pass on, by reason.", labelDomain, labelReason),
 		retries:     counter("upstream_retries_total", "GET and HEAD requests sent again because a kept connection was closed.", labelDomain),
@@ -89,13 +82,8 @@ func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metri
 		m.unbegun.WithLabelValues(step) // there from the beginning
 	}
 	m.targets = newTargetMetrics()
-	m.unknown = m.domain("", nil)
-	m.byCode = make(map[int]prometheus.Counter)
-	for _, code := range envelope.Codes {
-		m.byCode[code] = m.refusals.WithLabelValues(strconv.Itoa(code))
-	}
 	var errs []error
-	all := []prometheus.Collector{m.requests, m.refusals, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.unbegun, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels}
+	all := []prometheus.Collector{m.calls, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.unbegun, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels}
 	for _, c := range append(all, m.targets.collectors()...) {
 		errs = append(errs, reg.Register(c))
 	}
@@ -105,7 +93,6 @@ func newMetrics(reg prometheus.Registerer, bodies, answers func() int64) (*metri
 // domainMetrics holds the handles of one domain, looked up once, not once a
 // request.
 type domainMetrics struct {
-	classes  [6]prometheus.Counter // by status / 100
 	upstream serverMetrics
 	preAPI   serverMetrics
 	preEnded prometheus.Counter
@@ -127,9 +114,6 @@ func (m *metrics) domain(key string, log *slog.Logger) *domainMetrics {
 		admitted: m.admitted.WithLabelValues(key),
 		tunnels:  m.tunnels.WithLabelValues(key),
 	}
-	for class := 1; class < len(d.classes); class++ {
-		d.classes[class] = m.requests.WithLabelValues(key, string(rune('0'+class))+"xx")
-	}
 	for r := range upstream.Reasons {
 		d.upstream.failures[r] = m.failures.WithLabelValues(key, r.String())
 		d.preAPI.failures[r] = m.preFailures.WithLabelValues(key, r.String())
@@ -140,7 +124,6 @@ func (m *metrics) domain(key string, log *slog.Logger) *domainMetrics {
 // forget drops the series of a domain that is no longer deployed.
 func (m *metrics) forget(key string) {
 	of := prometheus.Labels{labelDomain: key}
-	m.requests.DeletePartialMatch(of)
 	m.seconds.DeletePartialMatch(of)
 	m.failures.DeletePartialMatch(of)
 	m.retries.DeletePartialMatch(of)
@@ -151,19 +134,6 @@ func (m *metrics) forget(key string) {
 	m.tunnels.DeletePartialMatch(of)
 	for _, c := range []*prometheus.CounterVec{m.targets.calls, m.targets.failures, m.targets.ejections} {
 		c.DeletePartialMatch(of)
-	}
-}
-
-// refused counts a refusal.
-func (m *metrics) refused(code int) {
-	if c, ok := m.byCode[code]; ok {
-		c.Inc()
-	}
-}
-
-func (d *domainMetrics) answered(status int) {
-	if class := status / 100; class >= 1 && class < len(d.classes) {
-		d.classes[class].Inc()
 	}
 }
 

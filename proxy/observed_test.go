@@ -58,7 +58,7 @@ func TestObserved(t *testing.T) {
 	}{
 		{"tollgate_proxy_requests_total", []string{"test", "2xx"}, 1},
 		{"tollgate_proxy_requests_total", []string{"test", "4xx"}, 3},
-		{"tollgate_proxy_requests_total", []string{"", "4xx"}, 2},
+		{"tollgate_proxy_requests_total", []string{"", "4xx"}, 4}, // without a domain, or an endpoint
 		{"tollgate_proxy_requests_total", []string{"gone", "5xx"}, 1},
 		{"tollgate_proxy_refusals_total", []string{"40000"}, 2},
 		{"tollgate_proxy_refusals_total", []string{"20004"}, 1},

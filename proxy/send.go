@@ -174,7 +174,9 @@ var streams = sync.Pool{New: func() any { return new(stream) }}
 // after an error, in the middle of the body.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.body.Read(p)
+	s.client.ending.out += int64(n)
 	if err != nil && err != io.EOF {
+		s.client.ending.cutBy(cutByServer)
 		if failed, ok := err.(*upstream.Error); ok && s.broken != nil {
 			s.broken(failed)
 		}

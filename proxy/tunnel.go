@@ -204,7 +204,13 @@ func (t *tunnel) write(to side, p []byte) error {
 	if err := to.SetWriteDeadline(time.Now().Add(t.idle)); err != nil {
 		return err
 	}
-	_, err := to.Write(p)
+	n, err := to.Write(p)
+	// Each direction is one goroutine's.
+	if e := &t.client.ending; to == side(t.server) {
+		e.in += int64(n)
+	} else {
+		e.out += int64(n)
+	}
 	t.active.Store(time.Now().UnixNano())
 	return err
 }

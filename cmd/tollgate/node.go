@@ -56,6 +56,8 @@ func (a *app) nodeCommand() *cobra.Command {
 			hangUps := make(chan os.Signal, 1)
 			signal.Notify(hangUps, syscall.SIGHUP)
 			defer signal.Stop(hangUps)
+			// Nor does who reads its log on standard output, and leaves.
+			signal.Ignore(syscall.SIGPIPE)
 			if err := refuseFormerFlags(cmd); err != nil {
 				return err
 			}
@@ -148,7 +150,7 @@ func (a *app) waitForEnd(ctx context.Context, cfg node.Config, n runningNode, ha
 	for {
 		select {
 		case <-hangUps:
-			cfg.Logger.Info("reloading certificates and token files", "id", cfg.ID)
+			cfg.Logger.Info("reloading certificates and token files, reopening the access log", "id", cfg.ID)
 			_ = n.Reload() // it has logged what failed
 		case <-ctx.Done():
 			cfg.Logger.Info("node stops", "id", cfg.ID, "lameDuckSeconds", cfg.LameDuck.Seconds(), "drainTimeoutSeconds", cfg.DrainTimeout.Seconds())

@@ -145,10 +145,19 @@ type child struct {
 
 func startChild(t *testing.T, kind string, args ...string) *child {
 	t.Helper()
+	return startChildTo(t, nil, kind, args...)
+}
+
+// startChildTo starts a child whose standard output is stdout.
+func startChildTo(t *testing.T, stdout *os.File, kind string, args ...string) *child {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, os.Args[0], append(words("node --id n1 --data-dir /d"), args...)...)
 	cmd.Env = append(os.Environ(), envChild+"="+kind)
+	if stdout != nil { // no nil *os.File in an interface
+		cmd.Stdout = stdout
+	}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -268,7 +277,7 @@ func TestSecretsOfAProcess(t *testing.T) {
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if got, rest := c.exit(t); got != cli.Done || !strings.Contains(rest, "reloading certificates and token files") {
+	if got, rest := c.exit(t); got != cli.Done || !strings.Contains(rest, "reloading certificates and token files, reopening") {
 		t.Errorf("exit status %d: %s", got, rest)
 	}
 }

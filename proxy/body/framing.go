@@ -83,7 +83,8 @@ type framing struct {
 	state  state
 	// left is the data to come, of the body or of the chunk.
 	left int64
-	// total is the data of all chunks so far, the present one included.
+	// total is the data of all chunks so far, the present one included, or the
+	// length of the body.
 	total int64
 
 	chunked        bool

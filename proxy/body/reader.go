@@ -49,6 +49,14 @@ func (r *Reader) Limit(bytes int64) {
 // Err is why the body cannot be read on, nil as long as it can.
 func (r *Reader) Err() error { return r.err }
 
+// Received is how many bytes of the body have been taken.
+func (r *Reader) Received() int64 {
+	if f := &r.framing; f.state == inData {
+		return f.total - f.left
+	}
+	return r.framing.total // left may be a size that is being read
+}
+
 // Rest is what is left of a body whose length is known, else Chunked.
 func (r *Reader) Rest() int64 {
 	if r.framing.chunked && !r.Done() {

@@ -4,6 +4,7 @@ package plugin
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/tollgate/tollgate/proxy/gate"
 	"github.com/tollgate/tollgate/proxy/upstream"
@@ -36,6 +37,15 @@ type Call struct {
 	RetryAfter int64
 	// Cause is why a step refused, for the log line only; it may be nil.
 	Cause error
+
+	// By is the plugin that has answered or refused, empty: none has.
+	By string
+	// Units is what the call took of each quota condition that applies to it.
+	Units int64
+	// Server is the host and port of the endpoint server, empty until it has been
+	// called; its answer came ServerTook later.
+	Server     string
+	ServerTook time.Duration
 
 	// Broken is told when Answer.Coming breaks off; it may be called when the
 	// call is over.

@@ -40,7 +40,11 @@ func (d *Domain) Admit(c *Call) (answered bool, err error) {
 	if d.door == nil {
 		return false, nil
 	}
-	return d.door.Serve(c)
+	answered, err = d.door.Serve(c)
+	if answered || err != nil {
+		c.By = order[0].plugins[0]
+	}
+	return answered, err
 }
 
 // Return acts on an answer, also on a refusal, just before the client gets it.
@@ -98,9 +102,11 @@ func (ch *Chain) Admit(c *Call) (answered bool, err error) {
 			return false, envelope.BodyTooLarge
 		}
 		if answered, err = s.Serve(c); err != nil {
+			c.By = ch.name(i)
 			return false, err
 		}
 		if answered {
+			c.By = ch.name(i)
 			ch.goBack(c, i)
 			return true, nil
 		}
@@ -114,11 +120,22 @@ func (ch *Chain) Admit(c *Call) (answered bool, err error) {
 // Finish answers a call that Admit has let through.
 func (ch *Chain) Finish(c *Call) error {
 	last := len(ch.steps) - 1
+	c.By = ch.name(last)
 	if _, err := ch.steps[last].Serve(c); err != nil {
 		return err
 	}
 	ch.goBack(c, last)
 	return nil
+}
+
+// name is the plugin of the i-th step. Quotas of domain and endpoint are one
+// step, which is the domain's where it has any.
+func (ch *Chain) name(i int) string {
+	plugins := order[ch.places[i]].plugins
+	if q, ok := ch.steps[i].(*usageQuota); ok && q.ofDomain == nil {
+		return plugins[1]
+	}
+	return plugins[0]
 }
 
 // goBack takes an answer of the i-th step past those before it.

@@ -83,6 +83,7 @@ func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
 	}
 	retried, err := p.servers.Do(&c.Upstream, &c.Answer, p.key(c))
 	c.Answer.Took = time.Since(start)
+	c.Server, c.ServerTook = c.Answer.Target, c.Answer.Took
 	if retried {
 		p.observer.Retried()
 	}

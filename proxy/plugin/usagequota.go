@@ -58,6 +58,9 @@ func conditions(q *catalog.UsageQuota) *catalog.UsageQuota {
 
 func (q *usageQuota) Serve(c *Call) (answered bool, err error) {
 	v, err := q.quota.Take(q.domain, q.endpoint)
+	if err == nil {
+		c.Units = 1
+	}
 	switch {
 	case err != nil && q.admit:
 		q.admitted.Inc()

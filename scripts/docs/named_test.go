@@ -110,11 +110,19 @@ func (h helps) anywhere(t *testing.T, flag string) bool {
 // metricsOfNode is the text of /metrics.
 func metricsOfNode(t *testing.T) string {
 	t.Helper()
-	// The leader of two, since only that one has some of them, with a domain, since
-	// some are of its targets.
-	c := nodetest.Start(t, 2)
-	c.Deploy(`{"swagger":"2.0","info":{"title":"a"},"basePath":"/a","paths":{},"x-toastcloud-apigw":{"plugins":{"HTTP_PROXY":{"url":"http://127.0.0.1:1"}}}}`)
-	answer, err := http.Get(c.Leader().AdminURL() + "/metrics")
+	// The leader of two, since only that one has some of them, and what is counted
+	// by endpoint is there when there has been a call.
+	c := nodetest.Start(t, 2, func(cfg *nodetest.Config) { cfg.AccessLog = filepath.Join(t.TempDir(), "access.log") })
+	c.Deploy(`{"swagger":"2.0","info":{"title":"d"},"basePath":"/d","schemes":["http"],"paths":{"/x":{"get":{}}},
+		"x-toastcloud-apigw":{"plugins":{"HTTP_PROXY":{"url":"http://127.0.0.1:1"},"USAGE_QUOTA":{"usageQuotaBeans":[{"maxUsageQuota":100,"resetTimeSeconds":60}]}}}}`)
+	leader := c.Leader()
+	leader.WaitReady()
+	answer, err := http.Get("http://" + leader.ProxyAddr() + "/d/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	answer, err = http.Get(leader.AdminURL() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
