@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/tollgate/tollgate/cluster"
 	"github.com/tollgate/tollgate/proxy"
@@ -111,7 +110,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{cfg: cfg, registry: prometheus.NewRegistry(), ended: make(chan struct{})}
-	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	n.registerProcess()
 	for _, s := range n.steps() {
 		stop, err := s.start()
 		if err == nil {
@@ -258,6 +257,7 @@ func (n *Node) openStore() (func(context.Context) error, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--data-dir %s: %w", n.cfg.DataDir, err)
 	}
+	n.registry.MustRegister(&quotas{n.store, func() int64 { return n.cfg.Clock().UnixMilli() }, n.cfg.DataPlane.MetricsEndpoints})
 	n.transport.Serve(n.store)
 	n.listening = time.Now()
 	go func() { // ends with the process, or when the store fails

@@ -145,7 +145,7 @@ var Settings = withLimits([]Setting{
 	{Name: "access-log-query", Kind: Toggle, Default: false, field: func(c *Config) any { return &c.DataPlane.LogQueries },
 		Help: "write queries into the access log, too: they may hold keys"},
 	{Name: "metrics-endpoints", Kind: Number, limit: "MetricsEndpoints", field: func(c *Config) any { return &c.DataPlane.MetricsEndpoints },
-		Help: "how many endpoints, of all domains, have metrics of their own; those beyond are counted as other, by domain"},
+		Help: "how many endpoints, of all domains, have metrics of their own; those beyond are counted as other, by domain; and how many quota conditions have"},
 	{Name: LogLevel, Kind: Text, Default: "info", OneOf: []string{"debug", "info", "warn", "error"},
 		Help: "least severe lines to log"},
 	{Name: LogFormat, Kind: Text, Default: "text", OneOf: []string{"text", "json"},

@@ -62,6 +62,11 @@ func (s *Store) Domain(key string) (e catalog.Entry, ok bool) {
 // ObserveQuota tells o all counters, and from then on what changes of them.
 func (s *Store) ObserveQuota(o QuotaObserver) { s.machine.watch(o) }
 
+// QuotaDomains lists the live domains that have quota conditions, sorted by key.
+func (s *Store) QuotaDomains() []string {
+	return read(s, func(st *state) []string { return st.quota.Domains() })
+}
+
 // Readings reads the quota conditions of a live domain out as of cluster time
 // now, in milliseconds.
 func (s *Store) Readings(key string, now int64) []quota.Reading {

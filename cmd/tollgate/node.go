@@ -69,6 +69,7 @@ func (a *app) nodeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			cfg.Version = readVersion().Version
 			cfg.Logger = logger(a.Stderr, all.text(node.LogLevel), all.text(node.LogFormat))
 			if check {
 				a.warnOfEnvironment(cfg)
