@@ -14,6 +14,7 @@ import (
 	"github.com/tollgate/tollgate/cluster/pki"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/proxy/subnet"
+	"github.com/tollgate/tollgate/proxy/tracing"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
@@ -112,6 +113,11 @@ type Config struct {
 	// AccessLog is the path of the access log; accesslog.Stdout is standard output,
 	// empty or "off" none.
 	AccessLog string
+	// OTLPEndpoint is the URL of the collector that gets traces; empty: calls are
+	// not traced. TraceRatio is the part of the traces begun here that is recorded,
+	// 0 to 1.
+	OTLPEndpoint string
+	TraceRatio   float64
 	// Version is that of the program, for metrics and traces.
 	Version string
 	// DataPlane bounds what clients, endpoint servers and Pre APIs can take of
@@ -165,6 +171,11 @@ func (c *Config) Validate() error {
 	}
 	if c.ClusterKey != "" && len(c.ClusterKey) < pki.MinKeyLength {
 		bad("--%s: the key has %d characters, must have at least %d; `tollgate keygen` makes one", ClusterKeyFile, len(c.ClusterKey), pki.MinKeyLength)
+	}
+	if c.OTLPEndpoint != "" {
+		if err := tracing.CheckEndpoint(c.OTLPEndpoint); err != nil {
+			bad("--otlp-endpoint: %w", err) // not repeated: it may hold a password
+		}
 	}
 	if (c.AdminTLSCert == "") != (c.AdminTLSKey == "") {
 		bad("--%s and --%s: give both, or neither", flagTLSCert, flagTLSKey)

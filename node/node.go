@@ -17,6 +17,7 @@ import (
 	"github.com/tollgate/tollgate/cluster"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/proxy/accesslog"
+	"github.com/tollgate/tollgate/proxy/tracing"
 	"github.com/tollgate/tollgate/store"
 )
 
@@ -33,7 +34,8 @@ type Node struct {
 	admin                        *http.Server
 	domains                      *domains
 
-	accessLog *accesslog.Log // nil: there is none
+	accessLog *accesslog.Log  // nil: there is none
+	tracer    *tracing.Tracer // nil: calls are not traced
 
 	secrets secrets
 	files   []*watchedFiles // of the secrets
@@ -82,13 +84,15 @@ func (n *Node) steps() []step {
 		{"secrets", n.watchSecrets, 100 * time.Millisecond},
 		// A port that is taken is found before anything runs.
 		{"listeners", n.openListeners, 250 * time.Millisecond},
+		// Both get their last from the data plane, and what they still write is
+		// written when nobody waits for this node any more.
+		{"access log", n.openAccessLog, 100 * time.Millisecond},
+		{"traces", n.openTraces, 100 * time.Millisecond},
 		// Everything else reads or changes it.
 		{"store", n.openStore, 1000 * time.Millisecond},
 		// Decides calls and finds the other nodes; hands leadership over last
 		// of all, once no call of this node can want it any more.
 		{"cluster", n.openCluster, 1500 * time.Millisecond},
-		// Gets its last lines from the data plane.
-		{"access log", n.openAccessLog, 100 * time.Millisecond},
 		// What the admin API and the client port act on.
 		{"data plane", n.makeProxy, 100 * time.Millisecond},
 		// Answers /healthz and /readyz while the rest starts and stops.

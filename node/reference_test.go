@@ -43,7 +43,7 @@ func TestEveryLimitIsASetting(t *testing.T) {
 // TestSettingsKeepValues: each setting is kept in its own place, and read from
 // there.
 func TestSettingsKeepValues(t *testing.T) {
-	texts := map[node.Kind]string{node.Text: "t", node.Address: "h:1", node.File: "/f", node.List: "a,b", node.Files: "/a,/b", node.Subnets: "::1,10.0.0.0/8", node.Toggle: "true", node.Duration: "17s", node.Number: "17", node.Bytes: "17KiB"}
+	texts := map[node.Kind]string{node.Text: "t", node.Address: "h:1", node.File: "/f", node.List: "a,b", node.Files: "/a,/b", node.Subnets: "::1,10.0.0.0/8", node.Toggle: "true", node.Duration: "17s", node.Number: "17", node.Bytes: "17KiB", node.Ratio: "0.17"}
 	for _, s := range node.Settings {
 		if s.OneOf != nil || s.Name == node.ClusterKeyFile {
 			continue // used before there is a Config

@@ -69,6 +69,9 @@ func (n *Node) makeProxy() (func(context.Context) error, error) {
 		cfg.ClientTLS = n.secrets.clients.Load
 	}
 	cfg.AccessLog = n.accessLog
+	if n.tracer != nil { // not a nil *Tracer in an interface
+		cfg.Tracer = n.tracer
+	}
 	n.proxy, err = proxy.New(cfg)
 	n.domains = newDomains(n.store, n.proxy, n.cfg.Logger)
 	n.cluster.ServeBy(n.AwaitServed)

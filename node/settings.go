@@ -17,8 +17,8 @@ const EnvPrefix = "TOLLGATE_"
 // Kind is what a setting holds, and the word for it in the help.
 type Kind string
 
-// The kinds. The values are string, of lists []string, bool, time.Duration, int
-// and Size.
+// The kinds. The values are string, of lists []string, bool, time.Duration, int,
+// float64 and Size.
 const (
 	Text     Kind = "string"
 	Address  Kind = "HOST:PORT"
@@ -30,6 +30,7 @@ const (
 	Duration Kind = "duration"
 	Number   Kind = "int"
 	Bytes    Kind = "SIZE" // 65536, 64KiB, 10MiB
+	Ratio    Kind = "0..1"
 )
 
 // IsList reports whether the kind's value is a list.
@@ -114,6 +115,12 @@ func (s Setting) Parse(text string) (any, error) {
 		return parseSize(text)
 	case List, Files, Subnets:
 		return splitList(text)
+	case Ratio:
+		r, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(r >= 0 && r <= 1) {
+			return nil, fmt.Errorf("must be a number from 0 to 1, such as 0.01, is %q", text)
+		}
+		return r, nil
 	}
 	if s.OneOf != nil && !slices.Contains(s.OneOf, text) {
 		return nil, fmt.Errorf("must be one of %s, is %q", strings.Join(s.OneOf, ", "), text)
@@ -145,6 +152,8 @@ func (s Setting) Put(c *Config, value any) {
 		*to = value.([]string)
 	case *bool:
 		*to = value.(bool)
+	case *float64:
+		*to = value.(float64)
 	case *time.Duration:
 		*to = value.(time.Duration)
 	case *int64:
@@ -170,6 +179,8 @@ func (s Setting) Value(c *Config) any {
 	case *[]string:
 		return *at
 	case *bool:
+		return *at
+	case *float64:
 		return *at
 	case *time.Duration:
 		return *at

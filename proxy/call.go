@@ -40,6 +40,8 @@ type call struct {
 	// retryAfter backs the value of Retry-After, freshID an ID made here.
 	retryAfter [20]byte
 	freshID    [2 * 16]byte
+	// trace is the call's record; nil: it is not traced.
+	trace Trace
 	// logged is what the access log tells of the call.
 	logged accesslog.Entry
 	// lines is where the answer's fields are put together.
@@ -124,6 +126,7 @@ func (c *call) locate() error {
 	}
 	c.identify(err == nil)
 	c.settleID()
+	c.beginTrace()
 	if d := c.proxy.table.Load().domains[string(c.Request.Key)]; d != nil && !c.Request.Asterisk {
 		c.domain, c.series = d, d.unrouted
 		d.hold()

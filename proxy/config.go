@@ -33,6 +33,9 @@ type Config struct {
 	MetricsEndpoints int
 	// AccessLog gets a line for each call. nil: there is none.
 	AccessLog *accesslog.Log
+	// Tracer records calls as spans of traces. nil: they are not recorded, and
+	// traceparent is passed on as it came.
+	Tracer Tracer
 	// LogQueries writes the queries of targets into the access log, too.
 	LogQueries bool
 	// TLS is for https endpoint servers. nil: the system's roots, TLS 1.2 up.

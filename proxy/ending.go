@@ -19,6 +19,7 @@ type ending struct {
 	pending atomic.Bool
 	begin   time.Time
 	series  *series
+	trace   Trace             // nil: it is not traced
 	record  *accesslog.Record // nil: there is no log
 	log     *accesslog.Log
 	// in and out are bytes of the bodies. Where streams is true, more of the
@@ -85,6 +86,9 @@ func (c *call) awaitEnd(code int, length int64) {
 	if !e.streams {
 		e.in = c.conn.body.Received()
 	}
+	if e.trace = c.trace; e.trace != nil {
+		e.trace.Answered(c.traced(code))
+	}
 	e.record = nil
 	if log := c.proxy.cfg.AccessLog; log != nil {
 		e.log, e.record = log, log.Record(c.entry(code))
@@ -102,7 +106,11 @@ func (c *call) entry(code int) *accesslog.Entry {
 		Status: c.Ctx.Response.StatusCode(), ResultCode: code,
 		Plugin: c.By, QuotaUnits: c.Units,
 		Upstream: c.Server, UpstreamTime: c.ServerTook,
-		TraceID: traceID(c.Request.Fields),
+	}
+	if c.trace != nil {
+		e.TraceID = []byte(c.trace.ID())
+	} else {
+		e.TraceID = traceID(c.Request.Fields)
 	}
 	if !c.proxy.cfg.LogQueries {
 		e.Path = withoutQuery(e.Path)
@@ -140,9 +148,14 @@ func (c *clientConn) finish() {
 	}
 	out := max(0, e.out-e.missing.Load())
 	e.series.ended(took, e.in, out)
+	cut := cutNames[e.cut.Load()]
+	if e.trace != nil {
+		e.trace.Ended(e.in, out, cut)
+		e.trace = nil
+	}
 	if r := e.record; r != nil {
 		e.record = nil
-		r.BytesIn, r.BytesOut, r.Total, r.Cut = e.in, out, took, cutNames[e.cut.Load()]
+		r.BytesIn, r.BytesOut, r.Total, r.Cut = e.in, out, took, cut
 		e.log.Put(r)
 	}
 }

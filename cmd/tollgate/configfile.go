@@ -146,6 +146,8 @@ func nounFor(s node.Setting) string {
 		return "a duration such as 2s"
 	case node.Number:
 		return "a whole number"
+	case node.Ratio:
+		return "a number from 0 to 1"
 	case node.Bytes:
 		return "a size such as 10MiB"
 	}

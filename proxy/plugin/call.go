@@ -47,6 +47,9 @@ type Call struct {
 	Server     string
 	ServerTook time.Duration
 
+	// Trace is the call's record; nil: it is not traced.
+	Trace Trace
+
 	// Broken is told when Answer.Coming breaks off; it may be called when the
 	// call is over.
 	Broken func(*upstream.Error)

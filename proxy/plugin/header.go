@@ -21,6 +21,8 @@ type headers struct {
 	// own are the rules of those of X-Forwarded-*, Forwarded and X-Request-Id that are among
 	// names: what the configuration says goes before what the gateway would.
 	own header.Rules
+	// traced: traceparent or tracestate are among names.
+	traced bool
 	// answer is set in answers.
 	answer [][2][]byte
 }
@@ -38,6 +40,7 @@ func buildHeader(_ *Env, _ *catalog.Domain, e *catalog.Endpoint) (Step, error) {
 		}
 		h.names = append(h.names, []byte(name))
 		h.lines = header.AppendLine(h.lines, []byte(name), []byte(value))
+		h.traced = h.traced || header.Lookup([]byte(name))&header.Trace != 0
 		h.own |= header.Lookup([]byte(name)) & (header.Provenance | header.RequestID)
 	}
 	for _, name := range sortedNames(from.ResponseHeaders) {
@@ -69,6 +72,7 @@ func (h *headers) Serve(c *Call) (answered bool, err error) {
 	}
 	u.Set = h.lines
 	u.Without |= h.own
+	u.Traced = h.traced
 	return false, nil
 }
 

@@ -81,8 +81,10 @@ func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
 	if p.clientHost {
 		c.Upstream.HostHeader = c.Upstream.Forwarded.Host
 	}
+	span := c.begin(catalog.PluginHTTPProxy, &c.Upstream)
 	retried, err := p.servers.Do(&c.Upstream, &c.Answer, p.key(c))
 	c.Answer.Took = time.Since(start)
+	c.end(span, &c.Answer, &c.Upstream, retried, err)
 	c.Server, c.ServerTook = c.Answer.Target, c.Answer.Took
 	if retried {
 		p.observer.Retried()

@@ -85,7 +85,11 @@ func (p *preAPI) prepare(c *Call) *upstream.Request {
 
 func (p *preAPI) Serve(c *Call) (answered bool, err error) {
 	start := time.Now()
-	if _, err := p.server.Do(p.prepare(c), &c.Answer); err != nil {
+	r := p.prepare(c)
+	span := c.begin(catalog.PluginPreAPI, r)
+	_, err = p.server.Do(r, &c.Answer)
+	c.end(span, p.server, r, false, err)
+	if err != nil {
 		c.Cause = fmt.Errorf("calling the Pre API: %w", err)
 		var failed *upstream.Error
 		if !errors.As(err, &failed) {

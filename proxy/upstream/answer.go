@@ -82,6 +82,14 @@ func (a *Answer) WantBody() {
 	a.Fields = a.Fields.Without(header.ContentLength)
 }
 
+// URL is where the server of Target has been asked for a path; empty: none was.
+func (a *Answer) URL(path, query []byte) string {
+	if a.from == nil {
+		return ""
+	}
+	return a.from.URL(path, query)
+}
+
 // Set makes a field the only one of its name, in whatever case that stands.
 func (a *Answer) Set(name, value []byte) {
 	a.Delete(name)

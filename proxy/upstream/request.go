@@ -32,6 +32,10 @@ type Request struct {
 	// ID is sent as X-Request-Id in place of those of Fields, unless it is empty
 	// or Without has that field.
 	ID []byte
+	// Trace is traceparent and tracestate as lines of the wire, in place of those
+	// of Fields, unless it is empty or Traced says that Set has them.
+	Trace  []byte
+	Traced bool
 	// Body is the body in pieces, none of them empty.
 	Body [][]byte
 	// Coming is a body that is still coming, in place of Body; Length is how many
@@ -72,7 +76,7 @@ func (r *Request) deadline(cfg *Config) time.Time {
 }
 
 // Reset drops everything that refers to a request.
-func (r *Request) Reset() { *r = Request{head: r.head[:0]} }
+func (r *Request) Reset() { *r = Request{head: r.head[:0], Trace: r.Trace[:0]} }
 
 // repeatable reports whether a request that may have been processed may be
 // sent again. PUT and DELETE would be as well by RFC 9110, but few servers
@@ -104,11 +108,18 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 	if len(r.ID) > 0 {
 		without |= header.RequestID
 	}
+	traced := len(r.Trace) > 0 && !r.Traced
+	if traced {
+		without |= header.Trace
+	}
 	dst = r.Fields.AppendEndToEnd(dst, without)
 	dst = append(dst, r.Set...)
 	if r.sendsID() {
 		dst = append(dst, "X-Request-Id: "...)
 		dst = append(append(dst, r.ID...), "\r\n"...)
+	}
+	if traced {
+		dst = append(dst, r.Trace...)
 	}
 	if len(r.Via) > 0 {
 		dst = append(dst, "Via: "...)
