@@ -81,6 +81,9 @@ func newMetrics(reg prometheus.Registerer, endpoints int, bodies, answers func()
 	for _, step := range []string{failedTLS, failedProxy} {
 		m.unbegun.WithLabelValues(step) // there from the beginning
 	}
+	for _, reason := range []string{reasonFull, reasonClient, reasonStopping} {
+		m.turnedAway.WithLabelValues(reason) // the first one shows as a rise, too
+	}
 	m.targets = newTargetMetrics()
 	var errs []error
 	all := []prometheus.Collector{m.calls, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.unbegun, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels}

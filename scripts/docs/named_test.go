@@ -112,7 +112,9 @@ func metricsOfNode(t *testing.T) string {
 	t.Helper()
 	// The leader of two, since only that one has some of them, and what is counted
 	// by endpoint is there when there has been a call.
-	c := nodetest.Start(t, 2, func(cfg *nodetest.Config) { cfg.AccessLog = filepath.Join(t.TempDir(), "access.log") })
+	c := nodetest.Start(t, 2, func(cfg *nodetest.Config) {
+		cfg.AccessLog, cfg.OTLPEndpoint = filepath.Join(t.TempDir(), "access.log"), "http://127.0.0.1:1"
+	})
 	c.Deploy(`{"swagger":"2.0","info":{"title":"d"},"basePath":"/d","schemes":["http"],"paths":{"/x":{"get":{}}},
 		"x-toastcloud-apigw":{"plugins":{"HTTP_PROXY":{"url":"http://127.0.0.1:1"},"USAGE_QUOTA":{"usageQuotaBeans":[{"maxUsageQuota":100,"resetTimeSeconds":60}]}}}}`)
 	leader := c.Leader()
