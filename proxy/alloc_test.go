@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -203,25 +202,6 @@ func wantNoAllocations(t *testing.T, c *lean, name, raw, last string) {
 	// pools, fasthttp's clock ticks.
 	if n := float64(after.Mallocs-before.Mallocs) / runs; n > allowedAllocations {
 		t.Errorf("%s: %.2f allocations a request", name, n)
-	}
-}
-
-// BenchmarkAccessLog measures what the access log costs: the plain call with and
-// without one.
-func BenchmarkAccessLog(b *testing.B) {
-	for _, logged := range []bool{false, true} {
-		b.Run(fmt.Sprintf("log=%v", logged), func(b *testing.B) {
-			var log *accesslog.Log
-			if logged {
-				f, err := accesslog.Open(filepath.Join(b.TempDir(), "access.log"), slog.New(slog.DiscardHandler))
-				if err != nil {
-					b.Fatal(err)
-				}
-				b.Cleanup(func() { _ = f.Close(context.Background()) })
-				log = f
-			}
-			benchmarkPath(b, leanGateway(b, log), paths[0].request, paths[0].end)
-		})
 	}
 }
 

@@ -3,11 +3,16 @@
 package proxy
 
 import (
+	"context"
+	"log/slog"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tollgate/tollgate/proxy/accesslog"
 )
 
 // BenchmarkFullAgainstBare compares the CPU time of a request through every
@@ -44,6 +49,38 @@ func BenchmarkFullAgainstBare(b *testing.B) {
 	b.ReportMetric(median(bare), "bare-cpu-µs/req")
 	b.ReportMetric(median(full), "full-cpu-µs/req")
 	b.ReportMetric(median(ratio), "full-%-of-bare")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkAccessLog compares the CPU time of a bare request with and without an
+// access log in a file, in the same way: its writer is part of it.
+func BenchmarkAccessLog(b *testing.B) {
+	log, err := accesslog.Open(filepath.Join(b.TempDir(), "access.log"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = log.Close(context.Background()) }) // it takes everything
+	request, end := []byte(paths[0].request), []byte(paths[0].end)
+	kinds := []*load{
+		newLoad(b, blunt(b)[len("http://"):], request, end),
+		newLoad(b, leanGateway(b, nil).addr, request, end),
+		newLoad(b, leanGateway(b, log).addr, request, end),
+	}
+	for _, l := range kinds {
+		l.round(b)
+	}
+	var bare, logged, ratio []float64
+	for b.Loop() {
+		var us [3]float64
+		for i, l := range kinds {
+			us[i] = l.round(b)
+		}
+		bare, logged = append(bare, us[1]-us[0]), append(logged, us[2]-us[0])
+		ratio = append(ratio, 100*(us[2]-us[0])/(us[1]-us[0]))
+	}
+	b.ReportMetric(median(bare), "bare-cpu-µs/req")
+	b.ReportMetric(median(logged), "logged-cpu-µs/req")
+	b.ReportMetric(median(ratio), "logged-%-of-bare")
 	b.ReportMetric(0, "ns/op")
 }
 
