@@ -147,20 +147,25 @@ func (p *Proxy) Publish(domains []Deployment) error {
 
 // compile builds everything that the requests of a domain need. had is what is
 // served so far, nil for nothing.
-func (p *Proxy) compile(dep Deployment, had *domain) (*domain, error) {
+func (p *Proxy) compile(dep Deployment, had *domain) (d *domain, err error) {
 	from := dep.Domain
 	if from.Plugins.HTTPProxy == nil {
 		return nil, errors.New("no HTTP_PROXY: the endpoint server is missing")
 	}
-	d := &domain{key: from.Key, serial: dep.Serial, from: from, metrics: p.metrics.domain(from.Key, p.log), maxBody: p.cfg.maxBody()}
+	d = &domain{key: from.Key, serial: dep.Serial, from: from, metrics: p.metrics.domain(from.Key, p.log), maxBody: p.cfg.maxBody()}
 	if own := from.Plugins.HTTPProxy.MaxRequestBody; own > 0 {
 		d.maxBody = min(d.maxBody, own)
 	}
 	d.secure = p.cfg.RequireHTTPS && slices.Contains(from.Schemes, "https") && !slices.Contains(from.Schemes, "http")
-	var err error
 	if d.group, err = p.connectTargets(from.Plugins.HTTPProxy, d.key, had); err != nil {
 		return nil, err
 	}
+	group := d.group
+	defer func() {
+		if err != nil && had != nil { // what is served goes on, without these
+			p.metrics.targets.forget(from.Key, group.Labels(), had.group.Labels())
+		}
+	}()
 	preAPIs := map[string]*upstream.Server{}
 	d.plugins, err = plugin.NewDomain(&plugin.Env{
 		Quota: p.cfg.Quota, Tokens: p.tokens, Admitted: d.metrics.admitted,

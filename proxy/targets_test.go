@@ -299,7 +299,12 @@ func TestTargetsDeployedUnderLoad(t *testing.T) {
 			t.Errorf("revision %d: %d taken, %d served", revision, a, b)
 		}
 	}
-	// The last revision's are the only series.
+	// A revision that cannot be served leaves nothing, and the last one's are the
+	// only series.
+	bad := withTargets(domainOf("test", "", "GET no-slash"), "http://127.0.0.1:1")
+	if err := g.Publish([]Deployment{{bad, 1000}}); err == nil {
+		t.Error("a bad revision was published")
+	}
 	labels := g.targetsOf(t, "tollgate_proxy_target_calls_total")
 	var want []string
 	for i := range revisions%3 + 1 {
@@ -526,5 +531,43 @@ func TestRedirectsOfTargets(t *testing.T) {
 		if got := g.get(t, "/off/a").Header.Get("Location"); got != tc.said {
 			t.Errorf("with rewriteRedirects off %s became %s", tc.said, got)
 		}
+	}
+}
+
+// TestRefusedCountsOnce: a call that a target has refused and another one has
+// answered is one call for the quota and for the Pre API, and its body comes
+// whole.
+func TestRefusedCountsOnce(t *testing.T) {
+	const calls = 40
+	up, check := startRecorder(t, says(ok200)), startRecorder(t, says(ok200))
+	gone := startRecorder(t, says(ok200))
+	gone.kill()
+	var taken atomic.Int64
+	var clock skew
+	d := parsed(t, "test", up.url(), `"USAGE_QUOTA":{"usageQuotaBeans":[{"maxUsageQuota":1000,"resetTimeSeconds":60}]}`,
+		`POST /** "PRE_API":{"method":"GET","url":"`+check.url()+`/check"}`)
+	d = withTargets(d, gone.url(), up.url())
+	d.Plugins.HTTPProxy.Balance = catalog.RoundRobin
+	g := startGateway(t, func(c *Config) {
+		c.UpstreamClock, c.BodyBuffer = clock.now, 4<<10
+		c.Quota = quotaFunc(func(string, string) (quota.Verdict, error) {
+			taken.Add(1)
+			return quota.Verdict{Admitted: true}, nil
+		})
+	}, d)
+	for i := range calls {
+		clock.Add(int64(time.Minute))        // so that each may meet the refusal
+		body := strings.Repeat("x", 1+i*400) // some stream
+		a := ask(t, g.addr, fmt.Sprintf("POST /test/a HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+		if a == nil || a.StatusCode != 200 {
+			t.Fatalf("call %d: %+v", i, a)
+		}
+		if got := up.requests(); len(got) != 1 || !strings.HasSuffix(got[0], "\r\n\r\n"+body) {
+			t.Fatalf("call %d came as %d requests", i, len(got))
+		}
+	}
+	refused := g.metric(t, "tollgate_proxy_target_failures_total", gone.Addr().String(), "connect")
+	if asked := len(check.requests()); taken.Load() != calls || asked != calls || refused < 3 {
+		t.Errorf("%d calls took %d units and asked the Pre API %d times; %v were refused", calls, taken.Load(), asked, refused)
 	}
 }

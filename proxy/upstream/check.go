@@ -56,7 +56,7 @@ func (g *Group) Stop() {
 func (g *Group) watch(ctx context.Context, t *target, places chan struct{}) {
 	ask := t.server.checker()
 	failed := 0
-	timer := time.NewTimer(rand.N(min(g.check.Interval, recheckAfter) / 10))
+	timer := time.NewTimer(rand.N(min(g.check.Interval, recheckAfter))) // not all domains' at once
 	defer timer.Stop()
 	for {
 		select {

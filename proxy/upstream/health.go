@@ -135,14 +135,17 @@ func (h *health) claim(now moment) bool {
 }
 
 func (g *Group) failed(t *target, cause error, refused bool) {
-	if t.row.Add(1) >= rowOfFailures {
-		g.eject(t, cause, refused)
+	if t.row.Add(1) < rowOfFailures {
+		return
+	}
+	if length := g.eject(t, refused); length > 0 {
+		t.observer.Changed(Change{Event: Ejected, For: length, Cause: cause})
 	}
 }
 
-// eject takes a target out for a time, if no more than half of them are out
-// then.
-func (g *Group) eject(t *target, cause error, refused bool) {
+// eject takes a target out for a time, which it returns; 0: it was out already,
+// or more than half of them would be.
+func (g *Group) eject(t *target, refused bool) (length time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.moment()
@@ -150,20 +153,21 @@ func (g *Group) eject(t *target, cause error, refused bool) {
 	for _, other := range g.targets {
 		isOut := g.fails(other) || int64(now) < other.from.Load()
 		if other == t && isOut {
-			return
+			return 0
 		}
 		if isOut {
 			out++
 		}
 	}
 	if 2*out > len(g.targets) {
-		return
+		return 0
 	}
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	if from := t.from.Load(); int64(now)-from > int64(forgetAfter) {
 		t.ejections = 0
 	}
-	length := longestEjection
+	length = longestEjection
 	if t.ejections < 5 {
 		length = min(length, firstEjection<<t.ejections)
 	}
@@ -171,8 +175,7 @@ func (g *Group) eject(t *target, cause error, refused bool) {
 	t.refusals = refused
 	t.from.Store(int64(now) + int64(length))
 	t.away.Store(true)
-	t.mu.Unlock()
-	t.observer.Changed(Change{Event: Ejected, For: length, Cause: cause})
+	return length
 }
 
 // returning is how much of its share a target gets, of whole.

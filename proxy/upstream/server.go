@@ -1,5 +1,5 @@
-// Package upstream sends requests to one server behind the gateway, an endpoint
-// server or a Pre API, over kept connections. Pool and exchange are our own, so
+// Package upstream sends requests to servers behind the gateway, the endpoint
+// servers of a domain or a Pre API, over kept connections. Pool and exchange are our own, so
 // that targets and names go through as spelled, retries are visible, answers
 // are read strictly and with constant memory, names are looked up again, and a
 // connection that holds bytes nobody asked for is never given to the next
