@@ -59,7 +59,7 @@ func start(t *testing.T, more ...string) *soak {
 	s.node, err = process.Start(process.Command{Name: "n1", Path: binary, Log: filepath.Join(s.dir, "n1.log"), Args: append([]string{
 		"node", "--id", "n1", "--data-dir", filepath.Join(s.dir, "data"), "--bootstrap", "--founding-wait", "10ms",
 		"--listen", addresses[0], "--admin", addresses[1], "--cluster", addresses[2],
-		"--tls-cert", s.file("cert.pem"), "--tls-key", s.file("key.pem"), "--log-level", "warn",
+		"--tls-cert", s.file("cert.pem"), "--tls-key", s.file("key.pem"), "--access-log", s.log, "--log-level", "warn",
 		"--disk-timeout", "1m",
 	}, more...)})
 	if err != nil {

@@ -48,6 +48,7 @@ func TestDefaults(t *testing.T) {
 	want.Listen, want.Admin, want.Cluster = "127.0.0.1:8001", "127.0.0.1:9001", "127.0.0.1:7001"
 	want.QuotaWait, want.DrainTimeout = 2*time.Second, 10*time.Second
 	want.LeaseTime, want.LongLeaseTime, want.MinLease = 200*time.Millisecond, 2*time.Second, 16
+	want.AccessLog, want.TraceRatio = "off", 1
 	check(t, got, want)
 }
 
@@ -61,6 +62,7 @@ func check(t *testing.T, got *node.Config, want node.Config) {
 		got.Join = want.Join // nil or empty
 	}
 	got.Clock, want.Clock = nil, nil // functions do not compare
+	want.Version = got.Version       // no setting
 	if !reflect.DeepEqual(*got, want) {
 		t.Errorf("\n got %+v\nwant %+v", *got, want)
 	}
@@ -79,6 +81,7 @@ var everything = map[string]string{
 	"upstream-max-conns": "6", "upstream-conn-wait": "7ms", "upstream-connect-timeout": "2s", "upstream-idle-timeout": "11s",
 	"body-buffer": "8KiB", "upstream-timeout": "8s", "upstream-max-conn-age": "9s",
 	"log-level": "debug", "log-format": "json",
+	"access-log": "/l", "access-log-query": "true", "otlp-endpoint": "http://o:4318", "trace-ratio": "0.5", "metrics-endpoints": "99",
 }
 
 // TestEverySource: each setting can come from flags, from the environment and
@@ -115,7 +118,9 @@ func TestEverySource(t *testing.T) {
 				AdminTokenFile: "/t", AdminTLSCert: "/c", AdminTLSKey: "/k", AdminCA: "/a", LameDuck: 4 * time.Second, FoundingWait: 9 * time.Second, DiskTimeout: 8 * time.Second,
 				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, LongLeaseTime: 6 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
 				UpstreamCA: "/u", TLSCert: []string{"/c1", "/c2"}, TLSKey: []string{"/k1", "/k2"}, ClientCA: "/ca", TrustedProxies: []string{"10.0.0.0/8", "192.0.2.1"},
+				AccessLog: "/l", OTLPEndpoint: "http://o:4318", TraceRatio: 0.5,
 				DataPlane: proxy.Config{
+					LogQueries: true, MetricsEndpoints: 99,
 					ProxyProtocol: true, RequireHTTPS: true,
 					MaxConns: 500, MaxConnsPerClient: 50, MaxCallsPerClient: 5, MaxHeader: 8 << 10, MaxHeaderFields: 20,
 					MaxRequestBody: 2048, BodyMemory: 32 << 20, BodyBuffer: 8 << 10,
@@ -144,6 +149,7 @@ func TestPrecedence(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	want := node.Config{ID: "flag", DataDir: "/file", Listen: "127.0.0.1:2", Admin: "127.0.0.1:9001", Cluster: "127.0.0.1:7001", QuotaWait: time.Second, Logger: got.Logger}
+	want.AccessLog, want.TraceRatio = "off", 1
 	check(t, got, want)
 }
 
