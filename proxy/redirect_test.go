@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/tollgate/tollgate/store/catalog"
 )
 
 // TestRedirects: a client that follows a Location of its endpoint server comes
@@ -27,5 +29,13 @@ func TestRedirects(t *testing.T) {
 		if a == nil || !strings.Contains(a.raw, "\r\nLOCATION: "+to+"\r\nContent-Location: /b\r\n") {
 			t.Errorf("%s: answered %q, want %s", from, a.raw, to)
 		}
+	}
+	// A server that is told the client's Host may take that for its own.
+	d := domainOf("test", up.url()+"/v1", everything...)
+	d.Plugins.HTTPProxy.HostHeader = catalog.HostOfClient
+	g.deploy(t, 2, d)
+	location.Store("https://shop.example/v1/b")
+	if a := ask(t, g.addr, "GET /test/a HTTP/1.1\r\nHost: shop.example\r\n\r\n"); a == nil || !strings.Contains(a.raw, "\r\nLOCATION: /test/b\r\n") {
+		t.Errorf("answered %q", a.raw)
 	}
 }

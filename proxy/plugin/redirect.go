@@ -23,7 +23,7 @@ func (r *redirects) rewrite(c *Call, servers *upstream.Group) {
 		if f.Rules&header.Location == 0 {
 			continue
 		}
-		if rest, ok := servers.Below(&c.Answer, f.Value); ok {
+		if rest, ok := servers.Below(&c.Answer, f.Value, c.Upstream.HostHeader); ok {
 			begin := len(c.location)
 			c.location = append(append(c.location, r.prefix...), rest...)
 			f.Value = c.location[begin:]

@@ -215,12 +215,12 @@ func (t *target) do(req *Request, a *Answer, deadline time.Time, again bool) (re
 
 // Below is Server.Below for an answer of the Group. An address may be any
 // target's, a path is one of the target that has answered.
-func (g *Group) Below(a *Answer, location []byte) (rest []byte, ok bool) {
-	if rest, ok = a.from.Below(location); ok || bytes.HasPrefix(location, slash) && !bytes.HasPrefix(location, doubleSlash) {
+func (g *Group) Below(a *Answer, location, asHost []byte) (rest []byte, ok bool) {
+	if rest, ok = a.from.Below(location, asHost); ok || bytes.HasPrefix(location, slash) && !bytes.HasPrefix(location, doubleSlash) {
 		return rest, ok
 	}
 	for _, t := range g.targets {
-		if rest, ok = t.server.Below(location); ok {
+		if rest, ok = t.server.Below(location, nil); ok {
 			return rest, true
 		}
 	}

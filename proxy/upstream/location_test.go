@@ -43,9 +43,28 @@ func TestBelow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, ok := s.Below([]byte(tc.location))
+		got, ok := s.Below([]byte(tc.location), nil)
 		if ok != (tc.want != none) || ok && string(got) != tc.want {
 			t.Errorf("%s, %q: %q, %v, want %q", tc.server, tc.location, got, ok, tc.want)
+		}
+	}
+}
+
+// TestBelowAsHost: where the request has said another host than the server's
+// own, that one counts as well, with either scheme.
+func TestBelowAsHost(t *testing.T) {
+	s, err := New("http://api:8080/v1", Config{MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for location, want := range map[string]string{
+		"https://Shop.example/v1/a": "/a", "http://shop.example/v1/a": "/a", "//shop.example/v1": "",
+		"http://api:8080/v1/a": "/a", "http://shop.example/other": "none", "ftp://shop.example/v1/a": "none",
+		"https://shop.example:8443/v1/a": "none", "https://other/v1/a": "none", "https://api:8080/v1/a": "none",
+	} {
+		got, ok := s.Below([]byte(location), []byte("shop.example"))
+		if ok != (want != "none") || ok && string(got) != want {
+			t.Errorf("%s: %q, %v, want %q", location, got, ok, want)
 		}
 	}
 }
