@@ -58,41 +58,37 @@ func (e *Entry) Append(dst []byte) []byte {
 	dst = append(dst, `{"time":"`...)
 	dst = appendTime(dst, e.Time)
 	dst = append(dst, '"')
-	dst = appendText(dst, "requestId", e.RequestID)
-	dst = appendText(dst, "clientAddress", e.ClientAddress)
-	dst = appendText(dst, "method", e.Method)
-	dst = appendText(dst, "domain", e.Domain)
-	dst = appendText(dst, "endpoint", e.Endpoint)
-	dst = appendText(dst, "path", e.Path)
-	dst = appendNumber(dst, "status", int64(e.Status))
-	dst = appendNumber(dst, "resultCode", int64(e.ResultCode))
-	dst = appendText(dst, "plugin", e.Plugin)
-	dst = appendText(dst, "consumer", e.Consumer)
-	dst = appendNumber(dst, "quotaUnits", e.QuotaUnits)
-	dst = appendNumber(dst, "bytesIn", e.BytesIn)
-	dst = appendNumber(dst, "bytesOut", e.BytesOut)
-	dst = appendText(dst, "upstreamAddress", e.Upstream)
+	dst = appendText(dst, `,"requestId":`, e.RequestID)
+	dst = appendText(dst, `,"clientAddress":`, e.ClientAddress)
+	dst = appendText(dst, `,"method":`, e.Method)
+	dst = appendText(dst, `,"domain":`, e.Domain)
+	dst = appendText(dst, `,"endpoint":`, e.Endpoint)
+	dst = appendText(dst, `,"path":`, e.Path)
+	dst = appendNumber(dst, `,"status":`, int64(e.Status))
+	dst = appendNumber(dst, `,"resultCode":`, int64(e.ResultCode))
+	dst = appendText(dst, `,"plugin":`, e.Plugin)
+	dst = appendText(dst, `,"consumer":`, e.Consumer)
+	dst = appendNumber(dst, `,"quotaUnits":`, e.QuotaUnits)
+	dst = appendNumber(dst, `,"bytesIn":`, e.BytesIn)
+	dst = appendNumber(dst, `,"bytesOut":`, e.BytesOut)
+	dst = appendText(dst, `,"upstreamAddress":`, e.Upstream)
 	if e.Upstream == "" {
 		dst = append(dst, `,"upstreamSeconds":null`...)
 	} else {
-		dst = appendSeconds(dst, "upstreamSeconds", e.UpstreamTime)
+		dst = appendSeconds(dst, `,"upstreamSeconds":`, e.UpstreamTime)
 	}
-	dst = appendSeconds(dst, "totalSeconds", e.Total)
-	dst = appendText(dst, "traceId", e.TraceID)
+	dst = appendSeconds(dst, `,"totalSeconds":`, e.Total)
+	dst = appendText(dst, `,"traceId":`, e.TraceID)
 	if e.Cut != "" {
-		dst = appendText(dst, "cut", e.Cut)
+		dst = appendText(dst, `,"cut":`, e.Cut)
 	}
 	return append(dst, "}\n"...)
 }
 
-func appendKey(dst []byte, key string) []byte {
-	dst = append(dst, ',', '"')
-	dst = append(dst, key...)
-	return append(dst, '"', ':')
-}
-
+// appendNumber appends a number behind its key, which is spelled with what
+// surrounds it, as those of the other functions are.
 func appendNumber(dst []byte, key string, n int64) []byte {
-	return strconv.AppendInt(appendKey(dst, key), n, 10)
+	return strconv.AppendInt(append(dst, key...), n, 10)
 }
 
 // appendTime appends a time in UTC with microseconds (RFC 3339).
@@ -112,7 +108,7 @@ func appendTime(dst []byte, t time.Time) []byte {
 // appendSeconds appends a time in seconds, to the microsecond.
 func appendSeconds(dst []byte, key string, d time.Duration) []byte {
 	d = max(d, 0).Round(time.Microsecond)
-	dst = strconv.AppendInt(appendKey(dst, key), int64(d/time.Second), 10)
+	dst = strconv.AppendInt(append(dst, key...), int64(d/time.Second), 10)
 	return appendDigits(append(dst, '.'), int(d%time.Second/time.Microsecond), 6)
 }
 
@@ -129,13 +125,13 @@ func appendDigits(dst []byte, n, digits int) []byte {
 
 // appendText appends a text that may hold any bytes, null where it is empty.
 func appendText[T string | []byte](dst []byte, key string, s T) []byte {
-	dst = appendKey(dst, key)
+	dst = append(dst, key...)
 	if len(s) == 0 {
 		return append(dst, "null"...)
 	}
 	dst = append(dst, '"')
 	done := 0
-	for i := 0; i < len(s); {
+	for i := plainPrefix(s); i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf {
 			if plain[c] {
@@ -160,6 +156,25 @@ func appendText[T string | []byte](dst []byte, key string, s T) []byte {
 	}
 	dst = append(dst, s[done:]...)
 	return append(dst, '"')
+}
+
+// plainPrefix is at most how many bytes s begins with that stand for themselves:
+// it looks at eight at once.
+func plainPrefix[T string | []byte](s T) (n int) {
+	const ones = 0x0101010101010101
+	for ; n+8 <= len(s); n += 8 {
+		b := s[n : n+8]
+		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		// The top bit of a byte is set where it is not plain: it is there, or the
+		// byte is below a space, a quotation mark, a backslash or DEL.
+		quote, slash := w^('"'*ones), w^('\\'*ones)
+		odd := w | (w - ' '*ones) | (quote - ones) | (slash - ones) | (w + ones)
+		if odd&(0x80*ones) != 0 {
+			break
+		}
+	}
+	return n
 }
 
 // plain are the characters of ASCII that stand for themselves in a text.

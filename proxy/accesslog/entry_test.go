@@ -127,3 +127,19 @@ func BenchmarkAppend(b *testing.B) {
 		buf = e.Append(buf[:0])
 	}
 }
+
+// TestPlainPrefix: what it skips stands for itself, and nothing that is plain
+// stops it but for bytes beside one that is not.
+func TestPlainPrefix(t *testing.T) {
+	for at := range 24 {
+		for c := range 256 {
+			text := []byte(strings.Repeat("a~ /z!", 4))
+			text[at] = byte(c)
+			isPlain := c < utf8.RuneSelf && plain[c]
+			n := plainPrefix(text)
+			if isPlain && n != len(text) || !isPlain && (n > at || n < at-at%8) {
+				t.Errorf("%q: %d", text, n)
+			}
+		}
+	}
+}

@@ -21,7 +21,7 @@ const (
 	maxQueue = 4 << 20
 	// gather is how long the first of the lines that wait is waited with, so that
 	// many are written at once.
-	gather = 10 * time.Millisecond
+	gather = 20 * time.Millisecond
 	// fileMode is that of a log that is made.
 	fileMode = 0o640
 )
