@@ -199,8 +199,9 @@ func wantNoAllocations(t *testing.T, c *lean, name, raw, last string) {
 	}
 	runtime.ReadMemStats(&after)
 	// A little is for what goes on beside: the garbage collector empties
-	// pools, fasthttp's clock ticks.
-	if n := float64(after.Mallocs-before.Mallocs) / runs; n > allowedAllocations {
+	// pools, fasthttp's clock ticks. One is a single byte: what fasthttp waits
+	// with for a request, in place of its buffers.
+	if n := float64(after.Mallocs-before.Mallocs)/runs - 1; n > allowedAllocations {
 		t.Errorf("%s: %.2f allocations a request", name, n)
 	}
 }

@@ -270,11 +270,11 @@ func (c *call) refuse(e *envelope.Sealed) {
 // for leave to send it, or that has much to send, one goes away.
 func (c *call) settle() {
 	b := &c.conn.body
-	streams := c.conn.underWay()
-	if !streams && b.Skip() {
+	if !c.conn.underWay() && b.Skip() {
 		return
 	}
-	if streams || b.Err() != nil || c.conn.expectant || b.Rest() > lingerBytes {
+	// Of a body that streams the endpoint server did not want the rest.
+	if c.conn.upload != nil || b.Err() != nil || c.conn.expectant || b.Rest() > lingerBytes {
 		c.Ctx.Response.SetConnectionClose()
 	}
 	if c.Ctx.Response.ConnectionClose() {

@@ -50,6 +50,7 @@ type clientConn struct {
 	// end in head, and what is not read yet between r and w. Only the goroutine
 	// that serves the connection uses what follows.
 	buf       *buffer
+	idle      idle
 	scan      gate.Head
 	head      int
 	r, w      int

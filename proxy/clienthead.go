@@ -122,7 +122,13 @@ func (c *clientConn) next() bool {
 			}
 			armed = c.w > 0
 		}
-		n, err := c.Conn.Read(c.buf.b[c.w:])
+		var n int
+		var err error
+		if c.w > 0 {
+			n, err = c.Conn.Read(c.buf.b[c.w:])
+		} else {
+			n, err = c.await()
+		}
 		c.w += n
 		if n == 0 && err != nil {
 			return c.broken(err)

@@ -22,6 +22,9 @@ const (
 func (c *clientConn) prepare() {
 	p := c.listener.proxy
 	c.trusted = p.trusted.Contains(c.ip)
+	if p.cfg.ClientTLS == nil && !(p.cfg.ProxyProtocol && c.trusted) {
+		c.idleAt(c.Conn)
+	}
 	if p.cfg.ProxyProtocol && c.trusted {
 		c.proxied = &proxied{Conn: c.Conn}
 		c.Conn, c.entering = c.proxied, true

@@ -99,6 +99,9 @@ func New(cfg Config) (*Proxy, error) {
 		// All deadlines are clientConn's, and it reads the requests: fasthttp
 		// gets their stand-ins, which are short.
 		ReadBufferSize: 128,
+		// A connection that waits for its next request has no buffers meanwhile.
+		// It costs one byte a request, which fasthttp reads into fresh memory.
+		ReduceMemoryUsage: true,
 		// The listener does the counting; fasthttp's own limit answers in
 		// plain text, so it must never be reached first.
 		Concurrency: 2*cfg.MaxConns + 1024,
