@@ -225,3 +225,44 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// FuzzCollect: a body that is held in part, and read on behind that, is the one
+// that came, wherever it pauses; and one that is malformed or cut off is never
+// whole.
+func FuzzCollect(f *testing.F) {
+	for _, s := range []string{"3\r\nabc\r\n0\r\n\r\n", "3;a=b\r\nabc\r\n14\r\n01234567890123456789\r\n0\r\nX: y\r\n\r\n", "3\r\nabc\r\n0\r\n", "3\r\nabcd\r\n0\r\n\r\n"} {
+		f.Add([]byte(s), byte(1), byte(2), uint16(5))
+		f.Add([]byte(s), byte(7), byte(3), uint16(0))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, step, every byte, most uint16) {
+		src := &script{data: data, step: max(1, int(step)), pauses: map[int]bool{}}
+		for at := 0; every > 0 && at < len(data); at += int(every) {
+			src.pauses[at] = true
+		}
+		b := NewBudget(1<<30, 1<<30)
+		var r Reader
+		r.Start(src, Chunked, testLimits)
+		var h Held
+		err := h.Collect(NewStore(b), b.Of(alice), &r, int(most))
+		got := bytes.Join(h.Pieces, nil)
+		if err == nil || err == ErrPause {
+			if len(got) == 0 {
+				t.Fatalf("%q: %v with nothing held", data, err)
+			}
+			buf := h.Keep()
+			for err = nil; err == nil || err == ErrPause; {
+				var n int
+				n, err = r.Read(buf)
+				got = append(got, buf[:n]...)
+			}
+		}
+		want, _, whole := slowly(data, testLimits)
+		if (err == io.EOF) != whole || whole && !bytes.Equal(got, want) {
+			t.Fatalf("%q: %q, %v, want %q, %v", data, got, err, want, whole)
+		}
+		h.Release()
+		if b.Held() != 0 {
+			t.Fatalf("%q: %d bytes stay held", data, b.Held())
+		}
+	})
+}
