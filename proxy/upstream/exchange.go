@@ -182,7 +182,7 @@ func receiveHead(r *bufio.Reader, req *Request, a *Answer) error {
 // holdTime is how long the end of an answer of unknown length is waited for
 // behind its head, before what has come goes to the client: it may be a stream
 // of events.
-const holdTime = 3 * time.Millisecond
+const holdTime = 2 * time.Millisecond
 
 // receiveBody holds a body or leaves it as a.Coming.
 func (s *Server) receiveBody(b *Body, req *Request, a *Answer) error {
