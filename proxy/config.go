@@ -124,6 +124,9 @@ type Config struct {
 	// UpstreamNetwork is how endpoint servers and Pre APIs are reached. nil: the
 	// system's network.
 	UpstreamNetwork upstream.Network
+	// UpstreamHold is how long the end of an answer of unknown length is waited
+	// for, before what has come of it goes on; 2 ms.
+	UpstreamHold time.Duration
 	// UpstreamClock says how old the addresses of names are, and how long a
 	// target is ejected. nil: time.Now.
 	UpstreamClock func() time.Time
@@ -143,6 +146,9 @@ func (c *Config) settle() error {
 	}
 	if c.Registerer == nil {
 		c.Registerer = prometheus.NewRegistry()
+	}
+	if c.UpstreamHold == 0 {
+		c.UpstreamHold = 2 * time.Millisecond
 	}
 	for _, p := range c.OutOfBounds() {
 		errs = append(errs, p)

@@ -215,6 +215,7 @@ func (p *Proxy) upstreamConfig() upstream.Config {
 		ConnectTimeout: p.cfg.UpstreamConnectTimeout,
 		Timeout:        p.cfg.UpstreamTimeout,
 		IdleTimeout:    p.cfg.UpstreamIdleTimeout,
+		Hold:           p.cfg.UpstreamHold,
 		MaxConnAge:     p.cfg.UpstreamMaxConnAge,
 		MaxHeader:      p.cfg.MaxHeader,
 		BodyBuffer:     p.cfg.BodyBuffer,

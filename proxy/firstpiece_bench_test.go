@@ -23,7 +23,7 @@ func BenchmarkFirstPiece(b *testing.B) {
 		_, err := io.WriteString(c, "0\r\n\r\n")
 		return err == nil
 	})
-	g := startGateway(b, nil, domainOf("test", up.url(), everything...))
+	g := startGateway(b, func(c *Config) { c.UpstreamHold = 0 }, domainOf("test", up.url(), everything...))
 	c, err := net.Dial("tcp", g.addr)
 	if err != nil {
 		b.Fatal(err)

@@ -36,6 +36,7 @@ func newGateway(t testing.TB, change func(*Config)) *gateway {
 	t.Helper()
 	g := &gateway{reg: prometheus.NewRegistry()}
 	cfg := Config{Quota: admitAll{}, Logger: slog.New(slog.DiscardHandler), Registerer: g.reg}
+	cfg.UpstreamHold = 100 * time.Millisecond // an endpoint server of a test may be slow
 	if change != nil {
 		change(&cfg)
 	}

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -20,7 +21,11 @@ type conn struct {
 	// own is true for one that is not the pool's.
 	own bool
 	// raw is the socket, nil when there is none (tests).
-	raw   syscall.RawConn
+	raw syscall.RawConn
+	// secure is true where TLS is above it.
+	secure bool
+	conversing
+
 	probe func(fd uintptr)
 	quiet bool // what probe found
 }
@@ -33,6 +38,10 @@ func newConn(plain net.Conn, addr netip.Addr) *conn {
 	}
 	return c
 }
+
+// errSpoiled: a kept connection was closed, or holds bytes that nobody asked for.
+// Nothing was sent on it.
+var errSpoiled = errors.New("the server has closed the connection, or sent what nobody asked for, before the request")
 
 // silent reports whether a kept connection can carry a request. If the server
 // has closed it, even a POST can still go to a fresh one, since nothing was

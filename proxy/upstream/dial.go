@@ -116,7 +116,7 @@ func (s *Server) connect(ctx context.Context, addr netip.Addr) (*conn, error) {
 			_ = plain.Close()
 			return nil, err
 		}
-		c.Conn = secure
+		c.Conn, c.secure = secure, true
 	}
 	return c, nil
 }

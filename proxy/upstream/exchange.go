@@ -40,6 +40,9 @@ func (s *Server) do(req *Request, a *Answer, deadline time.Time, again bool) (re
 		}()
 	}
 	stale, err := s.attempt(req, a, deadline)
+	for err == errSpoiled { // each time with another connection
+		stale, err = s.attempt(req, a, deadline)
+	}
 	if !stale {
 		return false, err
 	}
@@ -47,7 +50,9 @@ func (s *Server) do(req *Request, a *Answer, deadline time.Time, again bool) (re
 	if !again || !req.repeatable(streams) {
 		return false, err
 	}
-	_, err = s.attempt(req, a, deadline)
+	if _, err = s.attempt(req, a, deadline); err == errSpoiled {
+		err = s.fail(err, Broken) // a connection was put back just now
+	}
 	return true, err
 }
 
@@ -74,6 +79,9 @@ func (s *Server) attempt(req *Request, a *Answer, deadline time.Time) (stale boo
 		return kept, s.fail(err, Broken)
 	}
 	answered, err := s.exchange(b, req, a)
+	if kept && errors.Is(err, errSpoiled) {
+		return false, errSpoiled
+	}
 	if err != nil {
 		a.DropBody()
 		if b.upload != nil {
@@ -100,12 +108,16 @@ func (s *Server) acquire(req *Request, deadline time.Time) (*conn, error) {
 // first byte of the answer on.
 func (s *Server) exchange(b *Body, req *Request, a *Answer) (answered bool, err error) {
 	var sendErr error
-	if req.Coming != nil {
+	switch whole := req.inOnePiece(); {
+	case whole != nil && b.conn.later(whole): // it goes out below
+	case b.conn.used && !b.conn.silent():
+		return false, errSpoiled
+	case req.Coming != nil:
 		if err := b.conn.SetDeadline(time.Time{}); err != nil {
 			return false, err
 		}
 		b.upload = s.begin(b.conn, req)
-	} else {
+	default:
 		sendErr = req.writeTo(b.conn)
 	}
 	// A server may refuse a large body in the middle and close: its answer can
@@ -179,11 +191,6 @@ func receiveHead(r *bufio.Reader, req *Request, a *Answer) error {
 	return fmt.Errorf("more than %d interim answers", maxInterim)
 }
 
-// holdTime is how long the end of an answer of unknown length is waited for
-// behind its head, before what has come goes to the client: it may be a stream
-// of events.
-const holdTime = 2 * time.Millisecond
-
 // receiveBody holds a body or leaves it as a.Coming.
 func (s *Server) receiveBody(b *Body, req *Request, a *Answer) error {
 	limit := s.cfg.BodyBuffer
@@ -198,7 +205,7 @@ func (s *Server) receiveBody(b *Body, req *Request, a *Answer) error {
 		return s.stream(b, a, nil)
 	}
 	if !known && !req.Whole {
-		b.hold = time.Now().Add(holdTime)
+		b.hold = time.Now().Add(s.cfg.Hold)
 	}
 	h, err := s.collect(b, a, limit)
 	held := !b.hold.IsZero()

@@ -131,7 +131,7 @@ func (p *pool) next() *waiter {
 
 // usable reports whether an idle connection may carry a request.
 func (p *pool) usable(c *conn, now time.Time) bool {
-	return now.Sub(c.lastUse) <= p.idleTime && now.Sub(c.born) <= p.maxTime && p.fits(c) && c.silent()
+	return now.Sub(c.lastUse) <= p.idleTime && now.Sub(c.born) <= p.maxTime && p.fits(c)
 }
 
 // release puts a connection back.

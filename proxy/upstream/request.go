@@ -163,6 +163,20 @@ func (r *Request) appendVia(dst []byte) []byte {
 // onePiece is up to how many bytes head and body are written together.
 const onePiece = 16 << 10
 
+// inOnePiece is head and body together, nil where they are too long for that or
+// the body is still to come; appendHead has been called.
+func (r *Request) inOnePiece() []byte {
+	if r.Coming != nil || int64(len(r.head))+r.bodyLength() > onePiece {
+		return nil
+	}
+	all := r.head
+	for _, piece := range r.Body {
+		all = append(all, piece...)
+	}
+	r.head = all[:len(r.head)]
+	return all
+}
+
 // writeTo sends the request; appendHead has been called.
 func (r *Request) writeTo(w io.Writer) error {
 	all, pieces := r.head, r.Body

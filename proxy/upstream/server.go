@@ -34,6 +34,10 @@ type Config struct {
 	// IdleTimeout is how long an unused connection is kept, MaxConnAge how long
 	// any may be used again.
 	IdleTimeout, MaxConnAge time.Duration
+	// Hold is how long the end of an answer of unknown length is waited for behind
+	// its head, before what has come goes to the client: it may be a stream of
+	// events.
+	Hold time.Duration
 	// MaxHeader bounds the head of an answer, in bytes.
 	MaxHeader int
 	// BodyBuffer is how long a body may be to be held, in bytes; a longer one
