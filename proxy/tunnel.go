@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,17 +93,20 @@ func (c *call) tunnel(server *upstream.Tunnel) {
 	t.domain.hold()
 	c.Ctx.HijackSetNoResponse(true)
 	p := c.proxy
+	// A stop waits for the handlers first and then for the tunnels: it finds this
+	// one. So does whoever takes the domain out from here on.
+	added := p.tunnels.add(t)
 	c.Ctx.Hijack(func(net.Conn) {
 		t.client.dropBuffer()
+		defer t.domain.release()
+		defer t.cut()
+		if !added {
+			return
+		}
+		defer p.tunnels.remove(t)
 		t.domain.metrics.tunnels.Inc()
-		defer func() {
-			t.cut()
-			t.domain.metrics.tunnels.Dec()
-			t.domain.release()
-			p.tunnels.remove(t)
-		}()
-		// Whoever takes the domain out, or stops, from here on finds it.
-		if p.tunnels.add(t) && p.table.Load().domains[t.domain.key] != nil {
+		defer t.domain.metrics.tunnels.Dec()
+		if p.table.Load().domains[t.domain.key] != nil {
 			t.run()
 		}
 	})
@@ -192,9 +194,6 @@ func (t *tunnel) read(from side, p []byte) (int, error) {
 		// Bytes of the other direction count as well.
 		if isLate(err) && t.active.Load() > last.UnixNano() {
 			continue
-		}
-		if isLate(err) {
-			err = os.ErrDeadlineExceeded
 		}
 		return 0, err
 	}

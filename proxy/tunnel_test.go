@@ -278,6 +278,24 @@ func TestTunnelEnds(t *testing.T) {
 	})
 }
 
+// TestTunnelBehindStop: a tunnel that comes when the time of all is over is
+// closed, and nothing else happens.
+func TestTunnelBehindStop(t *testing.T) {
+	up := rawSwitch(t, switching, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	g := startGateway(t, nil, domainOf("test", up.url(), everything...))
+	g.tunnels.mu.Lock()
+	g.tunnels.closed = true
+	g.tunnels.mu.Unlock()
+	c := dial(t, g.addr)
+	defer c.Close()
+	c.send(upgrade)
+	c.wantClosed()
+	eventually(t, "nothing is left", func() bool { return g.inFlight("test") == 0 && up.open() == 0 })
+	if a := g.get(t, "/test/a"); a.StatusCode != 200 {
+		t.Errorf("the next call: %s", a.raw)
+	}
+}
+
 // TestUpgradeRefused: what is not switched is an answer like any other, and
 // nobody is connected to what they did not ask for.
 func TestUpgradeRefused(t *testing.T) {

@@ -21,8 +21,8 @@ func handled(t testing.TB, h http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-// long is the head of an upload that is longer than what is held, in the two
-// framings, with what is sent as one piece.
+// longUploads are the heads of uploads that are longer than what is held, in the
+// two framings, with how a piece is sent and what ends the body.
 var longUploads = map[string]struct {
 	head string
 	wrap func(piece string) string
