@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 // Apply proposes a command and waits for its result. A change of the domains
@@ -68,7 +69,7 @@ func (s *Store) unchanged(ctx context.Context, c *catalog.Command) (res Result, 
 
 // saves tells whether a draft is what the domain has.
 func saves(e *catalog.Entry, d *catalog.Draft) bool {
-	if d.Size != 0 || e.Name != d.Name || e.Endpoints != d.Endpoints || !slices.Equal(e.Draft.Conditions, d.Conditions) {
+	if d.Size != 0 || e.Name != d.Name || e.Endpoints != d.Endpoints || !slices.EqualFunc(e.Draft.Conditions, d.Conditions, quota.Condition.Equal) {
 		return false
 	}
 	if size := e.Draft.Size; size != 0 && size != len(d.Document) {

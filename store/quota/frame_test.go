@@ -49,7 +49,7 @@ func admitted(t *testing.T, res Result) uint32 {
 }
 
 func TestEveryConditionIsCharged(t *testing.T) {
-	s := machine(Condition{"", 3, 60}, Condition{"GET /x", 10, 60})
+	s := machine(condition("", 3, 60), condition("GET /x", 10, 60))
 	if got := admitted(t, s.Apply(frameOf("n1", 1, 1, s.calls("GET /x", 5)))); got != 3 {
 		t.Fatalf("admitted %d, want 3: the domain's quota", got)
 	}
@@ -61,14 +61,14 @@ func TestEveryConditionIsCharged(t *testing.T) {
 }
 
 func TestCounterThatIsGoneAllowsEverything(t *testing.T) {
-	s := machine(Condition{"", 3, 60})
+	s := machine(condition("", 3, 60))
 	if got := admitted(t, s.Apply(frameOf("n1", 1, 1, Take{[]uint64{77}, 5}))); got != 5 {
 		t.Errorf("admitted %d, want 5", got)
 	}
 }
 
 func TestWindowEndsByClusterTime(t *testing.T) {
-	s := machine(Condition{"", 1, 2})
+	s := machine(condition("", 1, 2))
 	s.Apply(frameOf("n1", 1, 1, s.calls("", 1)))
 	s.Advance(s.Now() + 500)
 	res := s.Apply(frameOf("n1", 1, 2, s.calls("", 1)))
@@ -90,7 +90,7 @@ func TestWindowEndsByClusterTime(t *testing.T) {
 }
 
 func TestFrameCountsOnce(t *testing.T) {
-	s := machine(Condition{"", 10, 60})
+	s := machine(condition("", 10, 60))
 	f := frameOf("n1", 1, 1, s.calls("", 4))
 	first := s.Apply(f)
 	s.Advance(s.Now() + 5000) // the answer was lost; the frame comes again later
@@ -122,7 +122,7 @@ func (s *State) returning(node string, seq uint64, n uint32, takes ...Take) *Fra
 }
 
 func TestUnitsAreGivenBackOnce(t *testing.T) {
-	s := machine(Condition{"", 10, 60})
+	s := machine(condition("", 10, 60))
 	s.Apply(frameOf("n1", 1, 1, s.calls("", 4)))
 	f := s.returning("n1", 2, 3)
 	s.Apply(f)
@@ -136,20 +136,20 @@ func TestUnitsAreGivenBackOnce(t *testing.T) {
 }
 
 func TestNothingReturnsToAnExhaustedWindow(t *testing.T) {
-	s := machine(Condition{"", 2, 60})
+	s := machine(condition("", 2, 60))
 	s.Apply(frameOf("n1", 1, 1, s.calls("", 2)))
 	s.Apply(frameOf("n2", 1, 1, s.calls("", 1))) // refused: n2 has answered 20004
 	if got := admitted(t, s.Apply(s.returning("n1", 2, 2, s.calls("", 1)))); got != 0 {
 		t.Fatal("admitted after another node has refused")
 	}
-	s.SetConditions("d", []Condition{{"", 100, 60}})
+	s.SetConditions("d", []Condition{condition("", 100, 60)})
 	if got := admitted(t, s.Apply(frameOf("n1", 1, 3, s.calls("", 1)))); got != 0 {
 		t.Fatal("a redeploy reopened an exhausted window")
 	}
 }
 
 func TestNothingReturnsToALaterWindow(t *testing.T) {
-	s := machine(Condition{"", 2, 1})
+	s := machine(condition("", 2, 1))
 	s.Apply(frameOf("n1", 1, 1, s.calls("", 2)))
 	f := s.returning("n1", 2, 2)
 	s.Advance(s.Now() + 1000)
@@ -161,22 +161,22 @@ func TestNothingReturnsToALaterWindow(t *testing.T) {
 }
 
 func TestRedeployKeepsUsage(t *testing.T) {
-	s := machine(Condition{"", 5, 60})
+	s := machine(condition("", 5, 60))
 	s.Apply(frameOf("n1", 1, 1, s.calls("", 3)))
-	s.SetConditions("d", []Condition{{"", 4, 60}})
+	s.SetConditions("d", []Condition{condition("", 4, 60)})
 	if got := admitted(t, s.Apply(frameOf("n1", 1, 2, s.calls("", 5)))); got != 1 {
 		t.Fatalf("admitted %d, want 1 of the lowered maximum", got)
 	}
-	s = machine(Condition{"", 5, 60})
+	s = machine(condition("", 5, 60))
 	s.Apply(frameOf("n1", 1, 1, s.calls("", 5))) // used up, nobody refused
-	s.SetConditions("d", []Condition{{"", 7, 60}})
+	s.SetConditions("d", []Condition{condition("", 7, 60)})
 	if got := admitted(t, s.Apply(frameOf("n1", 1, 2, s.calls("", 5)))); got != 2 {
 		t.Fatalf("admitted %d, want 2 of the raised maximum", got)
 	}
 }
 
 func TestForgottenNodeStartsAnew(t *testing.T) {
-	s := machine(Condition{"", 5, 60})
+	s := machine(condition("", 5, 60))
 	s.Apply(frameOf("n1", 7, 3, s.calls("", 1)))
 	s.Forget("n1")
 	if got := admitted(t, s.Apply(frameOf("n1", 1, 1, s.calls("", 1)))); got != 1 {
@@ -240,7 +240,7 @@ func FuzzDecodeFrame(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s := machine(Condition{"", 300, 60}, Condition{"GET /x", 500, 1})
+		s := machine(condition("", 300, 60), condition("GET /x", 500, 1))
 		s.BeginFrames(Params{LeaseMillis: 100, MinLease: 1})
 		s.Apply(frame) // must not panic
 		again, err := DecodeFrame(frame.Append(nil))
@@ -251,7 +251,7 @@ func FuzzDecodeFrame(f *testing.F) {
 }
 
 func FuzzDecodeState(f *testing.F) {
-	s := machine(Condition{"", 300, 60}, Condition{"GET /x", 500, 1})
+	s := machine(condition("", 300, 60), condition("GET /x", 500, 1))
 	s.BeginFrames(Params{LeaseMillis: 100, MinLease: 1})
 	s.Apply(frameOf("n1", 1, 1, s.calls("GET /x", 3)))
 	s.Apply(&Frame{Node: "n1", Incarnation: 1, Seq: 2, Reports: []Report{{Counter: 1, Want: 10}}})
@@ -266,7 +266,7 @@ func FuzzDecodeState(f *testing.F) {
 
 // BenchmarkApply is the cost of a frame with calls of ten endpoints.
 func BenchmarkApply(b *testing.B) {
-	s := machine(Condition{"", 1 << 40, 3600}, Condition{"GET /x", 1 << 40, 3600})
+	s := machine(condition("", 1 << 40, 3600), condition("GET /x", 1 << 40, 3600))
 	f := frameOf("n1", 1, 0)
 	for range 10 {
 		f.Takes = append(f.Takes, s.calls("GET /x", 16))

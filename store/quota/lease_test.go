@@ -105,7 +105,7 @@ func TestGrantIsAShareOfThePool(t *testing.T) {
 		{10, 1 << 20, 49, 47},
 		{0, 1 << 20, 499, 250}, // nobody is announced yet
 	} {
-		d := newDesk(t, c.members, Condition{"", 1000, 60})
+		d := newDesk(t, c.members, condition("", 1000, 60))
 		d.call("n1", 1)
 		for i, want := range []uint64{c.first, c.second} {
 			g := d.lease(fmt.Sprint("n", i), c.want)
@@ -118,7 +118,7 @@ func TestGrantIsAShareOfThePool(t *testing.T) {
 }
 
 func TestGrantAddsToTheLease(t *testing.T) {
-	d := newDesk(t, 1, Condition{"", 1000, 60})
+	d := newDesk(t, 1, condition("", 1000, 60))
 	d.call("n1", 1)
 	d.lease("n1", 100)
 	if g := d.report("n1", Report{Counter: 1, Spent: 60, Want: 30}); g.Units != 70 {
@@ -138,7 +138,7 @@ func TestGrantAddsToTheLease(t *testing.T) {
 
 func TestShareTooSmallDrains(t *testing.T) {
 	for pool, want := range map[uint64]Phase{24: Leasing, 23: Draining} { // 2 * 3 members * 4 units
-		d := newDesk(t, 3, Condition{"", 100, 60})
+		d := newDesk(t, 3, condition("", 100, 60))
 		d.call("n1", 1)
 		d.lease("n2", 5)
 		d.call("n1", uint32(94-pool))
@@ -152,7 +152,7 @@ func TestShareTooSmallDrains(t *testing.T) {
 		}
 	}
 	// With nobody to wait for it is strict at once.
-	d := newDesk(t, 3, Condition{"", 100, 60})
+	d := newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 77)
 	if g := d.lease("n1", 1); g.Phase != Strict || g.Units != 0 {
 		t.Errorf("without leases: %+v", g)
@@ -160,7 +160,7 @@ func TestShareTooSmallDrains(t *testing.T) {
 }
 
 func TestDrainingGrantsAndRenewsNothing(t *testing.T) {
-	d := newDesk(t, 1, Condition{"", 100, 60})
+	d := newDesk(t, 1, condition("", 100, 60))
 	d.call("n1", 1)
 	d.lease("n1", 40)
 	d.says("beyond the pool", d.call("n2", 60), 59, 59)
@@ -182,7 +182,7 @@ func TestDrainingGrantsAndRenewsNothing(t *testing.T) {
 }
 
 func TestDrainingEndsWithTheLastWord(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 100, 60})
+	d := newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 1)
 	d.lease("n1", 10)
 	d.lease("n2", 10)
@@ -206,7 +206,7 @@ func TestDrainingEndsWithTheLastWord(t *testing.T) {
 // TestDrainingWaitsForUnexpiredLeasesOnly, until the millisecond, and counts
 // what was not given back as used.
 func TestDrainingWaitsForUnexpiredLeasesOnly(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 100, 60})
+	d := newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 1)
 	d.lease("n1", 10)
 	d.after(400)
@@ -224,7 +224,7 @@ func TestDrainingWaitsForUnexpiredLeasesOnly(t *testing.T) {
 
 func TestExpiredLeaseCountsAsUsed(t *testing.T) {
 	// Of a window that drains, when the draining ends.
-	d := newDesk(t, 3, Condition{"", 100, 60})
+	d := newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 1)
 	d.lease("n1", 10)
 	d.lease("n2", 10)
@@ -235,7 +235,7 @@ func TestExpiredLeaseCountsAsUsed(t *testing.T) {
 	d.says("the pool", d.call("n3", 9), 9, 8)
 
 	// With the next call, though the pool is enough for it.
-	d = newDesk(t, 3, Condition{"", 100, 60})
+	d = newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 1)
 	d.lease("n1", 10)
 	d.lease("n2", 10)
@@ -247,7 +247,7 @@ func TestExpiredLeaseCountsAsUsed(t *testing.T) {
 	d.reads("then", 1, 95, 0, 5, Strict)
 
 	// Of one that leases, once it has drained; until then it may be renewed.
-	d = newDesk(t, 3, Condition{"", 100, 60})
+	d = newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 1)
 	d.lease("n1", 10)
 	d.after(wait + 5000)
@@ -271,7 +271,7 @@ func TestExpiredLeaseCountsAsUsed(t *testing.T) {
 // entry that begins the draining comes to holders late. They have some entries
 // to give back in, though their leases have expired long ago.
 func TestHoldersAreGivenTime(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 100, 60})
+	d := newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 1)
 	d.lease("n1", 10)
 	d.lease("n2", 10)
@@ -315,7 +315,7 @@ func TestExhaustedOnlyWhenNobodyHoldsAUnit(t *testing.T) {
 		}, Draining},
 		"of a node that left": {func(d *desk) { d.Forget("n2"); d.SetMembers(2) }, Draining},
 	} {
-		d := newDesk(t, 3, Condition{"", 100, 60})
+		d := newDesk(t, 3, condition("", 100, 60))
 		d.call("n1", 1)
 		d.lease("n2", 10)
 		d.call("n1", 89)
@@ -331,7 +331,7 @@ func TestExhaustedOnlyWhenNobodyHoldsAUnit(t *testing.T) {
 }
 
 func TestGiveBackIsCreditedOnce(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 1000, 60})
+	d := newDesk(t, 3, condition("", 1000, 60))
 	d.call("n1", 1)
 	d.lease("n1", 100)
 	f := &Frame{Node: "n1", Incarnation: 1, Seq: 3, Reports: []Report{{Counter: 1, Window: d.Now(), Spent: 20, Back: 80}}}
@@ -354,7 +354,7 @@ func TestGiveBackIsCreditedOnce(t *testing.T) {
 }
 
 func TestOnlyTheHolderGivesBack(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 1000, 60})
+	d := newDesk(t, 3, condition("", 1000, 60))
 	d.call("n1", 1)
 	d.lease("n1", 100)
 	back := func(node string, incarnation uint64) {
@@ -382,7 +382,7 @@ func TestOnlyTheHolderGivesBack(t *testing.T) {
 // disk counts its starts anew. What the one before held, and may have spent, is
 // not its.
 func TestRejoinedNodeIsAnotherHolder(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 1000, 60})
+	d := newDesk(t, 3, condition("", 1000, 60))
 	d.call("n1", 1)
 	d.lease("n1", 100)
 	d.lease("n0", 7)
@@ -437,7 +437,7 @@ func TestGiveBackComesTooLate(t *testing.T) {
 			d.call("n2", 7)
 		}, 7, Leasing},
 	} {
-		d := newDesk(t, 3, Condition{"", 100, 60})
+		d := newDesk(t, 3, condition("", 100, 60))
 		d.call("n1", 1)
 		d.lease("n1", 10)
 		if name == "lost, but not yet exhausted" {
@@ -457,7 +457,7 @@ func TestGiveBackComesTooLate(t *testing.T) {
 		d.reads(name+", said again", 1, c.used, leased, before.Pool, c.phase)
 	}
 	// After the window's end, with no window running, it changes nothing either.
-	d := newDesk(t, 3, Condition{"", 100, 1})
+	d := newDesk(t, 3, condition("", 100, 1))
 	d.call("n1", 1)
 	d.lease("n1", 10)
 	old := d.Now()
@@ -471,7 +471,7 @@ func TestGiveBackComesTooLate(t *testing.T) {
 }
 
 func TestBeginTermRenews(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 1000, 60}, Condition{"e", 100, 2}, Condition{"f", 100, 60})
+	d := newDesk(t, 3, condition("", 1000, 60), condition("e", 100, 2), condition("f", 100, 60))
 	d.from("n1", Frame{Takes: []Take{{[]uint64{1, 2}, 1}}})
 	d.from("n1", Frame{Reports: []Report{{Counter: 1, Want: 50}, {Counter: 2, Want: 10}}})
 	d.BeginTerm(5)
@@ -511,13 +511,13 @@ func TestBeginTermRenews(t *testing.T) {
 
 func TestLeaseOfAShortWindow(t *testing.T) {
 	for reset, want := range map[uint32]int64{1: 100, 5: 500, 10: 1000, 3600: 1000} {
-		d := newDesk(t, 3, Condition{"", 1000, reset})
+		d := newDesk(t, 3, condition("", 1000, reset))
 		d.call("n1", 1)
 		if g := d.lease("n1", 10); g.LeaseMillis != want {
 			t.Errorf("a window of %d s has leases of %d ms, want %d", reset, g.LeaseMillis, want)
 		}
 	}
-	d := newDesk(t, 3, Condition{"", 1000, 3600})
+	d := newDesk(t, 3, condition("", 1000, 3600))
 	d.BeginFrames(Params{LeaseMillis: 1, MinLease: 1})
 	d.call("n1", 1)
 	if g := d.lease("n1", 10); g.LeaseMillis != MinLeaseMillis {
@@ -528,7 +528,7 @@ func TestLeaseOfAShortWindow(t *testing.T) {
 // TestRefusedCallsChargeThroughDebt: a call that one counter refuses counts on
 // the other, also where nothing is left there but what others hold.
 func TestRefusedCallsChargeThroughDebt(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 1, 60}, Condition{"e", 100, 60})
+	d := newDesk(t, 3, condition("", 1, 60), condition("e", 100, 60))
 	d.from("n1", Frame{Takes: []Take{{[]uint64{2}, 1}}})
 	d.report("n1", Report{Counter: 2, Want: 10})
 	d.report("n2", Report{Counter: 2, Want: 10})
@@ -562,7 +562,7 @@ func TestRefusedCallsChargeThroughDebt(t *testing.T) {
 // TestDebtOfALostLease: what is owed and never comes back is forgotten with the
 // window; it never makes the count run over.
 func TestDebtOfALostLease(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 100, 60})
+	d := newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 1)
 	d.lease("n1", 10)
 	d.from("n3", Frame{Charges: []Charge{{1, 95}}})
@@ -579,18 +579,18 @@ func TestDebtOfALostLease(t *testing.T) {
 
 // TestDebtIsPaidOfARaisedLimit, once the draining ends.
 func TestDebtIsPaidOfARaisedLimit(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 100, 60})
+	d := newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 1)
 	d.lease("n1", 10)
 	d.from("n3", Frame{Charges: []Charge{{1, 95}}})
-	d.SetConditions("d", []Condition{{"", 120, 60}})
+	d.SetConditions("d", []Condition{condition("", 120, 60)})
 	d.reads("raised", 1, 90, 10, 20, Draining)
 	d.report("n1", Report{Counter: 1, Spent: 10})
 	d.reads("settled", 1, 106, 0, 14, Strict)
 }
 
 func TestChargeOpensAWindowAndCounts(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 100, 60})
+	d := newDesk(t, 3, condition("", 100, 60))
 	d.from("n1", Frame{Charges: []Charge{{1, 30}, {77, 5}}})
 	d.reads("charged", 1, 30, 0, 70, Leasing)
 	d.from("n1", Frame{Charges: []Charge{{1, 71}}})
@@ -600,7 +600,7 @@ func TestChargeOpensAWindowAndCounts(t *testing.T) {
 // TestNarrowestCounterDecides: calls that wait for the units of one counter take
 // none of the others before they are decided.
 func TestNarrowestCounterDecides(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 100, 60}, Condition{"e", 1000, 60})
+	d := newDesk(t, 3, condition("", 100, 60), condition("e", 1000, 60))
 	both := []Take{{[]uint64{1, 2}, 30}}
 	d.from("n1", Frame{Takes: both})
 	d.lease("n2", 10)
@@ -617,9 +617,9 @@ func TestNarrowestCounterDecides(t *testing.T) {
 }
 
 func TestLimitLoweredDrains(t *testing.T) {
-	set := func(d *desk, limit uint64) { d.SetConditions("d", []Condition{{"", limit, 60}}) }
+	set := func(d *desk, limit uint64) { d.SetConditions("d", []Condition{condition("", limit, 60)}) }
 	start := func() *desk {
-		d := newDesk(t, 3, Condition{"", 100, 60})
+		d := newDesk(t, 3, condition("", 100, 60))
 		d.call("n1", 50)
 		d.lease("n1", 5)
 		d.lease("n2", 5)
@@ -662,7 +662,7 @@ func TestLimitLoweredDrains(t *testing.T) {
 	}
 
 	// Without leases to wait for, it is strict at once.
-	d = newDesk(t, 3, Condition{"", 100, 60})
+	d = newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 50)
 	set(d, 49)
 	d.reads("nobody holds", 1, 50, 0, 0, Strict)
@@ -672,7 +672,7 @@ func TestLimitLoweredDrains(t *testing.T) {
 // nobody is ever waited for.
 func TestSmallWindowStartsStrict(t *testing.T) {
 	for limit, want := range map[uint64]Phase{23: Strict, 24: Leasing, 1: Strict} {
-		d := newDesk(t, 3, Condition{"", limit, 60})
+		d := newDesk(t, 3, condition("", limit, 60))
 		d.call("n1", 1)
 		if got := d.counters[1].window.phase; got != want {
 			t.Errorf("a window of %d for 3 members starts %v, want %v", limit, got, want)
@@ -681,7 +681,7 @@ func TestSmallWindowStartsStrict(t *testing.T) {
 			t.Errorf("a window that starts is told as a change: %+v", got)
 		}
 	}
-	d := newDesk(t, 3, Condition{"", 23, 60})
+	d := newDesk(t, 3, condition("", 23, 60))
 	d.call("n1", 1)
 	if g := d.lease("n1", 5); g.Units != 0 || g.Phase != Strict {
 		t.Errorf("it is leased: %+v", g)
@@ -697,7 +697,7 @@ func TestSmallWindowStartsStrict(t *testing.T) {
 // TestWantOpensNoWindow: a window is the calls'; a node that wants units before
 // anybody has called, or after the last window has ended, gets none.
 func TestWantOpensNoWindow(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 1000, 1})
+	d := newDesk(t, 3, condition("", 1000, 1))
 	if g := d.lease("n1", 10); g != (Grant{}) {
 		t.Errorf("before the first call: %+v", g)
 	}
@@ -725,7 +725,7 @@ func TestWantOpensNoWindow(t *testing.T) {
 // TestSessionKeepsGrants: a frame that is sent again, through a snapshot too, is
 // granted what it was, and the units are out once.
 func TestSessionKeepsGrants(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 1000, 60})
+	d := newDesk(t, 3, condition("", 1000, 60))
 	f := &Frame{Node: "n1", Incarnation: 1, Seq: 1, Reports: []Report{{Counter: 1, Want: 10}}, Takes: []Take{{[]uint64{1}, 3}}}
 	first := d.Apply(f)
 	d.after(500)
@@ -783,7 +783,7 @@ func newBazaar(t *rapid.T) *bazaar {
 
 func (b *bazaar) deploy() {
 	limit := func() uint64 { return uint64(b.pick(1, 30, 60, 150, 400)) }
-	b.s.SetConditions("d", []Condition{{"", limit(), 3}, {"e", limit(), 1}})
+	b.s.SetConditions("d", []Condition{condition("", limit(), 3), condition("e", limit(), 1)})
 }
 
 // watch notes the windows' limits.
@@ -1015,7 +1015,7 @@ func TestRestoreWithLeases(t *testing.T) {
 // TestLongLeases: leases last long while the pool does, and short as it comes to
 // its end.
 func TestLongLeases(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 10_000, 3600})
+	d := newDesk(t, 3, condition("", 10_000, 3600))
 	d.BeginFrames(Params{LeaseMillis: 200, LongLeaseMillis: 2000, MinLease: 4})
 	granted := func(when string, want int64) {
 		t.Helper()
@@ -1040,7 +1040,7 @@ func TestLongLeases(t *testing.T) {
 // TestNewTermWaitsForLongLeases: the first entry of a term has a lease waited for
 // as long as it was ever granted for, unless that is over.
 func TestNewTermWaitsForLongLeases(t *testing.T) {
-	d := newDesk(t, 3, Condition{"", 10_000, 3600})
+	d := newDesk(t, 3, condition("", 10_000, 3600))
 	d.BeginFrames(Params{LeaseMillis: 200, LongLeaseMillis: 2000, MinLease: 4})
 	d.call("n1", 1)
 	d.after(1000)

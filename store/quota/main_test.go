@@ -17,3 +17,8 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// condition is one of a number of calls in so many seconds.
+func condition(endpoint string, limit uint64, seconds uint32) Condition {
+	return Condition{Endpoint: endpoint, Max: limit, ResetSeconds: seconds}
+}

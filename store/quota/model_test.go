@@ -119,7 +119,7 @@ func drawConditions(t *rapid.T) []Condition {
 	for _, e := range testEndpoints {
 		for _, reset := range []uint32{1, 3} {
 			if rapid.Bool().Draw(t, "has") {
-				list = append(list, Condition{e, rapid.Uint64Range(1, 12).Draw(t, "max"), reset})
+				list = append(list, condition(e, rapid.Uint64Range(1, 12).Draw(t, "max"), reset))
 			}
 		}
 	}

@@ -11,26 +11,34 @@ package quota
 
 import "time"
 
-// Condition limits the calls of a domain, or of one endpoint of it, to Max in
-// a window of ResetSeconds.
-type Condition struct {
-	// Endpoint is empty for a condition of the whole domain, else the
-	// endpoint's ID such as "GET /x/**".
-	Endpoint string
-	// Max is the number of calls a window admits, 1 to 10^12.
-	Max uint64
-	// ResetSeconds is the window's length, 1 to 31,536,000 s. Domain,
-	// Endpoint and ResetSeconds together name the counter.
-	ResetSeconds uint32
-}
-
 // Verdict is the decision on one call.
 type Verdict struct {
 	// Admitted is true when no condition was exceeded.
 	Admitted bool
-	// RetryAfter is the time until the last of the exceeded conditions'
-	// windows ends; zero when admitted.
+	// RetryAfter is the time until the last of the exceeded conditions' windows
+	// ends; zero when admitted. Of a call that is refused for now alone, because
+	// others may come to pay for less than they have reserved, it is a second.
 	RetryAfter time.Duration
+	// ByCaller is true when it was a condition with By that refused the call.
+	ByCaller bool
+	// Shadowed is true when a shadow condition would have refused the call.
+	Shadowed bool
+	// Reservation is what an admitted call that asked to Reserve has reserved;
+	// else nil.
+	Reservation Reservation
+}
+
+// Reservation is units that a call has taken and whose number is not final. One of
+// its methods is to be called, once; they do not block.
+type Reservation interface {
+	// Settle says how many units the call was worth. What was reserved beyond that
+	// goes back, though not to an exhausted window; what it was worth beyond what
+	// was reserved is charged.
+	Settle(units uint64)
+	// Refund says that a condition behind these has refused the call. It does not
+	// count on those with By; nor, if the one that refused has By, on those
+	// without.
+	Refund(byCaller bool)
 }
 
 // Phase is where a counter's window stands. Phases only go forward within a
