@@ -266,7 +266,7 @@ func FuzzDecodeState(f *testing.F) {
 
 // BenchmarkApply is the cost of a frame with calls of ten endpoints.
 func BenchmarkApply(b *testing.B) {
-	s := machine(condition("", 1 << 40, 3600), condition("GET /x", 1 << 40, 3600))
+	s := machine(condition("", 1<<40, 3600), condition("GET /x", 1<<40, 3600))
 	f := frameOf("n1", 1, 0)
 	for range 10 {
 		f.Takes = append(f.Takes, s.calls("GET /x", 16))
