@@ -54,6 +54,10 @@ type Config struct {
 	// before it ends, so that another can lead; 0 means its
 	// default.
 	DiskTimeout time.Duration
+	// ElectionTimeout is how long a follower hears nothing of the leader before it
+	// stands for election; 0 means its default. A lost leader is felt for up to three
+	// of it. All nodes are to have the same.
+	ElectionTimeout time.Duration
 	// Join are admin URLs of members to join through, tried in turn until one
 	// answers; not needed by a node that has state.
 	Join []string

@@ -256,7 +256,7 @@ func (n *Node) openStore() (func(context.Context) error, error) {
 	n.store, err = store.Open(store.Config{
 		ID: n.cfg.ID, Dir: n.cfg.DataDir,
 		Network: n.transport.Raft(), Address: n.Self().ClusterAddress,
-		Logger: n.cfg.Logger, Clock: n.cfg.Clock, DiskTimeout: n.cfg.DiskTimeout, Registerer: n.registry,
+		Logger: n.cfg.Logger, Clock: n.cfg.Clock, DiskTimeout: n.cfg.DiskTimeout, ElectionTimeout: n.cfg.ElectionTimeout, Registerer: n.registry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--data-dir %s: %w", n.cfg.DataDir, err)

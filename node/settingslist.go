@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/proxy"
+	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
@@ -92,6 +93,8 @@ var Settings = withLimits([]Setting{
 		Help: "how long a node listens, before it founds a cluster, whether one misses it"},
 	{Name: "disk-timeout", Kind: Duration, Default: 3 * time.Second, Low: 100 * time.Millisecond, High: MaxDiskTimeout, field: func(c *Config) any { return &c.DiskTimeout },
 		Help: "how long a write to the data directory may take before a node that leads ends, so that another leads"},
+	{Name: "election-timeout", Kind: Duration, Default: store.DefaultElectionTimeout, Low: 100 * time.Millisecond, High: 30 * time.Second, field: func(c *Config) any { return &c.ElectionTimeout },
+		Help: "how long a follower hears nothing of the leader before it stands for election, the same on all nodes; a lost leader is felt for up to three of it, and a busy or distant node needs more"},
 	{Name: "drain-timeout", Kind: Duration, Default: 10 * time.Second, Low: time.Duration(1), High: 10 * time.Minute, field: func(c *Config) any { return &c.DrainTimeout },
 		Help: "how long a stop waits after that for calls in flight",
 		Note: "5s later the process has ended, whatever hangs."},

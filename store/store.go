@@ -34,6 +34,9 @@ type (
 	Progress = log.Progress
 )
 
+// DefaultElectionTimeout is that of a Config that has none.
+const DefaultElectionTimeout = log.DefaultElectionTimeout
+
 // The log's errors.
 var (
 	ErrNotLeader      = log.ErrNotLeader

@@ -22,7 +22,7 @@ import (
 
 // Patience is how long a test waits for a state before it fails. It is no
 // bound that anything is held to.
-const Patience = time.Minute
+const Patience = 3 * time.Minute
 
 // Cluster is some nodes of one cluster.
 type Cluster struct {
@@ -83,6 +83,7 @@ func (c *Cluster) Add(opts ...Option) *Node {
 		// Replicas change no more by themselves once they have settled.
 		CheckpointEvery: time.Hour,
 		DiskTimeout:     node.MaxDiskTimeout, // all have one disk, and it is busy
+		ElectionTimeout: time.Second,         // all have one process, and its threads are busy
 		ID:              id, DataDir: filepath.Join(c.t.TempDir(), id),
 		Listen: FreeAddr(c.t), Admin: FreeAddr(c.t), Cluster: FreeAddr(c.t),
 		Logger: logger,

@@ -6,6 +6,7 @@
 package log
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,12 +24,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Raft timing. A follower stands for election when it has heard nothing for
-// one to two timeouts, and pre-vote may cost a third; 300 ms gives a new
-// leader within 0.9 s at worst and tolerates the pauses of a busy 2-core node.
+// DefaultElectionTimeout has a follower stand for election when it has heard nothing
+// for one to two of it, and pre-vote may cost a third: a new leader within 0.9 s at
+// worst. It tolerates the pauses of a busy 2-core node.
+const DefaultElectionTimeout = 300 * time.Millisecond
+
 const (
-	electionTimeout = 300 * time.Millisecond
-	leaderLease     = electionTimeout / 2
 	// commitTimeout is how soon an idle leader tells followers what is
 	// committed; a deploy answered by a follower waits for it.
 	commitTimeout = 20 * time.Millisecond
@@ -63,6 +64,10 @@ type Config struct {
 	// DiskTimeout is how long a write may take before a node that leads is
 	// given up (Failed); 0 is for ever.
 	DiskTimeout time.Duration
+	// ElectionTimeout is how long a follower hears nothing of a leader before it
+	// stands for election; 0 means DefaultElectionTimeout. A leader that has heard
+	// nothing of a majority for half of it leads no more.
+	ElectionTimeout time.Duration
 	// Registerer receives the log's metrics; nil: nobody does. Two logs of one
 	// process need two that add a label each (prometheus.WrapRegistererWith).
 	Registerer prometheus.Registerer
@@ -245,8 +250,9 @@ func (l *Log) Fresh() bool { return l.fresh && l.raft.LastIndex() == 0 }
 func (l *Log) raftConfig(logger hclog.Logger) *raft.Config {
 	conf := raft.DefaultConfig()
 	conf.LocalID = raft.ServerID(l.cfg.ID)
-	conf.HeartbeatTimeout, conf.ElectionTimeout = electionTimeout, electionTimeout
-	conf.LeaderLeaseTimeout, conf.CommitTimeout = leaderLease, commitTimeout
+	election := cmp.Or(l.cfg.ElectionTimeout, DefaultElectionTimeout)
+	conf.HeartbeatTimeout, conf.ElectionTimeout = election, election
+	conf.LeaderLeaseTimeout, conf.CommitTimeout = election/2, commitTimeout
 	conf.SnapshotInterval, conf.SnapshotThreshold = snapshotInterval, snapshotThreshold
 	conf.TrailingLogs = trailingLogs
 	conf.ShutdownOnRemove = false // a removed node goes on to answer, with 50301
