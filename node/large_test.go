@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tollgate/tollgate/node/nodetest"
 )
@@ -30,7 +31,7 @@ func largeDocument(size int) string {
 // through the leader, while calls go on to be decided in the log.
 func TestLargeImportOverASlowLink(t *testing.T) {
 	t.Parallel()
-	c := nodetest.Start(t, 3, func(cfg *nodetest.Config) { cfg.MinLease = 1_000_000 })
+	c := nodetest.Start(t, 3, func(cfg *nodetest.Config) { cfg.MinLease, cfg.ElectionTimeout = 1_000_000, 10*time.Second })
 	c.Deploy(document([][2]int{{1_000_000, 3600}}, nil))
 	c.Raised() // by the rules before, it would be one entry
 	leader := c.Leader()

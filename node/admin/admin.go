@@ -17,8 +17,11 @@ import (
 
 // Bounds that hold where Config leaves them zero.
 const (
-	// DefaultTimeout bounds every call but join.
+	// DefaultTimeout bounds every call but join, besides what its body takes.
 	DefaultTimeout = 10 * time.Second
+	// bytesASecond is what a slow line, or a cluster that is starved of CPU, takes in
+	// of a large document: the largest has a minute more.
+	bytesASecond = 128 << 10
 	// DefaultJoinTimeout bounds a join, which waits until the new member has
 	// caught up.
 	DefaultJoinTimeout = 30 * time.Second

@@ -125,6 +125,9 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, rt route) {
 	if timeout == 0 {
 		timeout = s.Timeout
 	}
+	if r.ContentLength > 0 { // a large document has more to go through the log
+		timeout += time.Duration(r.ContentLength) * time.Second / bytesASecond
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
