@@ -137,11 +137,24 @@ func (c *Cluster) Close(ctx context.Context) error {
 }
 
 // Take decides one call; see ledger.Ledger.Take.
-func (c *Cluster) Take(domain, endpoint string) (quota.Verdict, error) {
+func (c *Cluster) Take(call *quota.Call) (quota.Verdict, error) {
 	if c.astray.Load() {
 		return quota.Verdict{}, ledger.ErrUndecided
 	}
-	return c.ledger.Take(domain, endpoint)
+	return c.ledger.Take(call)
+}
+
+// Standings is where a call stands; see ledger.Ledger.Standings.
+func (c *Cluster) Standings(call *quota.Call, into []quota.Standing) []quota.Standing {
+	return c.ledger.Standings(call, into)
+}
+
+// Claim uses a signature that is good once; see ledger.Ledger.Claim.
+func (c *Cluster) Claim(domain string, signature []byte, at time.Time) (bool, error) {
+	if c.astray.Load() {
+		return false, ledger.ErrUndecided
+	}
+	return c.ledger.Claim(domain, signature, at)
 }
 
 // Resume makes this node's frames newer than those of any former life. It is to be

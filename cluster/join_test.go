@@ -80,7 +80,7 @@ func TestJoinThatFails(t *testing.T) {
 	}{
 		"an older version":     {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true}, "n2 speaks version 0 of the cluster protocol, this cluster version 1"},
 		"a newer version":      {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true, Protocol: 2}, "n2 speaks version 2 of the cluster protocol, this cluster version 1"},
-		"an older release":     {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true, Protocol: protocol}, "n2 knows rules 1 of the log, this cluster has come to rules 2"},
+		"an older release":     {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true, Protocol: protocol}, "n2 knows rules 1 of the log, this cluster has come to rules 3"},
 		"another name":         {&clusterpb.IdentifyResponse{Id: "n3", Fresh: true, Protocol: protocol}, "is n3, not n2"},
 		"no name":              {&clusterpb.IdentifyResponse{}, "is , not n2"},
 		"never catches up":     {&clusterpb.IdentifyResponse{Id: "n2", Fresh: true, Protocol: protocol, RulesOldest: 1, RulesNewest: uint32(newest)}, "n2 did not catch up with the log in time"},

@@ -14,6 +14,7 @@ import (
 	"github.com/tollgate/tollgate/cluster"
 	"github.com/tollgate/tollgate/node/nodetest"
 	"github.com/tollgate/tollgate/store"
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 // document is a domain "d" with a quota for all its calls.
@@ -326,7 +327,7 @@ func TestNonvoter(t *testing.T) {
 		t.Errorf("the member is %+v", s)
 	}
 	for i := range 6 {
-		if v, err := nd.Cluster().Take("d", ""); err != nil || v.Admitted != (i < 5) {
+		if v, err := nd.Cluster().Take(&quota.Call{Domain: "d"}); err != nil || v.Admitted != (i < 5) {
 			t.Errorf("call %d of 5: %+v, %v", i+1, v, err)
 		}
 	}
@@ -458,7 +459,7 @@ func TestRemovedNode(t *testing.T) {
 			return gone
 		})
 		for range 3 {
-			if v, err := removed.Cluster().Take("d", ""); err == nil {
+			if v, err := removed.Cluster().Take(&quota.Call{Domain: "d"}); err == nil {
 				t.Errorf("%s, it decides: %+v", when, v)
 			}
 		}
@@ -469,7 +470,7 @@ func TestRemovedNode(t *testing.T) {
 	check("restarted")
 	for _, n := range rest {
 		nodetest.Eventually(t, n.ID+" decides", func() bool {
-			v, err := n.Cluster().Take("d", "")
+			v, err := n.Cluster().Take(&quota.Call{Domain: "d"})
 			return err == nil && v.Admitted
 		})
 	}
@@ -482,7 +483,7 @@ func TestRemovedNode(t *testing.T) {
 	}
 	removed.WaitReady()
 	nodetest.Eventually(t, "back, it decides", func() bool {
-		v, err := removed.Cluster().Take("d", "")
+		v, err := removed.Cluster().Take(&quota.Call{Domain: "d"})
 		return err == nil && v.Admitted
 	})
 	c.Digest()

@@ -90,7 +90,7 @@ func testMerger(t *testing.T, log proposer) *merger {
 
 // takes is a frame of n calls on domain d, which has the first counter.
 func takes(node string, seq uint64, n uint32) []byte {
-	f := quota.Frame{Node: node, Incarnation: 1, Seq: seq, Takes: []quota.Take{{Counters: []uint64{1}, N: n}}}
+	f := quota.Frame{Node: node, Incarnation: 1, Seq: seq, Takes: []quota.Take{{Items: []quota.Item{{ID: quota.ID{Rule: 1}}}, N: n, Units: 1}}}
 	return f.Append(nil)
 }
 
@@ -103,7 +103,7 @@ func bigFrame(node string) []byte {
 	for range bigTakes {
 		t := quota.Take{N: 1}
 		for i := range uint64(quota.MaxCounters) {
-			t.Counters = append(t.Counters, (i+1)<<56)
+			t.Items = append(t.Items, quota.Item{ID: quota.ID{Rule: (i + 1) << 54}})
 		}
 		f.Takes = append(f.Takes, t)
 	}
@@ -342,7 +342,7 @@ func TestFrameIsSentAgain(t *testing.T) {
 	log := &flaky{to: s, dead: dead, lost: 3}
 	c.merger.log = log // nothing is proposed yet
 	for i := range 2 {
-		if v, err := c.Take("d", ""); err != nil || !v.Admitted {
+		if v, err := c.Take(&quota.Call{Domain: "d"}); err != nil || !v.Admitted {
 			t.Fatalf("call %d: %+v, %v", i+1, v, err)
 		}
 	}

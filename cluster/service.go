@@ -35,7 +35,7 @@ func (s *service) Served(ctx context.Context, r *clusterpb.ServedRequest) (*clus
 }
 
 func (s *service) SubmitFrame(ctx context.Context, r *clusterpb.SubmitFrameRequest) (*clusterpb.SubmitFrameResponse, error) {
-	f, err := quota.DecodeFrame(r.GetFrame())
+	f, err := quota.DecodeFrame(r.GetFrame(), s.c.store.FrameVersion())
 	if err != nil {
 		return nil, toWire(refuse("%v", err))
 	}

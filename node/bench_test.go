@@ -46,7 +46,7 @@ func BenchmarkStrict(b *testing.B) {
 				wg.Go(func() {
 					for range next {
 						begin := time.Now()
-						if v, err := cl.Take("d", endpoint); err != nil || !v.Admitted {
+						if v, err := cl.Take(&quota.Call{Domain: "d", Endpoint: endpoint}); err != nil || !v.Admitted {
 							b.Errorf("%+v, %v", v, err)
 						}
 						each[i] = append(each[i], time.Since(begin))
@@ -96,7 +96,7 @@ func offer(b *testing.B, c *nodetest.Cluster, rate, n int) {
 				if early := time.Until(due); early > time.Millisecond {
 					time.Sleep(early)
 				}
-				if v, err := nd.Cluster().Take("d", endpoint); err != nil || !v.Admitted {
+				if v, err := nd.Cluster().Take(&quota.Call{Domain: "d", Endpoint: endpoint}); err != nil || !v.Admitted {
 					b.Errorf("%+v, %v", v, err)
 				}
 			}

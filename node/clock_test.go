@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/node/nodetest"
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 // wrongClock sets the third node's clock forward by ahead.
@@ -53,11 +54,11 @@ func TestLeaderBehind(t *testing.T) {
 	// Two windows more than the ones that the leader before may have begun.
 	for range 4 {
 		nodetest.Eventually(t, "a window ends", func() bool {
-			v, err := c.Nodes[0].Cluster().Take("d", endpoint)
+			v, err := c.Nodes[0].Cluster().Take(&quota.Call{Domain: "d", Endpoint: endpoint})
 			return err == nil && v.Admitted
 		})
 		nodetest.Eventually(t, "the window is used up", func() bool {
-			v, err := c.Nodes[0].Cluster().Take("d", endpoint)
+			v, err := c.Nodes[0].Cluster().Take(&quota.Call{Domain: "d", Endpoint: endpoint})
 			return err == nil && !v.Admitted
 		})
 	}

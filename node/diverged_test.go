@@ -12,6 +12,7 @@ import (
 
 	"github.com/tollgate/tollgate/node/nodetest"
 	"github.com/tollgate/tollgate/store"
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 // TestDiverged: a replica that is made to differ, by a log that was changed on its
@@ -29,11 +30,11 @@ func TestDiverged(t *testing.T) {
 		r := readyz(t, victim)
 		return r.status == 503 && strings.Contains(r.body, "differs from the others'")
 	})
-	if v, err := victim.Cluster().Take("d", endpoint); err == nil {
+	if v, err := victim.Cluster().Take(&quota.Call{Domain: "d", Endpoint: endpoint}); err == nil {
 		t.Errorf("it decides: %+v", v)
 	}
 	nodetest.Eventually(t, "the others decide", func() bool {
-		v, err := c.Nodes[0].Cluster().Take("d", endpoint)
+		v, err := c.Nodes[0].Cluster().Take(&quota.Call{Domain: "d", Endpoint: endpoint})
 		return err == nil && v.Admitted
 	})
 	for _, n := range c.Nodes[:2] {

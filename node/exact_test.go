@@ -40,7 +40,7 @@ func document(domain, endpoint [][2]int) string {
 
 const endpoint = "GET /x/**"
 
-type takeFunc = func(domain, endpoint string) (quota.Verdict, error)
+type takeFunc = func(*quota.Call) (quota.Verdict, error)
 
 // tally is what a load saw.
 type tally struct {
@@ -70,7 +70,7 @@ func load(c *nodetest.Cluster, clients, calls int, endpoint string, t *tally) {
 
 func (t *tally) call(take takeFunc, endpoint string) {
 	after := t.exhausted.Load()
-	v, err := take("d", endpoint)
+	v, err := take(&quota.Call{Domain: "d", Endpoint: endpoint})
 	switch {
 	case err != nil:
 		t.undecided.Add(1)
@@ -131,7 +131,7 @@ func TestEveryWindowIsExact(t *testing.T) {
 		wg.Go(func() {
 			cl := c.Nodes[i%3].Cluster()
 			for n := 0; n < limit*windows; {
-				v, err := cl.Take("d", endpoint)
+				v, err := cl.Take(&quota.Call{Domain: "d", Endpoint: endpoint})
 				if err != nil {
 					t.Errorf("undecided: %v", err)
 					return
@@ -162,7 +162,7 @@ func TestReadOutShowsEveryAnsweredCall(t *testing.T) {
 	calls := 0
 	for round := range 4 {
 		for range 9 * (round + 1) {
-			if _, err := c.Nodes[calls%3].Cluster().Take("d", endpoint); err != nil {
+			if _, err := c.Nodes[calls%3].Cluster().Take(&quota.Call{Domain: "d", Endpoint: endpoint}); err != nil {
 				t.Fatal(err)
 			}
 			calls++

@@ -88,7 +88,7 @@ func TestMinorityDecidesNothing(t *testing.T) {
 	cut := c.Leader()
 	cut.Isolate()
 	for range 3 {
-		if v, err := cut.Cluster().Take("d", endpoint); err == nil {
+		if v, err := cut.Cluster().Take(&quota.Call{Domain: "d", Endpoint: endpoint}); err == nil {
 			t.Fatalf("cut off, the node still decided: %+v", v)
 		}
 	}
@@ -190,10 +190,10 @@ func TestMembership(t *testing.T) {
 		t.Fatalf("the leader leaving: %v", err)
 	}
 	nodetest.Eventually(t, "the node that left is not ready", func() bool { return !leaver.Ready() })
-	if _, err := leaver.Cluster().Take("d", endpoint); err == nil {
+	if _, err := leaver.Cluster().Take(&quota.Call{Domain: "d", Endpoint: endpoint}); err == nil {
 		t.Error("a node that left decides calls")
 	}
-	if v, err := via.Cluster().Take("d", endpoint); err != nil || !v.Admitted {
+	if v, err := via.Cluster().Take(&quota.Call{Domain: "d", Endpoint: endpoint}); err != nil || !v.Admitted {
 		t.Errorf("the others decide: %+v, %v", v, err)
 	}
 	// Stopped and started with the same command line, it returns.

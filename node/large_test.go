@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/node/nodetest"
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 // largeDocument is a document of so many bytes that compresses badly.
@@ -50,7 +51,7 @@ func TestLargeImportOverASlowLink(t *testing.T) {
 					return
 				default:
 				}
-				if _, err := cl.Take("d", endpoint); err != nil {
+				if _, err := cl.Take(&quota.Call{Domain: "d", Endpoint: endpoint}); err != nil {
 					undecided.Add(1)
 				} else {
 					decided.Add(1)

@@ -132,14 +132,14 @@ var everything = []string{"GET /**", "POST /**", "PUT /**", "DELETE /**", "HEAD 
 
 type admitAll struct{}
 
-func (admitAll) Take(string, string) (quota.Verdict, error) {
+func (admitAll) Take(*quota.Call) (quota.Verdict, error) {
 	return quota.Verdict{Admitted: true}, nil
 }
 
 // quotaFunc makes a function a Quota.
 type quotaFunc func(domain, endpoint string) (quota.Verdict, error)
 
-func (f quotaFunc) Take(domain, endpoint string) (quota.Verdict, error) { return f(domain, endpoint) }
+func (f quotaFunc) Take(c *quota.Call) (quota.Verdict, error) { return f(c.Domain, c.Endpoint) }
 
 // get asks for a target and wants an answer.
 func (g *gateway) get(t testing.TB, target string) *answer {

@@ -42,12 +42,19 @@ const (
 	// KindPiece brings a part of a KindCatalog command that is too large for
 	// one entry.
 	KindPiece
+	// KindReset ends the running window of a counter, and KindAdjust adds to its
+	// maximum. RulesThird; 8 is KindConsumer's.
+	KindReset  Kind = 9
+	KindAdjust Kind = 10
 )
 
 // since is the first rules that have a kind.
 func (k Kind) since() Rules {
-	if k == KindCheckpoint || k == KindPiece {
+	switch k {
+	case KindCheckpoint, KindPiece:
 		return RulesSecond
+	case KindReset, KindAdjust:
+		return RulesThird
 	}
 	return RulesFirst
 }
@@ -58,11 +65,16 @@ func (k Kind) since() Rules {
 //	version:byte(2) kind:byte rules:u time:u term:u payload   by later rules
 //	KindInit     clusterID:s
 //	KindCatalog  catalog.Command
-//	KindFrames   leaseMillis:u longLeaseMillis:u minLease:u count:u { frame:s }   (quota.Frame)
+//	KindFrames   leaseMillis:u longLeaseMillis:u minLease:u
+//	             ends:u { rule:u end:u }                       since RulesThird
+//	             count:u { frame:s }                           (quota.Frame)
 //	KindMember   id:s admin:s proxy:s
 //	KindForget   id:s
 //	KindCheckpoint
 //	KindPiece    of:u total:u bytes:s, of a catalog.Command
+//	KindReset    target
+//	KindAdjust   target add:u(zigzag)
+//	target       domain:s endpoint:s reset:u unit:u zone:s by:s shadow:u caller:16 bytes window:u
 //
 // u is a uvarint, s a uvarint length and its bytes.
 type Command struct {
@@ -77,9 +89,14 @@ type Command struct {
 	Term      uint64
 	ClusterID string
 	Catalog   *catalog.Command
-	// Frames are encoded quota frames; Leases bounds what they are granted.
+	// Frames are encoded quota frames; Leases bounds what they are granted. Ends are
+	// the ends of calendar windows that are to be known before.
 	Frames [][]byte
 	Leases quota.Params
+	Ends   []quota.CalendarEnd
+	// Target is the window of a KindReset or a KindAdjust, Add what is added.
+	Target quota.Target
+	Add    int64
 	Member Member
 	Piece  Piece
 }
@@ -89,7 +106,11 @@ type Member struct {
 	ID, AdminAddress, ProxyAddress string
 }
 
-const maxAddressBytes = 255
+const (
+	maxAddressBytes = 255
+	// maxEnds bounds Command.Ends.
+	maxEnds = 4096
+)
 
 // Append appends the command's encoding.
 func (c *Command) Append(b []byte) []byte {
@@ -110,6 +131,12 @@ func (c *Command) Append(b []byte) []byte {
 		b = wire.AppendUints(b, uint64(c.Leases.LeaseMillis))
 		b = wire.AppendUints(b, uint64(c.Leases.LongLeaseMillis))
 		b = wire.AppendUints(b, uint64(c.Leases.MinLease))
+		if c.Rules >= RulesThird {
+			b = wire.AppendUints(b, uint64(len(c.Ends)))
+			for _, e := range c.Ends {
+				b = wire.AppendUints(b, e.Rule, uint64(e.End))
+			}
+		}
 		b = wire.AppendUints(b, uint64(len(c.Frames)))
 		for _, f := range c.Frames {
 			b = wire.AppendString(b, f)
@@ -124,6 +151,10 @@ func (c *Command) Append(b []byte) []byte {
 		b = wire.AppendUints(b, c.Piece.Of)
 		b = wire.AppendUints(b, c.Piece.Total)
 		b = wire.AppendString(b, c.Piece.Bytes)
+	case KindReset:
+		b = c.Target.Append(b)
+	case KindAdjust:
+		b = wire.AppendUints(c.Target.Append(b), wire.Zigzag(c.Add))
 	}
 	return b
 }
@@ -187,6 +218,11 @@ func (d *decoded) payload() {
 	case KindCheckpoint:
 	case KindPiece:
 		d.decodePiece()
+	case KindReset:
+		d.Target = quota.ReadTarget(d.r)
+	case KindAdjust:
+		d.Target = quota.ReadTarget(d.r)
+		d.Add = wire.Unzigzag(d.r.Uint("add", 0, math.MaxUint64))
 	default:
 		d.r.Fail("unknown kind")
 	}
@@ -218,9 +254,14 @@ func (d *decoded) decodePiece() {
 func (d *decoded) decodeFrames() {
 	number := func(what string) uint32 { return uint32(d.r.Uint(what, 0, math.MaxUint32)) }
 	d.Leases = quota.Params{LeaseMillis: number("lease"), LongLeaseMillis: number("long lease"), MinLease: number("smallest lease")}
-	decode := quota.DecodeFrame
-	if d.Rules < RulesSecond {
-		decode = quota.DecodeOldFrame
+	decode := quota.DecodeOldFrame
+	if d.Rules >= RulesSecond {
+		decode = func(b []byte) (*quota.Frame, error) { return quota.DecodeFrame(b, d.Rules.quotas()) }
+	}
+	if d.Rules >= RulesThird {
+		d.Ends = wire.List(d.r, "ends of windows", maxEnds, func() quota.CalendarEnd {
+			return quota.CalendarEnd{Rule: d.r.Uint("rule", 1, math.MaxUint64), End: int64(d.r.Uint("end", 1, math.MaxInt64))}
+		})
 	}
 	for range d.r.Uint("number of frames", 0, math.MaxUint64) {
 		raw := d.r.Bytes("frame", 0, MaxCommandBytes)

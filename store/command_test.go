@@ -22,7 +22,7 @@ var (
 	genKey      = rapid.SampledFrom([]string{"a", "b", "key.~-_", strings.Repeat("k", catalog.MaxKeyBytes)})
 	genNode     = rapid.SampledFrom([]string{"n1", "n2", strings.Repeat("n", 64)})
 	genEndpoint = rapid.SampledFrom([]string{"", "GET /x/**", "PUT /" + strings.Repeat("p", catalog.MaxPatternBytes-1)})
-	genCounter  = rapid.OneOf(rapid.Uint64Range(1, 6), rapid.Just(uint64(math.MaxUint64)))
+	genCounter  = rapid.OneOf(rapid.Uint64Range(1, 6), rapid.Just(uint64(1<<61)))
 	genWindow   = rapid.OneOf(rapid.Just(int64(1_000_000)), rapid.Int64Range(0, 1_010_000))
 	genTerm     = rapid.SampledFrom([]uint64{3, 3, 3, 4, math.MaxUint64})
 	genAddress  = rapid.SampledFrom([]string{"", "127.0.0.1:9001", strings.Repeat("h", maxAddressBytes)})
@@ -62,21 +62,22 @@ func genCatalog(t *rapid.T) *catalog.Command {
 	return &c
 }
 
-func genFrame(t *rapid.T) []byte {
+func genFrame(t *rapid.T, v quota.Version) []byte {
 	f := quota.Frame{
 		Node:        genNode.Draw(t, "node"),
 		Incarnation: rapid.Uint64Range(1, 3).Draw(t, "incarnation"),
 		Seq:         rapid.Uint64Range(1, 9).Draw(t, "seq"),
+		Version:     v,
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "returns") {
 		f.Returns = append(f.Returns, quota.Return{
-			Counter: genCounter.Draw(t, "counter"), Window: genWindow.Draw(t, "window"), N: rapid.Uint32Range(1, 10).Draw(t, "units"),
+			Counter: genID(t, v), Window: genWindow.Draw(t, "window"), N: rapid.Uint64Range(1, 10).Draw(t, "units"),
 		})
 	}
 	units := rapid.OneOf(rapid.Uint64Range(0, 20), rapid.Just(uint64(math.MaxUint64)))
 	for range rapid.IntRange(0, 3).Draw(t, "reports") {
 		f.Reports = append(f.Reports, quota.Report{
-			Counter: genCounter.Draw(t, "counter"), Window: genWindow.Draw(t, "window"),
+			Counter: genID(t, v), Window: genWindow.Draw(t, "window"),
 			Spent: units.Draw(t, "spent"), Back: units.Draw(t, "back"),
 			Want: rapid.Uint32Range(0, 100).Draw(t, "want"), Renew: rapid.Bool().Draw(t, "renew"),
 		})
@@ -84,12 +85,40 @@ func genFrame(t *rapid.T) []byte {
 	for range rapid.IntRange(0, 3).Draw(t, "takes") {
 		ids := rapid.SliceOfNDistinct(genCounter, 1, 4, rapid.ID).Draw(t, "counters")
 		slices.Sort(ids)
-		f.Takes = append(f.Takes, quota.Take{Counters: ids, N: rapid.Uint32Range(1, 30).Draw(t, "n")})
+		take := quota.Take{N: rapid.Uint32Range(1, 30).Draw(t, "n"), Units: 1}
+		for _, id := range ids {
+			item := quota.Item{ID: genID(t, v)}
+			item.ID.Rule = id
+			take.Items = append(take.Items, item)
+		}
+		if v >= quota.Third {
+			take.Units, take.Reserve = rapid.Uint32Range(1, 9).Draw(t, "cost"), rapid.Bool().Draw(t, "reserve")
+		}
+		f.Takes = append(f.Takes, take)
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "charges") {
-		f.Charges = append(f.Charges, quota.Charge{Counter: genCounter.Draw(t, "counter"), N: rapid.Uint32Range(1, 30).Draw(t, "n")})
+		f.Charges = append(f.Charges, quota.Charge{Counter: genID(t, v), N: rapid.Uint64Range(1, 30).Draw(t, "n")})
 	}
 	return f.Append(nil)
+}
+
+// genID draws a counter that a frame of the version may name.
+func genID(t *rapid.T, v quota.Version) quota.ID {
+	id := quota.ID{Rule: genCounter.Draw(t, "rule")}
+	if v >= quota.Third {
+		id.Caller[0] = rapid.SampledFrom([]byte{0, 0, 1, 2}).Draw(t, "caller")
+	}
+	return id
+}
+
+// genTarget draws a window that an administrator may mean.
+func genTarget(t *rapid.T) quota.Target {
+	cond := quota.Condition{Endpoint: genEndpoint.Draw(t, "endpoint"), ResetSeconds: rapid.Uint32Range(1, 3).Draw(t, "reset")}
+	target := quota.Target{Domain: genKey.Draw(t, "domain"), Name: cond.Name(), Window: genWindow.Draw(t, "window")}
+	if rapid.Bool().Draw(t, "by caller") {
+		target.Name.By, target.Caller[0] = quota.ByIP, 1
+	}
+	return target
 }
 
 // genPiece draws a piece of a put, or one of nothing.
@@ -103,10 +132,13 @@ func genPiece(t *rapid.T) Piece {
 	}).Draw(t, "piece")
 }
 
+// kinds are all kinds of command.
+var kinds = []Kind{KindInit, KindCatalog, KindFrames, KindMember, KindForget, KindCheckpoint, KindPiece, KindReset, KindAdjust}
+
 // genCommand draws a command such as a leader proposes.
 func genCommand(t *rapid.T) Command {
 	c := Command{
-		Kind: Kind(rapid.IntRange(int(KindInit), int(KindPiece)).Draw(t, "kind")),
+		Kind: rapid.SampledFrom(kinds).Draw(t, "kind"),
 		Time: rapid.OneOf(rapid.Int64Range(1_000_000, 1_010_000), rapid.SampledFrom([]int64{0, math.MaxInt64 / 4})).Draw(t, "time"),
 		Term: genTerm.Draw(t, "term"),
 	}
@@ -123,7 +155,10 @@ func genCommand(t *rapid.T) Command {
 			MinLease:        rapid.SampledFrom([]uint32{0, 1, 4, quota.MaxMinLease, math.MaxUint32}).Draw(t, "least"),
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "frames") {
-			c.Frames = append(c.Frames, genFrame(t))
+			c.Frames = append(c.Frames, genFrame(t, c.Rules.quotas()))
+		}
+		if c.Rules >= RulesThird && rapid.Bool().Draw(t, "ends") {
+			c.Ends = []quota.CalendarEnd{{Rule: genCounter.Draw(t, "rule"), End: rapid.Int64Range(1, 1_010_000).Draw(t, "end")}}
 		}
 	case KindMember:
 		c.Member = Member{genNode.Draw(t, "id"), genAddress.Draw(t, "admin"), genAddress.Draw(t, "proxy")}
@@ -131,6 +166,11 @@ func genCommand(t *rapid.T) Command {
 		c.Member.ID = genNode.Draw(t, "id")
 	case KindPiece:
 		c.Piece = genPiece(t)
+	case KindReset, KindAdjust:
+		c.Target = genTarget(t)
+		if c.Kind == KindAdjust {
+			c.Add = rapid.SampledFrom([]int64{-1, 1, 20, math.MinInt64, math.MaxInt64}).Draw(t, "add")
+		}
 	}
 	return c
 }
@@ -159,10 +199,10 @@ func TestCommandBytes(t *testing.T) {
 	deploy := catalog.Deploy("a")
 	frame := quota.Frame{
 		Node: "n1", Incarnation: 2, Seq: 3,
-		Returns: []quota.Return{{Counter: 7, Window: 300, N: 5}},
-		Reports: []quota.Report{{Counter: 8, Window: 300, Spent: 1, Back: 2, Want: 3, Renew: true}},
-		Takes:   []quota.Take{{Counters: []uint64{7, 9}, N: 4}},
-		Charges: []quota.Charge{{Counter: 8, N: 6}},
+		Returns: []quota.Return{{Counter: quota.ID{Rule: 7}, Window: 300, N: 5}},
+		Reports: []quota.Report{{Counter: quota.ID{Rule: 8}, Window: 300, Spent: 1, Back: 2, Want: 3, Renew: true}},
+		Takes:   []quota.Take{{Items: []quota.Item{{ID: quota.ID{Rule: 7}}, {ID: quota.ID{Rule: 9}}}, N: 4, Units: 1}},
+		Charges: []quota.Charge{{Counter: quota.ID{Rule: 8}, N: 6}},
 	}
 	for want, c := range map[string]Command{
 		"01 01 ac02 09 026331":        {Kind: KindInit, Time: 300, Term: 9, ClusterID: "c1"},
@@ -231,7 +271,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"version 0":             {[]byte{0, 5, 0, 0, 1, 'a'}, "version 0: this node knows versions 1 and 2"},
 		"version 3":             {[]byte{3, 5, 0, 0, 1, 'a'}, "version 3: this node knows versions 1 and 2"},
 		"rules 1, said twice":   {[]byte{2, 5, 1, 0, 0, 1, 'a'}, "rules is 1, must be 2"},
-		"rules 3":               {[]byte{2, 5, 3, 0, 0, 1, 'a'}, "has rules 3, this release knows rules 1 to 2"},
+		"rules to come":         {[]byte{2, 5, 4, 0, 0, 1, 'a'}, "has rules 4, this release knows rules 1 to 3"},
 		"kind 0":                {[]byte{1, 0, 0, 0}, "kind 0: byte 2: unknown kind"},
 		"kind 8":                {[]byte{1, 8, 0, 0}, "kind 8: byte 2: unknown kind"},
 		"a checkpoint too soon": {[]byte{1, 6, 0, 0}, "kind 6: byte 2: there is none by rules 1"},
@@ -256,8 +296,8 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"least over 32 bits":    {withLeases(10, 1, 1<<32), "smallest lease is 4294967296"},
 		"frame is no frame":     {frames(1, []byte{9, 9}), "quota frame"},
 		"frame with a tail":     {frames(1, append(bytes.Clone(frame), 0)), "too many"},
-		"frame counts twice":    {frames(1, (&quota.Frame{Node: "n1", Seq: 1, Takes: []quota.Take{{Counters: []uint64{5, 5}, N: 1}}}).Append(nil)), "distance of counters is 0"},
-		"frame of nobody":       {frames(1, (&quota.Frame{Seq: 1}).Append(nil)), "names no node"},
+		"frame counts twice":    {frames(1, (&quota.Frame{Node: "n1", Seq: 1, Takes: []quota.Take{take(1, 5, 5)}}).Append(nil)), "distance of counters is 0"},
+		"frame of nobody":       {frames(1, (&quota.Frame{Seq: 1}).Append(nil)), "quota frame of version 3"},
 		"frame over its cap":    {frames(1, make([]byte, quota.MaxFrameBytes+1)), fmt.Sprintf("must be at most %d", quota.MaxFrameBytes)},
 		"member id too long":    {member(Member{ID: long}), "ID length is 256, must be 0 to 255"},
 		"admin too long":        {member(Member{"n1", long, ""}), "admin address length is 256, must be 0 to 255"},
@@ -291,7 +331,7 @@ func TestCommandAtTheCap(t *testing.T) {
 	frame := func(size int) []byte {
 		f := quota.Frame{Node: "n", Incarnation: 1, Seq: 1}
 		for range (size-len(f.Append(nil)))/10 - 1 {
-			f.Charges = append(f.Charges, quota.Charge{Counter: 1 << 56, N: 1})
+			f.Charges = append(f.Charges, quota.Charge{Counter: of(1 << 56), N: 1})
 		}
 		f.Node = strings.Repeat("n", 1+size-len(f.Append(nil)))
 		return f.Append(nil)
@@ -321,7 +361,7 @@ func TestCommandAtTheCap(t *testing.T) {
 // encoded, and applying it leaves a state that a restart can read.
 func FuzzDecodeCommand(f *testing.F) {
 	put := catalog.Put(catalog.Draft{Key: "a", Name: "n", Endpoints: 1, Document: []byte("{}"), Conditions: []quota.Condition{{Endpoint: "GET /", Max: 100, ResetSeconds: 2}}}, true)
-	frame := (&quota.Frame{Node: "n1", Incarnation: 1, Seq: 1, Reports: []quota.Report{{Counter: 1, Want: 5, Renew: true}}, Takes: []quota.Take{{Counters: []uint64{1}, N: 3}}, Charges: []quota.Charge{{Counter: 1, N: 1}}}).Append(nil)
+	frame := (&quota.Frame{Node: "n1", Incarnation: 1, Seq: 1, Reports: []quota.Report{{Counter: of(1), Want: 5, Renew: true}}, Takes: []quota.Take{take(3, 1)}, Charges: []quota.Charge{{Counter: of(1), N: 1}}}).Append(nil)
 	for _, c := range []Command{
 		{Kind: KindInit, Time: 1, ClusterID: "c"},
 		{Kind: KindCatalog, Time: 2, Catalog: &put},

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 // TestFixtures: the entries of testdata/rules1/log.bin come for ever to the states and
@@ -87,4 +89,16 @@ func fixture(t *testing.T, name string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// of is the counter of all calls of a rule.
+func of(rule uint64) quota.ID { return quota.ID{Rule: rule} }
+
+// take is n calls on counters of all calls.
+func take(n uint32, rules ...uint64) quota.Take {
+	t := quota.Take{N: n, Units: 1}
+	for _, id := range rules {
+		t.Items = append(t.Items, quota.Item{ID: of(id)})
+	}
+	return t
 }

@@ -57,10 +57,13 @@ func newMachine(initialized func(string), fatal func(error)) *machine {
 // called as commands are applied, in their order, under the state machine's lock: it
 // must not block, and must not call the store under a lock that it takes here.
 type QuotaObserver interface {
-	// CountersChanged: the counters of some domains, by key, are now these; none
-	// where a domain has none. What is told at once may cost as much as a single
-	// one.
-	CountersChanged(changed map[string][]quota.Info)
+	// RulesChanged: the rules of some domains, by key, are now these; none where a
+	// domain has none. What is told at once may cost as much as a single one. Frames
+	// may be of the version from now on.
+	RulesChanged(changed map[string][]quota.Rule, v quota.Version)
+	// Restored: the state is another. What was known of counters may be wrong; RulesChanged
+	// follows.
+	Restored()
 	// PhasesChanged: these counters have entered a phase.
 	PhasesChanged(changed []quota.Info)
 }
@@ -68,13 +71,17 @@ type QuotaObserver interface {
 // nobody observes.
 type nobody struct{}
 
-func (nobody) CountersChanged(map[string][]quota.Info) {}
-func (nobody) PhasesChanged([]quota.Info)              {}
+func (nobody) RulesChanged(map[string][]quota.Rule, quota.Version) {}
+func (nobody) Restored()                                           {}
+func (nobody) PhasesChanged([]quota.Info)                          {}
 
-// observe tells the observer what a command has changed.
-func (m *machine) observe(res Result) {
-	if res.Catalog.Deployed || res.Catalog.Deleted {
-		m.observer.CountersChanged(m.counters(res.Catalog.Key))
+// observe tells the observer what a command has changed, which came by rules before.
+func (m *machine) observe(res Result, before Rules) {
+	switch {
+	case res.Catalog.Deployed || res.Catalog.Deleted:
+		m.tellRules(res.Catalog.Key)
+	case m.state.rules != before:
+		m.tellRules()
 	}
 	if changed := m.state.quota.TakeChanges(); len(changed) > 0 {
 		m.observer.PhasesChanged(changed)
@@ -86,16 +93,16 @@ func (m *machine) watch(o QuotaObserver) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.observer = o
-	o.CountersChanged(m.counters(m.state.quota.Domains()...))
+	m.tellRules(m.state.quota.Domains()...)
 }
 
-// counters is the counters of domains, as an observer is told of them.
-func (m *machine) counters(keys ...string) map[string][]quota.Info {
-	all := make(map[string][]quota.Info, len(keys))
+// tellRules tells the observer the rules of domains.
+func (m *machine) tellRules(keys ...string) {
+	all := make(map[string][]quota.Rule, len(keys))
 	for _, key := range keys {
-		all[key] = m.state.quota.Counters(key)
+		all[key] = m.state.quota.Rules(key)
 	}
-	return all
+	m.observer.RulesChanged(all, m.state.rules.quotas())
 }
 
 // Apply implements log.Machine. Committed bytes that cannot be decoded mean a
@@ -114,8 +121,9 @@ func (m *machine) Apply(index, term uint64, payload []byte) any {
 		defer m.mu.Unlock()
 		return Result{Err: m.stopped}
 	}
+	before := m.state.rules
 	res := m.state.apply(index, term, &cmd)
-	m.observe(res)
+	m.observe(res, before)
 	m.mu.Unlock()
 	if cmd.Kind == KindCheckpoint {
 		m.checkpoints.take(index, m.Snapshot)
@@ -187,7 +195,8 @@ func (m *machine) Restore(r io.Reader) (applied uint64, err error) {
 	m.mu.Lock()
 	gone := m.state.quota.Domains()
 	m.state = s
-	m.observer.CountersChanged(m.counters(append(gone, s.quota.Domains()...)...))
+	m.observer.Restored()
+	m.tellRules(append(gone, s.quota.Domains()...)...)
 	m.mu.Unlock()
 	if s.clusterID != "" {
 		m.initialized(s.clusterID)

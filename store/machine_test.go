@@ -109,7 +109,9 @@ func TestRestore(t *testing.T) {
 // observed is a QuotaObserver that writes down what it is told.
 type observed struct{ told []string }
 
-func (o *observed) CountersChanged(changed map[string][]quota.Info) {
+func (o *observed) Restored() { o.told = append(o.told, "restored") }
+
+func (o *observed) RulesChanged(changed map[string][]quota.Rule, _ quota.Version) {
 	for _, domain := range slices.Sorted(maps.Keys(changed)) {
 		line := domain + " has"
 		for _, c := range changed[domain] {
@@ -121,7 +123,7 @@ func (o *observed) CountersChanged(changed map[string][]quota.Info) {
 
 func (o *observed) PhasesChanged(changed []quota.Info) {
 	for _, c := range changed {
-		o.told = append(o.told, fmt.Sprintf("%d%s:%v@%d-%d", c.ID, c.Endpoint, c.Phase, c.Window, c.Ends))
+		o.told = append(o.told, fmt.Sprintf("%d:%v@%d-%d", c.ID.Rule, c.Phase, c.Window, c.Ends))
 	}
 }
 
@@ -161,17 +163,17 @@ func TestObserver(t *testing.T) {
 	var o observed
 	f.watch(&o)
 	o.says(t, "at first", "c has 3:leasing@0", "d has 1:leasing@0 2e:leasing@0")
-	frame(2000, quota.Frame{Takes: []quota.Take{{Counters: []uint64{1, 2}, N: 4}}})
-	o.says(t, "a refused call", "2e:exhausted@2000-62000")
-	frame(2000, quota.Frame{Takes: []quota.Take{{Counters: []uint64{1, 2}, N: 4}}})
+	frame(2000, quota.Frame{Takes: []quota.Take{take(4, 1, 2)}})
+	o.says(t, "a refused call", "2:exhausted@2000-62000")
+	frame(2000, quota.Frame{Takes: []quota.Take{take(4, 1, 2)}})
 	o.says(t, "another one")
-	frame(2000, quota.Frame{Reports: []quota.Report{{Counter: 1, Want: 10}}})
+	frame(2000, quota.Frame{Reports: []quota.Report{{Counter: of(1), Want: 10}}})
 	o.says(t, "a lease")
-	frame(2001, quota.Frame{Takes: []quota.Take{{Counters: []uint64{1}, N: 90}}})
+	frame(2001, quota.Frame{Takes: []quota.Take{take(90, 1)}})
 	o.says(t, "calls beyond the pool", "1:draining@2000-62000")
-	frame(2002, quota.Frame{Reports: []quota.Report{{Counter: 1, Window: 2000, Back: 10}}})
+	frame(2002, quota.Frame{Reports: []quota.Report{{Counter: of(1), Window: 2000, Back: 10}}})
 	o.says(t, "all given back", "1:strict@2000-62000")
-	frame(2003, quota.Frame{Takes: []quota.Take{{Counters: []uint64{1}, N: 90}, {Counters: []uint64{3}, N: 9}}})
+	frame(2003, quota.Frame{Takes: []quota.Take{take(90, 1), take(9, 3)}})
 	o.says(t, "two at once", "1:exhausted@2000-62000", "3:exhausted@2003-62003")
 
 	snapshot := persisted(t, f)
@@ -195,8 +197,11 @@ func TestObserver(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Of a domain that stands in both it may be told twice, but last what is.
+	if o.told[0] != "restored" {
+		t.Errorf("first it was told %q", o.told[0])
+	}
 	last := map[string]string{}
-	for _, line := range o.told {
+	for _, line := range o.told[1:] {
 		last[line[:1]] = line
 	}
 	if want := map[string]string{"c": "c has 3:exhausted@2003", "d": "d has 1:exhausted@2000 2e:exhausted@2000", "n": "n has"}; !maps.Equal(last, want) {

@@ -38,7 +38,7 @@ func TestIncarnationOfACopy(t *testing.T) {
 	if err := s.RaiseIncarnation(); err != nil || s.Incarnation() != 8 {
 		t.Errorf("incarnation %d, want 8: %v", s.Incarnation(), err)
 	}
-	frame := quota.Frame{Node: "n1", Incarnation: s.Incarnation(), Seq: 1, Takes: []quota.Take{{Counters: []uint64{1}, N: 1}}}
+	frame := quota.Frame{Node: "n1", Incarnation: s.Incarnation(), Seq: 1, Takes: []quota.Take{take(1, 1)}}
 	res := mustApply(t, s, Command{Kind: KindFrames, Frames: [][]byte{frame.Append(nil)}})
 	if res.Frames[0].Stale {
 		t.Error("the frame is stale")

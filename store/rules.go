@@ -2,6 +2,8 @@ package store
 
 import (
 	"fmt"
+
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 // Rules names what applying a command means. What Apply does changes only with a
@@ -17,10 +19,21 @@ const (
 	RulesFirst Rules = 1
 	// RulesSecond have KindCheckpoint, KindPiece and compressed documents.
 	RulesSecond Rules = 2
+	// RulesThird have callers, calendar windows and costs (quota.Third), and
+	// KindReset and KindAdjust.
+	RulesThird Rules = 3
 
 	oldestRules = RulesFirst
-	newestRules = RulesSecond
+	newestRules = RulesThird
 )
+
+// quotas is the version of frames and counters that commands by r have.
+func (r Rules) quotas() quota.Version {
+	if r < RulesThird {
+		return quota.First
+	}
+	return quota.Third
+}
 
 // RulesRange are the rules that a node can apply, from Oldest to Newest.
 type RulesRange struct{ Oldest, Newest Rules }
@@ -68,6 +81,9 @@ func (s *Store) RaiseRules(r Rules) {
 		}
 	}
 }
+
+// FrameVersion is that of the newest frames that this node may propose while it leads.
+func (s *Store) FrameVersion() quota.Version { return s.proposing().quotas() }
 
 // proposing are the rules of this node's next proposal.
 func (s *Store) proposing() Rules { return max(s.Rules(), Rules(s.raised.Load())) }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func TestUnknownRules(t *testing.T) {
 	if len(fatal) != 1 {
 		t.Fatalf("it was told %d times", len(fatal))
 	}
-	for _, want := range []string{"index 8", "rules 3", "rules 1 to 2", "upgrade"} {
+	for _, want := range []string{"index 8", fmt.Sprint("rules ", newestRules+1), fmt.Sprint("rules 1 to ", newestRules), "upgrade"} {
 		if !strings.Contains(fatal[0].Error(), want) {
 			t.Errorf("%q does not say %q", fatal[0], want)
 		}
@@ -57,7 +58,7 @@ func TestRulesOfSnapshots(t *testing.T) {
 		t.Errorf("rules %d, %v", back.rules, err)
 	}
 	later[1] = byte(newestRules + 1)
-	if _, err := decodeState(later); err == nil || !strings.Contains(err.Error(), "the snapshot has rules 3") {
+	if _, err := decodeState(later); err == nil || !strings.Contains(err.Error(), fmt.Sprint("the snapshot has rules ", newestRules+1)) {
 		t.Errorf("unknown rules: %v", err)
 	}
 }

@@ -83,8 +83,8 @@ func crowd(t testing.TB, domains, counters, document int) *machine {
 			f := quota.Frame{Node: "n1", Incarnation: 1, Seq: seq}
 			for range part {
 				id++
-				f.Takes = append(f.Takes, quota.Take{Counters: []uint64{id}, N: 1})
-				f.Reports = append(f.Reports, quota.Report{Counter: id, Want: 10})
+				f.Takes = append(f.Takes, take(1, id))
+				f.Reports = append(f.Reports, quota.Report{Counter: of(id), Want: 10})
 			}
 			do(Command{Kind: KindFrames, Leases: leasing, Frames: [][]byte{f.Append(nil)}})
 		}
@@ -96,7 +96,7 @@ func crowd(t testing.TB, domains, counters, document int) *machine {
 func touch(m *machine, index, seq uint64) []byte {
 	f := quota.Frame{Node: "n2", Incarnation: 1, Seq: seq}
 	for id := range uint64(10) {
-		f.Takes = append(f.Takes, quota.Take{Counters: []uint64{id + 1}, N: 1})
+		f.Takes = append(f.Takes, take(1, id+1))
 	}
 	c := Command{Kind: KindFrames, Time: 1000, Term: 3, Leases: leasing, Frames: [][]byte{f.Append(nil)}}
 	return c.Append(nil)

@@ -32,6 +32,7 @@ func newState() state {
 func (s *state) apply(index, term uint64, c *decoded) Result {
 	s.applied = index
 	s.rules = max(s.rules, c.Rules)
+	s.quota.Upgrade(s.rules.quotas())
 	if c.Term == term {
 		s.quota.Advance(c.Time)
 	}
@@ -51,6 +52,9 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 			s.change(assembled(whole), &res)
 		}
 	case KindFrames:
+		for _, e := range c.Ends {
+			s.quota.SetEnd(e)
+		}
 		s.quota.BeginFrames(c.Leases)
 		res.Frames = make([]quota.Result, len(c.frames))
 		for i, f := range c.frames {
@@ -63,6 +67,10 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 		delete(s.members, c.Member.ID)
 		s.quota.SetMembers(len(s.members))
 		s.quota.Forget(c.Member.ID)
+	case KindReset:
+		res.Err = s.quota.Reset(c.Target)
+	case KindAdjust:
+		res.Err = s.quota.Adjust(c.Target, c.Add)
 	}
 	return res
 }
@@ -71,7 +79,7 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 func (s *state) change(c catalog.Command, res *Result) {
 	res.Catalog, res.Err = s.catalog.Apply(c)
 	if res.Catalog.Deployed || res.Catalog.Deleted {
-		s.quota.SetConditions(res.Catalog.Key, res.Catalog.Conditions)
+		s.quota.SetConditions(res.Catalog.Key, res.Catalog.Conditions, s.clusterID)
 	}
 }
 
@@ -186,7 +194,7 @@ func decodeState(b []byte) (state, error) {
 	if s.catalog, err = catalog.DecodeState(cat); err != nil {
 		return state{}, err
 	}
-	if s.quota, err = quota.DecodeState(quo); err != nil {
+	if s.quota, err = quota.DecodeState(quo, s.rules.quotas()); err != nil {
 		return state{}, err
 	}
 	return s, nil

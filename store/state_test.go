@@ -84,7 +84,7 @@ func TestApply(t *testing.T) {
 		t.Errorf("deploy: %+v", res)
 	}
 	take := func(node string, seq uint64, n uint32) quota.Decision {
-		f := quota.Frame{Node: node, Incarnation: 1, Seq: seq, Takes: []quota.Take{{Counters: []uint64{1}, N: n}}}
+		f := quota.Frame{Node: node, Incarnation: 1, Seq: seq, Takes: []quota.Take{take(n, 1)}}
 		res := apply(Command{Kind: KindFrames, Time: 1000, Frames: [][]byte{f.Append(nil)}})
 		return res.Frames[0].Decisions[0]
 	}
@@ -148,7 +148,7 @@ func TestApplyLeases(t *testing.T) {
 	apply(Command{Kind: KindCatalog, Time: 1000, Catalog: &put})
 	ask := func(at int64, p quota.Params, r quota.Report) quota.Grant {
 		seq++
-		f := quota.Frame{Node: "n1", Incarnation: 1, Seq: seq, Reports: []quota.Report{r}, Takes: []quota.Take{{Counters: []uint64{1}, N: 1}}}
+		f := quota.Frame{Node: "n1", Incarnation: 1, Seq: seq, Reports: []quota.Report{r}, Takes: []quota.Take{take(1, 1)}}
 		return apply(Command{Kind: KindFrames, Time: at, Leases: p, Frames: [][]byte{f.Append(nil)}}).Frames[0].Grants[0]
 	}
 	want := func(name string, got quota.Grant, units uint64, millis int64, phase quota.Phase) {
@@ -157,11 +157,11 @@ func TestApplyLeases(t *testing.T) {
 			t.Errorf("%s: %+v, want %d units for %d ms, %v", name, got, units, millis, phase)
 		}
 	}
-	want("alone", ask(1000, leasing, quota.Report{Counter: 1, Want: 1000}), 499, 100, quota.Leasing) // half of 999
+	want("alone", ask(1000, leasing, quota.Report{Counter: of(1), Want: 1000}), 499, 100, quota.Leasing) // half of 999
 	apply(Command{Kind: KindMember, Time: 1000, Member: Member{ID: "n1"}})
 	apply(Command{Kind: KindMember, Time: 1000, Member: Member{ID: "n2"}})
 	apply(Command{Kind: KindMember, Time: 1000, Member: Member{ID: "n2", ProxyAddress: "moved:1"}})
-	back := quota.Report{Counter: 1, Window: 1000, Back: 499, Want: 1000}
+	back := quota.Report{Counter: of(1), Window: 1000, Back: 499, Want: 1000}
 	want("of two", ask(1000, leasing, back), 249, 100, quota.Leasing) // a quarter of 998
 	apply(Command{Kind: KindForget, Time: 1000, Member: Member{ID: "n2"}})
 	back.Back = 249
@@ -176,7 +176,7 @@ func TestApplyLeases(t *testing.T) {
 	apply(Command{Kind: KindMember, Time: 1300, Member: Member{ID: "n1"}}) // 300 + 2 % + 60 ms are not over
 	term++
 	apply(Command{Kind: KindMember, Time: 1360, Member: Member{ID: "n1"}})
-	drain := quota.Frame{Node: "n3", Incarnation: 1, Seq: 1, Takes: []quota.Take{{Counters: []uint64{1}, N: 600}}}
+	drain := quota.Frame{Node: "n3", Incarnation: 1, Seq: 1, Takes: []quota.Take{take(600, 1)}}
 	decide := func(at int64) quota.Decision {
 		drain.Seq++
 		return apply(Command{Kind: KindFrames, Time: at, Leases: leasing, Frames: [][]byte{drain.Append(nil)}}).Frames[0].Decisions[0]
@@ -229,9 +229,9 @@ func busyState(t interface{ Fatalf(string, ...any) }) *state {
 	// The first counter is used up, the others are leased in part.
 	frame := quota.Frame{
 		Node: "n1", Incarnation: 2, Seq: 7,
-		Reports: []quota.Report{{Counter: 1, Want: 1}, {Counter: 2, Want: 20}, {Counter: 3, Want: 3}},
-		Takes:   []quota.Take{{Counters: []uint64{1}, N: 1}, {Counters: []uint64{1, 2, 3}, N: 4}},
-		Charges: []quota.Charge{{Counter: 3, N: 1}},
+		Reports: []quota.Report{{Counter: of(1), Want: 1}, {Counter: of(2), Want: 20}, {Counter: of(3), Want: 3}},
+		Takes:   []quota.Take{take(1, 1), take(4, 1, 2, 3)},
+		Charges: []quota.Charge{{Counter: of(3), N: 1}},
 	}
 	for i, c := range []Command{
 		{Kind: KindInit, Time: 1000, ClusterID: "c1"},
@@ -280,10 +280,10 @@ func FuzzDecodeStoreState(f *testing.F) {
 		put := catalog.Put(catalog.Draft{Key: "d", Document: []byte("{}"), Conditions: []quota.Condition{{Endpoint: "GET /x", Max: 1, ResetSeconds: 60}}}, true)
 		frame := quota.Frame{
 			Node: "n1", Incarnation: 2, Seq: 8,
-			Returns: []quota.Return{{Counter: 1, Window: 4000, N: 3}, {Counter: 2, Window: 4000, N: 1}},
-			Reports: []quota.Report{{Counter: 1, Window: 4000, Spent: 3, Back: 2, Want: 4}, {Counter: 2, Window: 4000, Spent: 1, Renew: true}},
-			Takes:   []quota.Take{{Counters: []uint64{1, 2, 3}, N: 4}},
-			Charges: []quota.Charge{{Counter: 3, N: 9}},
+			Returns: []quota.Return{{Counter: of(1), Window: 4000, N: 3}, {Counter: of(2), Window: 4000, N: 1}},
+			Reports: []quota.Report{{Counter: of(1), Window: 4000, Spent: 3, Back: 2, Want: 4}, {Counter: of(2), Window: 4000, Spent: 1, Renew: true}},
+			Takes:   []quota.Take{take(4, 1, 2, 3)},
+			Charges: []quota.Charge{{Counter: of(3), N: 9}},
 		}
 		for i, c := range []Command{
 			{Kind: KindFrames, Time: 5000, Frames: [][]byte{frame.Append(nil)}},

@@ -100,7 +100,7 @@ func mustApply(t *testing.T, s *Store, c Command) Result {
 func fill(t *testing.T, s *Store) {
 	t.Helper()
 	put := catalog.Put(catalog.Draft{Key: "d", Name: "name", Document: []byte("{}"), Conditions: []quota.Condition{{Max: 5, ResetSeconds: 3600}}}, true)
-	frame := quota.Frame{Node: "n1", Incarnation: 1, Seq: 1, Takes: []quota.Take{{Counters: []uint64{1}, N: 3}}}
+	frame := quota.Frame{Node: "n1", Incarnation: 1, Seq: 1, Takes: []quota.Take{take(3, 1)}}
 	mustApply(t, s, Command{Kind: KindInit, ClusterID: s.ClusterID()})
 	mustApply(t, s, Command{Kind: KindCatalog, Catalog: &put})
 	mustApply(t, s, Command{Kind: KindMember, Member: Member{"n1", "127.0.0.1:1", "127.0.0.1:2"}})

@@ -16,7 +16,8 @@ var (
 // applier takes the results of frames into the books, and answers the calls.
 type applier struct {
 	*books
-	stripes int // of a lease
+	ledger  *Ledger // for reservations
+	stripes int     // of a lease
 	cluster *clusterClock
 	metrics *metrics
 }
@@ -31,24 +32,35 @@ func (a *applier) apply(r *round, res quota.Result, err error) (stalled bool) {
 	switch {
 	case err == nil && res.Stale:
 		err = errStale
-	case err == nil && (len(res.Decisions) != len(r.frame.Takes) || len(res.Grants) != len(r.frame.Reports)):
+	case err == nil && !fits(&r.frame, &res):
 		err = fmt.Errorf("%w: %w", ErrUndecided, errMisfit)
 	}
 	if err != nil {
 		for i := range r.frame.Takes {
 			a.reject(r.batches[i], err)
 		}
+		for _, c := range r.claims {
+			c.answer <- claimAnswer{err: err}
+		}
+		for _, h := range r.held {
+			h.asking = false
+		}
 		return false
+	}
+	for i, c := range r.claims {
+		c.answer <- claimAnswer{result: res.Claims[i]}
 	}
 	a.cluster.set(res.Now, r.sent)
 	for i, g := range res.Grants {
+		r.held[i].asking = false
 		a.granted(r.held[i], g, res.Now, r.sent)
 	}
 	decided := false
 	var again []*call
 	for i, d := range res.Decisions {
 		decided = decided || d.Decided > 0
-		again = append(again, a.answer(r.frame.Takes[i], r.batches[i], d)...)
+		decided = decided || d.Superseded
+		again = append(again, a.answer(r, i, d)...)
 	}
 	a.askAgain(again)
 	return len(again) > 0 && !decided
@@ -56,7 +68,7 @@ func (a *applier) apply(r *round, res quota.Result, err error) (stalled bool) {
 
 // granted takes one grant in.
 func (a *applier) granted(h *holding, g quota.Grant, now int64, sent instant) {
-	h.learn(g.Phase, span{g.Window, now + g.EndsIn})
+	h.learn(g.Phase, span{g.Window, now + g.EndsIn, g.Max})
 	current := h.lease.Load() // nil, if the report gave it up
 	switch {
 	case g.Units == 0:
@@ -115,9 +127,14 @@ func (a *applier) askAgain(again []*call) {
 // answer answers a batch of calls. The first callers that are still there are
 // admitted, as many as the decision allows, then those refused that it refuses;
 // the others are to be asked again. What nobody was there for goes back.
-func (a *applier) answer(t quota.Take, batch []*call, d quota.Decision) (again []*call) {
-	admitted := quota.Verdict{Admitted: true}
-	refused := quota.Verdict{RetryAfter: time.Duration(d.RetryAfter) * time.Millisecond}
+func (a *applier) answer(r *round, i int, d quota.Decision) (again []*call) {
+	t, batch := &r.frame.Takes[i], r.batches[i]
+	if d.Superseded {
+		a.reject(batch, errSuperseded)
+		return nil
+	}
+	a.meet(batch[0], d, r.sent)
+	refused := quota.Verdict{RetryAfter: time.Duration(d.RetryAfter) * time.Millisecond, ByCaller: d.ByCaller}
 	left, refuse := d.Admitted, d.Decided-d.Admitted
 	for _, c := range batch {
 		switch {
@@ -129,16 +146,87 @@ func (a *applier) answer(t quota.Take, batch []*call, d quota.Decision) (again [
 			continue
 		case left > 0:
 			left--
-			c.answer <- answer{verdict: admitted}
+			v := quota.Verdict{Admitted: true}
+			if c.reserve {
+				v.Reservation = a.ledger.reserved(c.asks, c.paid, c.missing, c.units, d.Taken)
+			}
+			c.answer <- answer{verdict: v}
 		default:
 			refuse--
+			a.refuse(c, d.ByCaller)
 			c.answer <- answer{verdict: refused}
 		}
 	}
 	if left > 0 {
-		for i, id := range t.Counters {
-			a.returns = append(a.returns, quota.Return{Counter: id, Window: d.Windows[i], N: left})
-		}
+		a.giveUp(t, d, uint64(left)*uint64(t.Units))
 	}
 	return again
+}
+
+// refuse takes back what a refused call has paid that does not count it: a caller's
+// refusal counts nowhere else, and no refusal counts on another caller's counter. What
+// else it has paid is spent (spec section 10).
+func (a *applier) refuse(c *call, byCaller bool) {
+	if !byCaller && c.class.together != nil && !c.reserve {
+		return
+	}
+	paid := 0
+	for i, one := range c.asks {
+		if c.missing&(1<<i) != 0 {
+			continue
+		}
+		le := c.paid[paid]
+		paid++
+		back := byCaller || one.id.Caller != (quota.Digest{})
+		switch {
+		case c.reserve:
+			s := quota.Settle{Counter: le.counter, Window: le.window, Reserved: uint64(c.units)}
+			if back {
+				s.Back = s.Reserved
+			}
+			a.settleLocked(le, s)
+		case back && !le.putBack(int64(c.units)):
+			a.giveBack(le, uint64(c.units))
+		}
+	}
+}
+
+// giveUp gives back units that the log has taken for calls that nobody waits for any
+// more.
+func (a *applier) giveUp(t *quota.Take, d quota.Decision, units uint64) {
+	for i, item := range t.Items {
+		window := d.Taken[i].Window
+		if t.Reserve {
+			a.settles = append(a.settles, quota.Settle{Counter: item.ID, Window: window, Reserved: units, Back: units})
+		} else {
+			a.returns = append(a.returns, quota.Return{Counter: item.ID, Window: window, N: units})
+		}
+	}
+}
+
+// meet notes where the counters stand that a call was decided on.
+func (a *applier) meet(c *call, d quota.Decision, sent instant) {
+	if d.Decided == 0 || d.Taken == nil {
+		return
+	}
+	t := 0
+	for i, one := range c.asks {
+		if c.missing&(1<<i) == 0 {
+			continue
+		}
+		if taken := d.Taken[t]; taken.Max > 0 {
+			one.newest.Store(&met{sent.mono + taken.EndsIn*int64(time.Millisecond), taken.Max, taken.Left})
+		}
+		t++
+	}
+}
+
+// fits reports whether a result has an entry for all that the frame asks.
+func fits(f *quota.Frame, res *quota.Result) bool {
+	for i, d := range res.Decisions {
+		if i < len(f.Takes) && !d.Superseded && len(d.Taken) != len(f.Takes[i].Items) {
+			return false
+		}
+	}
+	return len(res.Decisions) == len(f.Takes) && len(res.Grants) == len(f.Reports) && len(res.Claims) == len(f.Claims)
 }

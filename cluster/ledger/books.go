@@ -17,13 +17,18 @@ type books struct {
 	// what has changed: nothing that may want that lock is called under mu.
 	mu sync.Mutex
 
-	holdings map[uint64]*holding
+	// version is that of the frames that may be sent.
+	version  quota.Version
+	holdings map[quota.ID]*holding // of all calls
+	callers  *callers
 	leased   []*holding // those that may have a lease, to look after
 
 	waiting []*call
 	marked  []*holding // to report on
 	owing   []*holding // to charge
 	returns []quota.Return
+	settles []quota.Settle
+	claims  []*claim
 
 	sending bool // a frame is under way
 	closing bool
@@ -36,14 +41,14 @@ type books struct {
 }
 
 func newBooks() books {
-	return books{holdings: map[uint64]*holding{}, moved: make(chan struct{}), wake: make(chan struct{}, 1)}
+	return books{version: quota.First, holdings: map[quota.ID]*holding{}, callers: newCallers(), moved: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
 // enqueue has a call wait for the next frame. It reports false if no more may wait.
 func (b *books) enqueue(c *call) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closing || len(b.waiting) >= maxWaiting {
+	if b.closing || len(b.waiting) >= maxWaiting || b.version < quota.Third && (c.units > 1 || c.reserve) {
 		return false
 	}
 	b.waiting = append(b.waiting, c)
@@ -76,12 +81,12 @@ func (b *books) markLocked(h *holding, want uint32) {
 	}
 }
 
-// putBack puts a unit back that was not used because its lease has expired. From
-// there it can go back to the cluster, or be spent once the lease is renewed.
-func (b *books) putBack(le *lease) {
-	if !le.putBack() {
+// putBack puts units back that were not used because their lease has expired. From
+// there they can go back to the cluster, or be spent once the lease is renewed.
+func (b *books) putBack(le *lease, units uint32) {
+	if !le.putBack(int64(units)) {
 		b.mu.Lock()
-		b.giveBack(le, 1)
+		b.giveBack(le, uint64(units))
 		b.mu.Unlock()
 	}
 }
@@ -90,8 +95,10 @@ func (b *books) putBack(le *lease) {
 // not admitted for.
 func (b *books) refund(c *call) {
 	for _, le := range c.paid {
-		if !le.putBack() {
-			b.giveBack(le, 1)
+		if c.reserve {
+			b.unreserve(le, c.units)
+		} else if !le.putBack(int64(c.units)) {
+			b.giveBack(le, uint64(c.units))
 		}
 	}
 	c.paid = c.paid[:0]
@@ -100,7 +107,7 @@ func (b *books) refund(c *call) {
 // giveBack has the next frame give back, under the lock, units that were reported as
 // spent and were not.
 func (b *books) giveBack(le *lease, n uint64) {
-	b.returns = append(b.returns, quota.Return{Counter: le.counter, Window: le.window, N: uint32(min(n, quota.MaxCalls))})
+	b.returns = append(b.returns, quota.Return{Counter: le.counter, Window: le.window, N: n})
 	b.due()
 }
 
@@ -126,5 +133,5 @@ func (b *books) reject(batch []*call, err error) {
 func (b *books) busy() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.sending || len(b.waiting)+len(b.marked)+len(b.returns)+len(b.owing) > 0
+	return b.sending || len(b.waiting)+len(b.marked)+len(b.returns)+len(b.settles)+len(b.claims)+len(b.owing) > 0
 }

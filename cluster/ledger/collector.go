@@ -1,6 +1,11 @@
 package ledger
 
-import "github.com/tollgate/tollgate/store/quota"
+import (
+	"math"
+	"time"
+
+	"github.com/tollgate/tollgate/store/quota"
+)
 
 // collector makes the node's frames of what is in the books.
 type collector struct {
@@ -26,15 +31,17 @@ func (c *collector) collect(r *round) bool {
 	r.reset()
 	r.sent = c.clock.steady() // before the units that it reports are counted, and sent
 	size := c.collectCalls(r)
+	size = c.collectClaims(r, size)
 	size = c.collectReports(r, size)
+	size = c.collectReturns(r, size)
 	c.collectCharges(r, size)
 	f := &r.frame
-	if len(f.Takes)+len(f.Reports)+len(f.Returns)+len(f.Charges) == 0 {
+	if len(f.Takes)+len(f.Claims)+len(f.Reports)+len(f.Returns)+len(f.Settles)+len(f.Charges) == 0 {
 		return false
 	}
 	c.seq++
 	c.sending = true
-	f.Node, f.Incarnation, f.Seq = c.node, c.incarnation, c.seq
+	f.Node, f.Incarnation, f.Seq, f.Version = c.node, c.incarnation, c.seq, c.version
 	r.buf = f.Append(r.buf[:0])
 	return true
 }
@@ -49,14 +56,18 @@ func (c *collector) collectCalls(r *round) (size int) {
 			taken++
 			continue
 		}
-		key := batchKey{one.class, one.missing}
+		key := r.key(one)
 		i, ok := r.index[key]
 		if !ok {
-			size += takeBytes + 10*len(one.class.holdings)
+			each := callerBytes
+			if one.class.together != nil {
+				each = askBytes
+			}
+			size += takeBytes + each*len(one.asks)
 			if len(r.frame.Takes) == roundTakes || size > frameBudget/2 {
 				break
 			}
-			i = r.addTake(key)
+			i = r.addTake(key, one)
 		}
 		r.frame.Takes[i].N++
 		r.batches[i] = append(r.batches[i], one)
@@ -69,16 +80,42 @@ func (c *collector) collectCalls(r *round) (size int) {
 	return size
 }
 
+// callerPause is how long after a caller's call another makes it worth a lease, ns.
+// Those who call more seldom cost an item of an entry each.
+const callerPause = int64(200 * time.Millisecond)
+
 // askFor marks the counters that calls had to be sent for, so that the next
 // calls find a lease.
 func (c *collector) askFor(r *round) {
-	for key, i := range r.index {
-		for n, h := range key.class.holdings {
-			if key.missing&(1<<n) != 0 && !c.closing {
-				c.markLocked(h, max(c.minLease, 4*r.frame.Takes[i].N))
+	if c.closing {
+		return
+	}
+	for i := range r.frame.Takes {
+		t, first := &r.frame.Takes[i], r.batches[i][0]
+		for n, a := range first.asks {
+			if first.missing&(1<<n) == 0 {
+				continue
+			}
+			often := t.N > 1 || r.sent.mono-a.asked < callerPause
+			if a.asked = r.sent.mono; often || a.id.Caller == (quota.Digest{}) {
+				c.markLocked(a.holding, max(c.minLease, uint32(min(4*uint64(t.N)*uint64(t.Units), math.MaxUint32))))
 			}
 		}
 	}
+}
+
+// collectClaims adds uses of signatures.
+func (c *collector) collectClaims(r *round, size int) int {
+	n := min(len(c.claims), quota.MaxFrameItems, max(frameBudget*3/4-size, 0)/claimBytes)
+	for _, one := range c.claims[:n] {
+		r.frame.Claims = append(r.frame.Claims, one.Claim)
+		r.claims = append(r.claims, one)
+		size += claimBytes
+	}
+	rest := copy(c.claims, c.claims[n:])
+	clear(c.claims[rest:])
+	c.claims = c.claims[:rest]
+	return size
 }
 
 // collectReports reports on the marked holdings: what was spent, what comes
@@ -94,6 +131,7 @@ func (c *collector) collectReports(r *round, size int) int {
 		if rep, ok := c.report(h, r.sent); ok {
 			r.frame.Reports = append(r.frame.Reports, rep)
 			r.held = append(r.held, h)
+			h.asking = true
 			size += itemBytes
 		}
 		h.want, h.giveUp = 0, false
@@ -123,11 +161,13 @@ func (c *collector) report(h *holding, at instant) (rep quota.Report, ok bool) {
 			// Reported as spent by a caller that has gone away since.
 			c.giveBack(le, left-rep.Back)
 		}
+		rep.Reserved, le.reserved = le.reserved, 0
 		c.metrics.givenBack.Add(float64(rep.Back))
 	default:
 		left := min(le.left(), le.out)
 		rep.Window, rep.Spent, rep.Renew = le.window, le.out-left, true
 		rep.Want = max(h.want, le.appetite(rep.Spent, at.mono))
+		rep.Reserved, le.reserved = le.reserved, 0
 	}
 	le.out -= rep.Spent + rep.Back
 	le.reported = at.mono
@@ -141,24 +181,41 @@ func (c *collector) leases(h *holding, at instant) bool {
 	return h.phase == quota.Leasing || !known || now >= h.phaseOf.ends
 }
 
-// collectCharges adds what is given back for callers that went away, and what refused
-// calls owe.
-func (c *collector) collectCharges(r *round, size int) {
-	n := min(len(c.returns), roundOthers, max(frameBudget-size, 0)/itemBytes)
+// collectReturns adds what is given back for callers that went away, and what has become
+// of reserved units.
+func (c *collector) collectReturns(r *round, size int) int {
+	n := min(len(c.settles), roundOthers, max(frameBudget-size, 0)/itemBytes)
+	if c.version < quota.Third { // which knows no reservations: they are used, or come back
+		for _, s := range c.settles[:n] {
+			if s.Back > 0 {
+				c.returns = append(c.returns, quota.Return{Counter: s.Counter, Window: s.Window, N: s.Back})
+			}
+		}
+	} else {
+		r.frame.Settles = append(r.frame.Settles, c.settles[:n]...)
+		size += n * itemBytes
+	}
+	c.settles = append(c.settles[:0], c.settles[n:]...)
+	n = min(len(c.returns), roundOthers, max(frameBudget-size, 0)/itemBytes)
 	r.frame.Returns = append(r.frame.Returns, c.returns[:n]...)
 	c.returns = append(c.returns[:0], c.returns[n:]...)
-	size += n * itemBytes
+	return size + n*itemBytes
+}
+
+// collectCharges adds what refused calls owe.
+func (c *collector) collectCharges(r *round, size int) {
 	done := 0
 	for _, h := range c.owing {
 		if len(r.frame.Charges) == roundOthers || size > frameBudget {
 			break
 		}
-		if len(r.frame.Takes) == 0 && len(r.frame.Reports) == 0 && !c.closing && done == 0 && !c.flush() {
+		if len(r.frame.Takes)+len(r.frame.Reports)+len(r.frame.Claims) == 0 && !c.closing && done == 0 && !c.flush() {
 			break // not worth a frame of their own before the tick
 		}
 		done++
 		if owed := h.owed.Swap(0); owed > 0 {
-			r.frame.Charges = append(r.frame.Charges, quota.Charge{Counter: h.id, N: uint32(min(owed, quota.MaxCalls))})
+			n := uint64(min(owed, quota.MaxCalls))
+			r.frame.Charges = append(r.frame.Charges, quota.Charge{Counter: h.id, N: n, Limit: h.owedLimit.Swap(0)})
 			size += itemBytes
 		}
 	}

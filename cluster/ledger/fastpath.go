@@ -9,14 +9,6 @@ import (
 	"github.com/tollgate/tollgate/store/quota"
 )
 
-// class is the counters that calls of one kind count on, by rising ID.
-type class struct {
-	holdings []*holding
-	// again marks, under the ledger's lock and while it sorts what waits, a class
-	// of which calls are to be asked again.
-	again bool
-}
-
 // cores gives a goroutine a number that others are unlikely to have at the same
 // time: sync.Pool keeps what was put back on a core for that core.
 var (
@@ -28,50 +20,60 @@ var (
 )
 
 // begin decides a call out of what the node has, or returns it as one to wait.
-func (l *Ledger) begin(cl *class) (quota.Verdict, *call) {
+func (l *Ledger) begin(cl *class, c *quota.Call) (quota.Verdict, *call) {
+	if len(cl.rules) == 0 {
+		return quota.Verdict{Admitted: true}, nil
+	}
 	core := cores.Get().(*int)
 	defer cores.Put(core)
-	if v, ok := l.refuse(cl, *core); ok {
+	var fewAsks [8]ask
+	asks, units := l.asks(cl.rules, cl.together, c, fewAsks[:0]), c.Cost()
+	if v, ok := l.refuse(asks, units, *core); ok {
 		l.metrics.replica.add(*core)
 		return v, nil
 	}
 	var few [8]*lease
-	paid, missing := l.spend(cl, *core, few[:0])
+	paid, missing := l.spend(asks, units, c.Reserve, *core, few[:0])
 	if missing == 0 {
 		l.metrics.local.add(*core)
-		return quota.Verdict{Admitted: true}, nil
+		v := quota.Verdict{Admitted: true}
+		if c.Reserve {
+			v.Reservation = l.reserved(asks, paid, 0, units, nil)
+		}
+		return v, nil
 	}
-	c := calls.Get().(*call)
-	c.class, c.missing = cl, missing
-	c.paid = append(c.paid[:0], paid...)
-	c.state.Store(callWaiting)
-	return quota.Verdict{}, c
+	w := calls.Get().(*call)
+	w.class, w.missing, w.units, w.reserve = cl, missing, units, c.Reserve
+	w.asks = append(w.asks[:0], asks...)
+	w.paid = append(w.paid[:0], paid...)
+	w.state.Store(callWaiting)
+	return quota.Verdict{}, w
 }
 
-// class is what a call counts on. An endpoint without conditions of its own
-// counts on the domain's. It is nil for a domain of which this node's replica
-// knows no conditions. Such a domain may have been deleted, or may not have arrived
-// here yet, so nothing can be said of the call.
-func (l *Ledger) class(domain, endpoint string) *class {
-	d := (*l.classes.Load())[domain]
-	if c, ok := d[endpoint]; ok {
-		return c
+// spend takes units of every counter that the node has a lease of. It returns
+// the leases it took from and a bit for every counter it found none of.
+func (l *Ledger) spend(asks []ask, units uint32, reserve bool, core int, paid []*lease) ([]*lease, uint64) {
+	if reserve { // what is reserved is reported with what is spent
+		l.mu.Lock()
+		defer l.mu.Unlock()
 	}
-	return d[""]
-}
-
-// spend takes a unit of every counter that the node has a lease of. It returns
-// the leases it took from and a bit for every counter it found no unit of.
-func (l *Ledger) spend(cl *class, core int, paid []*lease) ([]*lease, uint64) {
 	missing := uint64(0)
-	for i, h := range cl.holdings {
-		le := h.lease.Load()
-		if le == nil || !le.take(core) {
+	for i, a := range asks {
+		le := a.lease.Load()
+		if le == nil || a.limit > le.max.Load() || !le.take(core, int64(units)) {
 			missing |= 1 << i
 			continue
 		}
+		if reserve {
+			le.reserved += uint64(units)
+		}
 		if le.units.Load() <= le.low.Load() && !le.asked.Load() && le.asked.CompareAndSwap(false, true) {
-			l.mark(h, 0)
+			if reserve {
+				l.markLocked(a.holding, 0)
+				l.due()
+			} else {
+				l.mark(a.holding, 0)
+			}
 		}
 		paid = append(paid, le)
 	}
@@ -85,7 +87,7 @@ func (l *Ledger) spend(cl *class, core int, paid []*lease) ([]*lease, uint64) {
 		at = l.clock()
 	}
 	alive, n := paid[:0], 0
-	for i := range cl.holdings {
+	for i := range asks {
 		if missing&(1<<i) != 0 {
 			continue
 		}
@@ -93,7 +95,11 @@ func (l *Ledger) spend(cl *class, core int, paid []*lease) ([]*lease, uint64) {
 			alive = append(alive, le)
 		} else {
 			missing |= 1 << i
-			l.putBack(le)
+			if reserve {
+				l.unreserve(le, units)
+			} else {
+				l.putBack(le, units)
+			}
 		}
 		n++
 	}
@@ -101,36 +107,50 @@ func (l *Ledger) spend(cl *class, core int, paid []*lease) ([]*lease, uint64) {
 }
 
 // refuse answers a call by this node's replica alone, if a counter is used up
-// and its window has certainly not ended. The other counters are charged
-// without waiting.
-func (l *Ledger) refuse(cl *class, core int) (quota.Verdict, bool) {
-	retry := int64(0)
-	for _, h := range cl.holdings {
-		ex := h.exhausted.Load()
-		if ex == nil {
+// and its window has certainly not ended. Unless it is a caller's, the other counters
+// of all calls are charged without waiting.
+func (l *Ledger) refuse(asks []ask, units uint32, core int) (quota.Verdict, bool) {
+	retry, byCaller := int64(0), false
+	at := instant{}
+	for _, a := range asks {
+		if a.exhausted.Load() == nil {
 			continue
 		}
-		now, known := l.cluster.atMost(l.clock())
-		switch {
-		case !known:
-		case now < ex.ends:
-			retry = max(retry, ex.ends-now)
-		default:
-			h.exhausted.CompareAndSwap(ex, nil)
+		if at == (instant{}) {
+			at = l.clock()
+		}
+		if left := a.used(l, at, a.limit); left > 0 {
+			retry, byCaller = max(retry, left), byCaller || a.id.Caller != quota.Digest{}
 		}
 	}
 	if retry == 0 {
 		return quota.Verdict{}, false
 	}
-	for _, h := range cl.holdings {
-		if h.exhausted.Load() != nil {
+	for _, a := range asks {
+		if byCaller || a.id.Caller != (quota.Digest{}) || a.exhausted.Load() != nil {
 			continue
 		}
-		if le := h.lease.Load(); (le == nil || !le.take(core)) && h.owed.Add(1) == 1 {
-			l.mu.Lock()
-			l.owing = append(l.owing, h)
-			l.mu.Unlock()
+		if le := a.lease.Load(); le == nil || !le.take(core, int64(units)) {
+			l.owe(a, units)
 		}
 	}
-	return quota.Verdict{RetryAfter: time.Duration(retry) * time.Millisecond}, true
+	return quota.Verdict{RetryAfter: time.Duration(retry) * time.Millisecond, ByCaller: byCaller}, true
+}
+
+// used is for how long, in ms, the counter is certainly used up for a call that shows a
+// maximum; 0 if it is not.
+func (h *holding) used(l *Ledger, at instant, limit uint64) int64 {
+	ex := h.exhausted.Load()
+	if ex == nil || limit > ex.max {
+		return 0
+	}
+	now, known := l.cluster.atMost(at)
+	switch {
+	case !known:
+		return 0
+	case now < ex.ends:
+		return ex.ends - now
+	}
+	h.exhausted.CompareAndSwap(ex, nil)
+	return 0
 }

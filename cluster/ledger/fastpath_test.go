@@ -79,7 +79,7 @@ func TestRefusalChargesTheOthers(t *testing.T) {
 	g.quiet("for what leases have paid")
 	are(t, "more calls", append(g.calls(3, "e"), g.calls(5, "f")...), all(8, replica)...)
 	f := g.collect()
-	want := []quota.Charge{{Counter: 2, N: 2}, {Counter: 3, N: 5}}
+	want := []quota.Charge{{Counter: of(2), N: 2}, {Counter: of(3), N: 5}}
 	if f == nil || !slices.Equal(f.Charges, want) || len(f.Takes)+len(f.Reports) != 0 {
 		t.Fatalf("for what they owe there is %+v, want charges %v", f, want)
 	}
@@ -93,12 +93,12 @@ func TestRefusalChargesTheOthers(t *testing.T) {
 	g.after(tick - 1)
 	g.quiet("just before the tick")
 	g.after(1)
-	if f := g.step(); f == nil || !slices.Equal(f.Charges, []quota.Charge{{Counter: 3, N: 2}}) {
+	if f := g.step(); f == nil || !slices.Equal(f.Charges, []quota.Charge{{Counter: of(3), N: 2}}) {
 		t.Errorf("with the tick there is %+v", f)
 	}
 	g.calls(2, "f")
-	g.mark(g.holdings[2], 0)
-	if f := g.step(); f == nil || len(f.Reports) != 1 || !slices.Equal(f.Charges, []quota.Charge{{Counter: 3, N: 2}}) {
+	g.mark(g.holdings[of(2)], 0)
+	if f := g.step(); f == nil || len(f.Reports) != 1 || !slices.Equal(f.Charges, []quota.Charge{{Counter: of(3), N: 2}}) {
 		t.Errorf("with a report there is %+v", f)
 	}
 	g.reads("f", 3, 9, 0, quota.Leasing)
@@ -110,7 +110,7 @@ func TestRefusalChargesTheOthers(t *testing.T) {
 // node refuse by itself.
 func TestRefusingEndsBeforeTheWindow(t *testing.T) {
 	g := usedUp(t, 4)
-	info := g.state.Counters("d")[0]
+	info := g.state.Rules("d")[0]
 	begun, sent := g.stamp(), g.now.mono // of the newest frame
 	refusing := time.Duration(0)
 	for ; refusing < 5*time.Second; refusing += time.Millisecond {
@@ -165,7 +165,7 @@ func TestRefusalIsOfItsWindow(t *testing.T) {
 	are(t, "in the next window", []*caller{one}, logged)
 	g.PhasesChanged(late)
 	are(t, "told of the one before", []*caller{g.call("")}, local)
-	if h := g.holdings[1]; h.phase != quota.Leasing {
+	if h := g.holdings[of(1)]; h.phase != quota.Leasing {
 		t.Errorf("the window that runs is %v", h.phase)
 	}
 	g.quiet("for the window before")

@@ -12,45 +12,62 @@ import (
 // holding is what this node has of one counter. Calls read and spend it without
 // a lock; the fields below are the ledger's, under its lock.
 type holding struct {
-	id uint64
+	id quota.ID
 	// lease is what may be spent; nil where there is none.
 	lease atomic.Pointer[lease]
 	// exhausted is the window that this node's replica knows to be used up.
 	exhausted atomic.Pointer[span]
-	// owed is the number of calls that other counters refused here and that this
-	// counter is still to be charged for.
-	owed atomic.Int64
+	// owed is the units of calls that other counters refused here, or that a shadow
+	// condition counts, and that this counter is still to be charged for; owedLimit is
+	// the highest maximum that they showed.
+	owed      atomic.Int64
+	owedLimit atomic.Uint64
+	// seen is the tick at which a caller called last.
+	seen atomic.Int64
+	// newest is what the newest call met that the log has decided.
+	newest atomic.Pointer[met]
 
 	// phase is the newest known phase, phaseOf the window that it is of.
 	phase   quota.Phase
 	phaseOf span
 	// listed: the counter is in the ledger's list of those with a lease.
 	listed bool
-	// marked: the counter is in the ledger's list to report on.
-	marked bool
+	// marked: the counter is in the ledger's list to report on; asking: it is in the
+	// frame under way.
+	marked, asking bool
+	// asked is when calls on it were sent to be decided last, mono ns.
+	asked int64
 	// want is how many units the next report asks for at least.
 	want uint32
 	// giveUp: the next report gives the lease back.
 	giveUp bool
 }
 
-// span is a window and the cluster time, ms, at which it ends.
-type span struct{ window, ends int64 }
+// span is a window, the cluster time, ms, at which it ends, and its maximum.
+type span struct {
+	window, ends int64
+	max          uint64
+}
 
 // learn takes in what is known of the counter's phase.
 func (h *holding) learn(p quota.Phase, of span) {
 	if of.window > h.phaseOf.window || of.window == h.phaseOf.window && p > h.phase {
 		h.phase, h.phaseOf = p, of
 	}
-	if p == quota.Exhausted {
+	switch ex := h.exhausted.Load(); {
+	case p == quota.Exhausted && (ex == nil || of.window >= ex.window):
 		h.exhausted.Store(&of)
+	case ex != nil && of.window > ex.window: // another runs
+		h.exhausted.Store(nil)
 	}
 }
 
 // lease is a block of units this node may spend.
 type lease struct {
-	counter uint64
+	counter quota.ID
 	window  int64
+	// max is the window's maximum.
+	max atomic.Uint64
 	// units is what is left beside the stripes. Once the lease is closed, units and
 	// stripes are far below zero.
 	units atomic.Int64
@@ -69,9 +86,13 @@ type lease struct {
 	// The rest is under the ledger's lock. out is how many units the cluster believes
 	// to be here, last how many it gave last.
 	out, last uint64
-	// windowEnds is when the window ends, and reported when the lease was last
-	// reported on, mono ns. length is how long the lease lasts, ns.
-	windowEnds, length, reported int64
+	// reserved is units that calls have taken and not settled, of those that are not
+	// reported as spent yet.
+	reserved uint64
+	// windowEnds is when the window ends, mono ns; others read it too. reported is when
+	// the lease was last reported on, mono ns. length is how long the lease lasts, ns.
+	windowEnds       atomic.Int64
+	length, reported int64
 }
 
 // stripe is units in a cache line of their own.
@@ -90,7 +111,7 @@ const (
 	leastSupply = int64(quota.DefaultLeaseMillis * time.Millisecond)
 )
 
-func newLease(counter uint64, window int64, stripes int) *lease {
+func newLease(counter quota.ID, window int64, stripes int) *lease {
 	return &lease{counter: counter, window: window, stripes: make([]stripe, stripes)}
 }
 
@@ -108,20 +129,33 @@ func takeFrom(units *atomic.Int64, n int64) bool {
 	}
 }
 
-// take spends a unit, if there is one, from the core's stripe where it can.
+// take spends n units, if there are as many, from the core's stripe where it can.
 // Whoever takes then reads the clock, and only then asks alive: a pause in
 // between can thus never admit late.
-func (l *lease) take(core int) bool {
+func (l *lease) take(core int, n int64) bool {
 	own := &l.stripes[core%len(l.stripes)].units
-	if takeFrom(own, 1) || l.fill(own) || takeFrom(&l.units, 1) {
+	if takeFrom(own, n) || n == 1 && l.fill(own) || takeFrom(&l.units, n) {
 		return true
 	}
 	for i := range l.stripes {
-		if takeFrom(&l.stripes[i].units, 1) {
+		if takeFrom(&l.stripes[i].units, n) {
 			return true
 		}
 	}
-	return false
+	return n > 1 && l.gather(n)
+}
+
+// gather takes n units from wherever they are.
+func (l *lease) gather(n int64) bool {
+	l.moving.Lock()
+	defer l.moving.Unlock()
+	for i := range l.stripes {
+		own := &l.stripes[i].units
+		if have := own.Load(); have > 0 && takeFrom(own, have) {
+			l.units.Add(have)
+		}
+	}
+	return takeFrom(&l.units, n)
 }
 
 // fill moves a share of the units to a stripe and takes one of them. It and
@@ -144,9 +178,9 @@ func (l *lease) alive(at instant) bool {
 	return at.mono < l.deadline.Load() && drift < maxDrift && drift > -maxDrift
 }
 
-// putBack puts a unit back that was taken and not used. It reports false if the
-// lease has been closed since: then the unit is not there, and was reported as spent.
-func (l *lease) putBack() bool { return l.units.Add(1) > 0 }
+// putBack puts units back that were taken and not used. It reports false if the
+// lease has been closed since: then they are not there, and were reported as spent.
+func (l *lease) putBack(n int64) bool { return l.units.Add(n) > 0 }
 
 // left is the number of units not spent.
 func (l *lease) left() uint64 {
@@ -173,10 +207,12 @@ func (l *lease) close() uint64 {
 // extend applies a grant to the lease. sent is when the clocks were read,
 // before the frame that asked was first sent.
 func (l *lease) extend(g quota.Grant, sent instant) {
-	l.windowEnds = sent.mono + g.EndsIn*int64(time.Millisecond)
+	windowEnds := sent.mono + g.EndsIn*int64(time.Millisecond)
+	l.windowEnds.Store(windowEnds)
+	l.max.Store(g.Max)
 	l.length = g.LeaseMillis * int64(time.Millisecond)
 	// Two clocks may run at rates that differ by a percent.
-	l.deadline.Store(min(sent.mono+l.length-l.length/100, l.windowEnds))
+	l.deadline.Store(min(sent.mono+l.length-l.length/100, windowEnds))
 	l.drift.Store(sent.drift)
 	if g.Units > l.out {
 		l.last = g.Units - l.out

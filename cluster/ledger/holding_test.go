@@ -81,14 +81,14 @@ func TestLeaseEndsWithItsWindow(t *testing.T) {
 	are(t, "just before the end", []*caller{g.call("")}, local)
 	g.after(1)
 	g.look()
-	if g.holdings[1].lease.Load() != nil {
+	if g.holdings[of(1)].lease.Load() != nil {
 		t.Errorf("the lease is kept, with %d units of %d", g.left(1), has)
 	}
 	g.quiet("when a window has ended,")
 	one := g.call("")
 	g.steps()
 	are(t, "in the next window", []*caller{one}, logged)
-	if le := g.holdings[1].lease.Load(); le == nil || le.window != g.stamp() {
+	if le := g.holdings[of(1)].lease.Load(); le == nil || le.window != g.stamp()+1 {
 		t.Errorf("the new lease is %+v", le)
 	}
 	g.reads("the next window", 1, 1, 4, quota.Leasing)
@@ -128,7 +128,7 @@ func TestRenewedAtHalfTime(t *testing.T) {
 	if f == nil || len(f.Reports) != 1 || len(f.Takes) != 0 {
 		t.Fatalf("at half its time there is %+v", f)
 	}
-	if r := f.Reports[0]; r.Spent != 1 || r.Back != 0 || !r.Renew || r.Window != g.holdings[1].lease.Load().window {
+	if r := f.Reports[0]; r.Spent != 1 || r.Back != 0 || !r.Renew || r.Window != g.holdings[of(1)].lease.Load().window {
 		t.Errorf("it is reported as %+v", r)
 	}
 	res := g.decide(f)
@@ -153,7 +153,7 @@ func TestUnusedLeaseGoesBack(t *testing.T) {
 	g.after(100 * time.Millisecond)
 	g.look()
 	f := g.collect()
-	if f == nil || len(f.Reports) != 1 || f.Reports[0] != (quota.Report{Counter: 1, Window: f.Reports[0].Window, Back: 4}) {
+	if f == nil || len(f.Reports) != 1 || f.Reports[0] != (quota.Report{Counter: of(1), Window: f.Reports[0].Window, Back: 4}) {
 		t.Fatalf("unused, there is %+v", f)
 	}
 	are(t, "its units are gone before the word is out", []*caller{g.call("")}, waits)
@@ -171,7 +171,7 @@ func TestUnusedLeaseGoesBack(t *testing.T) {
 		g.steps()
 	}
 	g.reads("in the end", 1, 2, 0, quota.Leasing)
-	if g.holdings[1].lease.Load() != nil {
+	if g.holdings[of(1)].lease.Load() != nil {
 		t.Error("the lease is kept")
 	}
 	g.look()
@@ -216,7 +216,7 @@ func TestLeaseFollowsTheUse(t *testing.T) {
 	if frames > 40 {
 		t.Errorf("%d frames for %d ms of steady calls", frames, millis)
 	}
-	if le := g.holdings[1].lease.Load(); le.out > 4*perMilli*1000 {
+	if le := g.holdings[of(1)].lease.Load(); le.out > 4*perMilli*1000 {
 		t.Errorf("%d units are held at %d a second", le.out, perMilli*1000)
 	}
 	g.steps()
@@ -236,7 +236,7 @@ func TestDraining(t *testing.T) {
 	g.call("")
 	g.steps()
 	are(t, "of the lease", []*caller{g.call("")}, local)
-	loaded := g.holdings[1].lease.Load() // a caller that has stood still since
+	loaded := g.holdings[of(1)].lease.Load() // a caller that has stood still since
 	g.take(96)
 	g.reads("the pool is empty", 1, 96, 4, quota.Draining)
 
@@ -247,7 +247,7 @@ func TestDraining(t *testing.T) {
 	if r := f.Reports[0]; r.Spent != 1 || r.Back != 3 || r.Want != 0 || r.Renew {
 		t.Errorf("it reports %+v", r)
 	}
-	if loaded.take(0) || g.left(1) != 0 {
+	if loaded.take(0, 1) || g.left(1) != 0 {
 		t.Error("with the word under way, a unit can still be spent")
 	}
 	one := g.call("")
@@ -333,7 +333,7 @@ func TestExpiredHere(t *testing.T) {
 	}
 	g.answer(f)
 	are(t, "then", append(late, g.call("")), logged, logged, local)
-	g.reads("one was admitted here, two logged", 1, 4, g.holdings[1].lease.Load().out, quota.Leasing)
+	g.reads("one was admitted here, two logged", 1, 4, g.holdings[of(1)].lease.Load().out, quota.Leasing)
 }
 
 // TestNewWindowNewLease: a lease of the window before is not topped up.
@@ -341,7 +341,7 @@ func TestNewWindowNewLease(t *testing.T) {
 	g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 1})
 	g.call("")
 	g.steps()
-	old := g.holdings[1].lease.Load()
+	old := g.holdings[of(1)].lease.Load()
 	g.after(time.Second)
 	one := g.call("") // nothing was looked after meanwhile
 	g.steps()
@@ -349,7 +349,7 @@ func TestNewWindowNewLease(t *testing.T) {
 	g.steps()
 	two := g.call("")
 	g.steps()
-	now := g.holdings[1].lease.Load()
+	now := g.holdings[of(1)].lease.Load()
 	if now == nil || now == old || now.window == old.window || uint64(g.left(1)) > now.out {
 		t.Errorf("the lease is %+v, was %+v", now, old)
 	}
@@ -365,7 +365,7 @@ func TestNewWindowNewLease(t *testing.T) {
 // closed in between, no unit is spent twice and none is lost.
 func TestStripesAddUp(t *testing.T) {
 	for range 400 {
-		le := newLease(1, 1, 3)
+		le := newLease(of(1), 1, 3)
 		at := instant{}
 		le.extend(quota.Grant{Units: 500, LeaseMillis: 1000, EndsIn: 1000}, at)
 		var taken atomic.Int64
@@ -374,7 +374,7 @@ func TestStripesAddUp(t *testing.T) {
 		for core := range 4 {
 			wg.Go(func() {
 				for range 200 {
-					if le.take(core) {
+					if le.take(core, 1) {
 						taken.Add(1)
 					}
 				}
@@ -389,7 +389,7 @@ func TestStripesAddUp(t *testing.T) {
 			t.Fatalf("%d of 600 units were taken, and %d left", taken.Load(), left)
 		}
 		for core := range 4 {
-			if le.take(core) {
+			if le.take(core, 1) {
 				t.Fatal("a closed lease is spent")
 			}
 		}

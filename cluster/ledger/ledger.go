@@ -63,14 +63,16 @@ type Config struct {
 // all that waits meanwhile goes into the next, so that the cost is one round
 // for many calls.
 type Ledger struct {
-	wait    time.Duration
+	budget  time.Duration
 	sender  FrameSender
 	metrics *metrics
 	clock   clock
 
 	// classes is read without a lock by every call.
-	classes atomic.Pointer[map[string]map[string]*class]
+	classes atomic.Pointer[map[string]map[string]*classes]
 	cluster clusterClock
+	// rulesMoved is closed, and made anew, when rules have changed.
+	rulesMoved atomic.Pointer[chan struct{}]
 
 	stop context.CancelFunc
 	wg   sync.WaitGroup
@@ -93,15 +95,17 @@ func Open(cfg Config) *Ledger {
 // newLedger makes a ledger that sends no frames before it is started.
 func newLedger(cfg Config, m *metrics, c clock) *Ledger {
 	l := &Ledger{
-		wait: cfg.Wait, sender: cfg.Sender, metrics: m, clock: c,
+		budget: cfg.Wait, sender: cfg.Sender, metrics: m, clock: c,
 		books: newBooks(), stop: func() {},
 	}
 	l.collector = collector{
 		books: &l.books, node: cfg.Node, incarnation: cfg.Incarnation, minLease: cfg.MinLease,
 		clock: c, cluster: &l.cluster, metrics: m,
 	}
-	l.applier = applier{books: &l.books, stripes: runtime.GOMAXPROCS(0), cluster: &l.cluster, metrics: m}
-	l.classes.Store(&map[string]map[string]*class{})
+	l.applier = applier{books: &l.books, ledger: l, stripes: runtime.GOMAXPROCS(0), cluster: &l.cluster, metrics: m}
+	l.classes.Store(&map[string]map[string]*classes{})
+	moved := make(chan struct{})
+	l.rulesMoved.Store(&moved)
 	return l
 }
 
@@ -124,11 +128,17 @@ func (l *Ledger) Resume(incarnation uint64) {
 func (l *Ledger) Settle(ctx context.Context, domain string) {
 	l.mu.Lock()
 	owing := len(l.owing) > 0
-	for _, cl := range (*l.classes.Load())[domain] {
-		for _, h := range cl.holdings {
-			if le := h.lease.Load(); le != nil && le.left() != le.out {
-				l.markLocked(h, 0)
+	rules := map[uint64]bool{}
+	for _, cls := range (*l.classes.Load())[domain] {
+		for _, cl := range cls {
+			for _, r := range cl.rules {
+				rules[r.ID] = true
 			}
+		}
+	}
+	for _, h := range l.leased {
+		if le := h.lease.Load(); rules[h.id.Rule] && le != nil && le.left() != le.out {
+			l.markLocked(h, 0)
 		}
 	}
 	if !l.sending && !owing && len(l.marked) == 0 {
@@ -158,7 +168,7 @@ func (l *Ledger) Settle(ctx context.Context, domain string) {
 func (l *Ledger) Close(ctx context.Context) {
 	l.mu.Lock()
 	l.closing = true
-	for _, h := range l.holdings {
+	for _, h := range l.leased {
 		if h.lease.Load() != nil {
 			h.giveUp = true
 			l.markLocked(h, 0)
@@ -213,7 +223,10 @@ func (l *Ledger) abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reject(l.waiting, ErrUndecided)
-	l.waiting = nil
+	for _, c := range l.claims {
+		c.answer <- claimAnswer{err: ErrUndecided}
+	}
+	l.waiting, l.claims = nil, nil
 }
 
 // look looks after the leases: used ones are renewed when half their time is
@@ -221,15 +234,16 @@ func (l *Ledger) abandon() {
 func (l *Ledger) look() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.callers.forget()
 	at := l.clock()
 	l.leased = slices.DeleteFunc(l.leased, func(h *holding) bool {
-		h.listed = h.lease.Load() != nil && l.holdings[h.id] == h
+		h.listed = h.lease.Load() != nil && (h.id.Caller != quota.Digest{} || l.holdings[h.id] == h)
 		return !h.listed
 	})
 	for _, h := range l.leased {
 		le := h.lease.Load()
 		switch left := le.deadline.Load() - at.mono; {
-		case at.mono >= le.windowEnds, left <= 0 && le.out == 0:
+		case at.mono >= le.windowEnds.Load(), left <= 0 && le.out == 0:
 			h.lease.Store(nil)
 			le.close()
 		case left > le.length/2 || h.marked:

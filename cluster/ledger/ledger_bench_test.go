@@ -11,7 +11,7 @@ import (
 // two of its endpoint "e", for an hour.
 func rich(units int64) *Ledger {
 	l := newLedger(Config{Node: "n1", Incarnation: 1, Wait: time.Second, MinLease: 16}, simMetrics, systemClock())
-	l.CountersChanged(map[string][]quota.Info{"d": {{ID: 1}, {ID: 2}, {ID: 3, Endpoint: "e"}, {ID: 4, Endpoint: "e"}}})
+	l.RulesChanged(map[string][]quota.Rule{"d": {{ID: 1}, {ID: 2}, ruleOf(3, "e"), ruleOf(4, "e")}}, quota.Third)
 	for _, h := range l.holdings {
 		le := newLease(h.id, 1, l.applier.stripes)
 		le.units.Store(units)
@@ -28,7 +28,7 @@ func BenchmarkLocal(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if v, err := l.Take("d", "e"); err != nil || !v.Admitted {
+			if v, err := l.takeOne("d", "e"); err != nil || !v.Admitted {
 				b.Fatalf("%+v, %v", v, err)
 			}
 		}
@@ -39,11 +39,11 @@ func BenchmarkLocal(b *testing.B) {
 func BenchmarkReplica(b *testing.B) {
 	l := rich(1 << 50)
 	l.cluster.set(1000, l.clock())
-	l.PhasesChanged([]quota.Info{{ID: 1, Phase: quota.Exhausted, Window: 1, Ends: 1 << 40}})
+	l.PhasesChanged([]quota.Info{{ID: of(1), Phase: quota.Exhausted, Window: 1, Ends: 1 << 40}})
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if v, err := l.Take("d", "e"); err != nil || v.Admitted {
+			if v, err := l.takeOne("d", "e"); err != nil || v.Admitted {
 				b.Fatalf("%+v, %v", v, err)
 			}
 		}
@@ -52,12 +52,12 @@ func BenchmarkReplica(b *testing.B) {
 
 func TestLocalDecisionsDoNotAllocate(t *testing.T) {
 	l := rich(1 << 50)
-	if n := testing.AllocsPerRun(1000, func() { _, _ = l.Take("d", "e") }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { _, _ = l.takeOne("d", "e") }); n != 0 {
 		t.Errorf("%v allocations a local decision", n)
 	}
 	l.cluster.set(1000, l.clock())
-	l.PhasesChanged([]quota.Info{{ID: 1, Phase: quota.Exhausted, Window: 1, Ends: 1 << 40}})
-	if n := testing.AllocsPerRun(1000, func() { _, _ = l.Take("d", "e") }); n != 0 {
+	l.PhasesChanged([]quota.Info{{ID: of(1), Phase: quota.Exhausted, Window: 1, Ends: 1 << 40}})
+	if n := testing.AllocsPerRun(1000, func() { _, _ = l.takeOne("d", "e") }); n != 0 {
 		t.Errorf("%v allocations a refusal by the replica", n)
 	}
 }

@@ -57,7 +57,7 @@ func (l *Ledger) takers(n int, endpoint string) <-chan taken {
 	got := make(chan taken, n)
 	for range n {
 		go func() {
-			v, err := l.Take("d", endpoint)
+			v, err := l.takeOne("d", endpoint)
 			got <- taken{v, err}
 		}()
 	}
@@ -94,7 +94,7 @@ func TestBudget(t *testing.T) {
 	g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60})
 	g.params = strictly
 	g.hold = make(chan struct{})
-	g.wait = budget
+	g.budget = budget
 	g.start()
 	defer g.Close(t.Context())
 	begin := time.Now()
@@ -109,7 +109,7 @@ func TestBudget(t *testing.T) {
 	}
 	close(g.hold)
 	poll(t, "what nobody was there for is back", func() bool { return !g.busy() && g.books().Used == 0 })
-	g.wait = patience
+	g.budget = patience
 	if admitted, _, _ := count(t, g.takers(3, ""), 3); admitted != 3 {
 		t.Errorf("%d of 3 callers are admitted afterwards", admitted)
 	}
@@ -140,7 +140,7 @@ func TestCloseGivesBack(t *testing.T) {
 	g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 1000, ResetSeconds: 60})
 	g.start()
 	for range 100 {
-		if v, err := g.Take("d", "e"); err != nil || !v.Admitted {
+		if v, err := g.takeOne("d", "e"); err != nil || !v.Admitted {
 			t.Fatalf("%+v, %v", v, err)
 		}
 	}
@@ -150,7 +150,7 @@ func TestCloseGivesBack(t *testing.T) {
 	g.Close(t.Context())
 	g.reads("the domain", 1, 100, 0, quota.Leasing)
 	g.reads("e", 2, 100, 0, quota.Leasing)
-	if _, err := g.Take("d", "e"); err != ErrUndecided {
+	if _, err := g.takeOne("d", "e"); err != ErrUndecided {
 		t.Errorf("a call on a closed ledger: %v", err)
 	}
 	begin := time.Now()
@@ -180,7 +180,7 @@ func TestCloseWithAFrameUnderWay(t *testing.T) {
 		defer g.Ledger.mu.Unlock()
 		return g.closing
 	})
-	if _, err := g.Take("d", ""); err != ErrUndecided {
+	if _, err := g.takeOne("d", ""); err != ErrUndecided {
 		t.Errorf("a call while it closes: %v", err)
 	}
 	close(g.hold)
@@ -233,7 +233,7 @@ func TestSettle(t *testing.T) {
 	g.Settle(t.Context(), "d") // nothing to say
 	done := uint64(0)
 	for range 200 {
-		if v, err := g.Take("d", ""); err != nil || !v.Admitted {
+		if v, err := g.takeOne("d", ""); err != nil || !v.Admitted {
 			t.Fatalf("%+v, %v", v, err)
 		}
 		done++
@@ -246,13 +246,13 @@ func TestSettle(t *testing.T) {
 	}
 	// What refused calls owe is said as well.
 	for range 2 {
-		if _, err := g.Take("d", "e"); err != nil {
+		if _, err := g.takeOne("d", "e"); err != nil {
 			t.Fatal(err)
 		}
 		done++
 	}
 	for range 50 {
-		if v, err := g.Take("d", "e"); err != nil || v.Admitted {
+		if v, err := g.takeOne("d", "e"); err != nil || v.Admitted {
 			t.Fatalf("%+v, %v", v, err)
 		}
 		done++
@@ -273,7 +273,7 @@ func crowd(t *testing.T, budget time.Duration, delay func(), conditions ...quota
 	g.delay = delay
 	g.state.SetMembers(2)
 	g.applier.stripes = 2
-	g.wait = budget
+	g.budget = budget
 	other := newLedger(Config{Node: "n2", Incarnation: 1, Wait: budget, MinLease: g.params.MinLease, Sender: g}, newMetrics(prometheus.NewRegistry()), g.clocks)
 	g.others = []*Ledger{other}
 	g.deploy(conditions...)
@@ -296,7 +296,7 @@ func TestExactUnderLoad(t *testing.T) {
 			wg.Go(func() {
 				for range each {
 					late := over.Load()
-					switch v, err := ledgers[i%2].Take("d", ""); {
+					switch v, err := ledgers[i%2].takeOne("d", ""); {
 					case err != nil:
 						t.Errorf("a call: %v", err)
 					case v.Admitted:
@@ -333,14 +333,14 @@ func TestEveryUnitIsSomewhere(t *testing.T) {
 	slow := func() { time.Sleep(rand.N(2 * budget)) }
 	g, ledgers := crowd(t, budget, slow,
 		quota.Condition{Max: 1 << 30, ResetSeconds: 3600}, quota.Condition{Endpoint: "e", Max: 1, ResetSeconds: 3600})
-	g.other("n3", quota.Frame{Takes: []quota.Take{{Counters: []uint64{2}, N: 1}}}) // starts strict
+	g.other("n3", quota.Frame{Takes: []quota.Take{takeOf(1, 2)}}) // starts strict
 	g.deploy(quota.Condition{Max: 1 << 30, ResetSeconds: 3600}, quota.Condition{Endpoint: "e", Max: 1 << 20, ResetSeconds: 3600})
 	var admitted, undecided atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 24 {
 		wg.Go(func() {
 			for range 50 {
-				switch v, err := ledgers[i%2].Take("d", "e"); {
+				switch v, err := ledgers[i%2].takeOne("d", "e"); {
 				case err != nil:
 					undecided.Add(1)
 				case v.Admitted:

@@ -18,8 +18,8 @@ func TestFirstCallAsksTheRestIsLocal(t *testing.T) {
 	first := g.call("")
 	f := g.collect()
 	if f.Node != "n1" || f.Incarnation != 7 || f.Seq != 1 || len(f.Returns)+len(f.Charges) != 0 ||
-		len(f.Takes) != 1 || f.Takes[0].N != 1 || !slices.Equal(f.Takes[0].Counters, []uint64{1}) ||
-		!slices.Equal(f.Reports, []quota.Report{{Counter: 1, Want: 4}}) {
+		len(f.Takes) != 1 || f.Takes[0].N != 1 || !slices.Equal(f.Takes[0].Items, takeOf(1, 1).Items) ||
+		!slices.Equal(f.Reports, []quota.Report{{Counter: of(1), Want: 4}}) {
 		t.Fatalf("the first frame is %+v", f)
 	}
 	are(t, "under way", []*caller{first}, waits)
@@ -46,8 +46,8 @@ func TestCallsOfAKindGoTogether(t *testing.T) {
 	g.answer(f)
 	are(t, "the first", []*caller{first}, logged)
 	f = g.collect()
-	want := []quota.Take{{Counters: []uint64{1, 2}, N: 5}, {Counters: []uint64{1}, N: 3}, {Counters: []uint64{1, 3}, N: 2}}
-	if !slices.EqualFunc(f.Takes, want, func(a, b quota.Take) bool { return a.N == b.N && slices.Equal(a.Counters, b.Counters) }) {
+	want := []quota.Take{takeOf(5, 1, 2), takeOf(3, 1), takeOf(2, 1, 3)}
+	if !slices.EqualFunc(f.Takes, want, func(a, b quota.Take) bool { return a.N == b.N && slices.Equal(a.Items, b.Items) }) {
 		t.Fatalf("the second frame takes %+v, want %+v", f.Takes, want)
 	}
 	g.answer(f)
@@ -66,9 +66,9 @@ func TestCallsOfAKindGoTogether(t *testing.T) {
 // holds units, are asked again before those that came later, in their order.
 func TestWaitingGoesFirst(t *testing.T) {
 	g := newRig(t, quota.Condition{Max: 100, ResetSeconds: 60})
-	g.other("n2", quota.Frame{Takes: []quota.Take{{Counters: []uint64{1}, N: 1}}, Reports: []quota.Report{{Counter: 1, Want: 40}}})
+	g.other("n2", quota.Frame{Takes: []quota.Take{takeOf(1, 1)}, Reports: []quota.Report{{Counter: of(1), Want: 40}}})
 	g.take(57)
-	window := g.state.Counters("d")[0].Window
+	window := g.state.Rules("d")[0].Window
 	early := g.calls(5, "")
 	f := g.collect()
 	late := g.calls(2, "")
@@ -84,7 +84,7 @@ func TestWaitingGoesFirst(t *testing.T) {
 	if !g.answer(f) {
 		t.Error("nothing was decided, and the ledger does not pause")
 	}
-	g.other("n2", quota.Frame{Reports: []quota.Report{{Counter: 1, Window: window, Spent: 37, Back: 3}}})
+	g.other("n2", quota.Frame{Reports: []quota.Report{{Counter: of(1), Window: window, Spent: 37, Back: 3}}})
 	f = g.collect()
 	g.answer(f)
 	if f.Takes[0].N != 6 {
@@ -121,7 +121,7 @@ func TestCallerThatGivesUpHasItsUnitsBack(t *testing.T) {
 			are(t, "to begin with", []*caller{g.call("e")}, waits)
 			g.steps()
 			n2 := func(r quota.Report) {
-				r.Counter, r.Window = 1, g.state.Counters("d")[0].Window
+				r.Counter, r.Window = of(1), g.state.Rules("d")[0].Window
 				g.other("n2", quota.Frame{Reports: []quota.Report{r}})
 			}
 			n2(quota.Report{Want: 4})
@@ -156,10 +156,10 @@ func TestCallerThatGivesUpHasItsUnitsBack(t *testing.T) {
 			back := uint32(0)
 			for f := g.step(); f != nil; f = g.step() {
 				for _, r := range f.Returns {
-					if r.Counter != 1 {
+					if r.Counter != of(1) {
 						t.Errorf("%+v goes back", r)
 					}
-					back += r.N
+					back += uint32(r.N)
 				}
 			}
 			if back != c.back {
@@ -185,8 +185,8 @@ func TestCallerThatGivesUpAfterItsLeaseWasCalledBack(t *testing.T) {
 			g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 1000, ResetSeconds: 60})
 			g.call("e")
 			g.steps()
-			domain := g.state.Counters("d")[0]
-			g.other("n2", quota.Frame{Reports: []quota.Report{{Counter: 1, Window: domain.Window, Want: 4}}})
+			domain := g.state.Rules("d")[0]
+			g.other("n2", quota.Frame{Reports: []quota.Report{{Counter: of(1), Window: domain.Window, Want: 4}}})
 			g.deploy(quota.Condition{Max: 5, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 1000, ResetSeconds: 60})
 			g.steps() // this node's lease of the domain has gone, and n2 has all that is left
 			four := g.calls(4, "e")
@@ -209,7 +209,7 @@ func TestCallerThatGivesUpAfterItsLeaseWasCalledBack(t *testing.T) {
 			if !underWay {
 				go4()
 			}
-			g.other("n2", quota.Frame{Reports: []quota.Report{{Counter: 1, Window: domain.Window, Back: 4}}})
+			g.other("n2", quota.Frame{Reports: []quota.Report{{Counter: of(1), Window: domain.Window, Back: 4}}})
 			g.steps()
 			g.reads("e, in the end", 2, 1, 0, quota.Strict)
 			g.reads("the domain, in the end", 1, 1, 0, quota.Strict)
@@ -247,7 +247,7 @@ func TestUnitsGoToWhoIsThere(t *testing.T) {
 			back := uint32(0)
 			for f := g.step(); f != nil; f = g.step() {
 				for _, r := range f.Returns {
-					back += r.N
+					back += uint32(r.N)
 				}
 			}
 			if back != c.back {
@@ -271,7 +271,7 @@ func TestUndecidedCallBurnsNothing(t *testing.T) {
 		g := start(t)
 		has := g.left(2)
 		g.waiting = slices.Repeat([]*call{{}}, maxWaiting)
-		if v, err := g.Take("d", "e"); err != ErrUndecided || v.Admitted {
+		if v, err := g.takeOne("d", "e"); err != ErrUndecided || v.Admitted {
 			t.Errorf("call %d: %+v, %v", maxWaiting+1, v, err)
 		}
 		if got := g.left(2); got != has {
@@ -369,7 +369,7 @@ func TestFrameBounds(t *testing.T) {
 	for i := range endpoints {
 		list = append(list, g.call(name(i)), g.call(name(i)))
 	}
-	said := map[uint64]bool{}
+	said := map[quota.ID]bool{}
 	check := func(f *quota.Frame) {
 		t.Helper()
 		if len(f.Takes) > roundTakes || len(f.Reports) > roundReports || len(f.Returns) > roundOthers || len(f.Charges) > roundOthers {
@@ -383,7 +383,7 @@ func TestFrameBounds(t *testing.T) {
 	for f := g.collect(); f != nil; f = g.collect() {
 		check(f)
 		for _, take := range f.Takes {
-			if take.N != 2 || !slices.Equal(take.Counters, []uint64{1, next}) {
+			if take.N != 2 || !slices.Equal(take.Items, takeOf(1, 1, next).Items) {
 				t.Fatalf("%+v comes where two calls of counter %d are next", take, next)
 			}
 			list[2*(next-2)].goes() // one of the two
@@ -480,23 +480,26 @@ func TestRedeployKeepsLeases(t *testing.T) {
 	g.deploy(quota.Condition{Max: 900, ResetSeconds: 60}, quota.Condition{Endpoint: "e", Max: 1000, ResetSeconds: 61})
 	one := g.call("e")
 	f := g.collect()
-	if len(f.Takes) != 1 || !slices.Equal(f.Takes[0].Counters, []uint64{3}) {
+	if len(f.Takes) != 1 || !slices.Equal(f.Takes[0].Items, takeOf(1, 3).Items) {
 		t.Errorf("with the domain's lease and a new counter there is %+v", f.Takes)
 	}
-	// Under way, the endpoint loses its conditions: what they would count is
-	// counted by the domain alone.
+	// Under way, the endpoint loses its conditions: the call is to be asked again, by
+	// those that there are.
 	g.deploy(quota.Condition{Max: 900, ResetSeconds: 60})
 	g.answer(f)
-	are(t, "then", []*caller{one, g.call("e")}, logged, local)
+	are(t, "then", []*caller{one, g.call("e")}, failed, local)
+	if one.err != errSuperseded {
+		t.Errorf("the call is answered %v", one.err)
+	}
 	g.steps()
 	if len(g.holdings) != 1 {
 		t.Errorf("%d counters are known, want 1", len(g.holdings))
 	}
 	g.deploy()
-	if g.class("d", "") != nil || g.class("d", "e") != nil || g.class("none", "") != nil {
+	if g.classOf("d", "") != nil || g.classOf("d", "e") != nil || g.classOf("none", "") != nil {
 		t.Error("there are calls to count, with no conditions")
 	}
-	if _, err := g.Take("d", ""); err != ErrUndecided {
+	if _, err := g.takeOne("d", ""); err != ErrUndecided {
 		t.Errorf("a call on conditions that this node does not know: %v", err)
 	}
 }
@@ -512,8 +515,8 @@ func TestOneDomainStopsNoOther(t *testing.T) {
 	}
 	g := newRig(t, append(conditions, quota.Condition{Endpoint: "free", Max: 1, ResetSeconds: 60})...)
 	var waiting []*caller
-	for i, info := range g.state.Counters("d")[1:] {
-		g.other("n2", quota.Frame{Takes: []quota.Take{{Counters: []uint64{info.ID}, N: 1}}, Reports: []quota.Report{{Counter: info.ID, Want: 4}}})
+	for i, info := range g.state.Rules("d")[1:] {
+		g.other("n2", quota.Frame{Takes: []quota.Take{takeOf(1, info.ID)}, Reports: []quota.Report{{Counter: of(info.ID), Want: 4}}})
 		waiting = append(waiting, g.calls(6, conditions[i].Endpoint)...)
 	}
 	for range 10 {

@@ -26,7 +26,7 @@ func (m *machine) Send(_ context.Context, frame []byte) (quota.Result, error) {
 	m.mu.RLock() // as the cluster reads the store
 	began := m.state.Now()
 	m.mu.RUnlock()
-	f, err := quota.DecodeFrame(slices.Clone(frame))
+	f, err := quota.DecodeFrame(slices.Clone(frame), quota.Third)
 	if err != nil {
 		return quota.Result{}, err
 	}
@@ -43,15 +43,15 @@ func (m *machine) Send(_ context.Context, frame []byte) (quota.Result, error) {
 // kept its lock while it calls the leader, and so the state machine, would stand still
 // for ever.
 func TestLockOrder(t *testing.T) {
-	m := &machine{state: quota.NewState(), params: rigLeases}
+	m := &machine{state: newState(), params: rigLeases}
 	m.ledger = newLedger(Config{Node: "n1", Incarnation: 1, Wait: patience, MinLease: 4, Sender: m}, newMetrics(prometheus.NewRegistry()), systemClock())
 	m.state.SetMembers(1)
 	deploy := func(limit uint64) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.state.Advance(time.Now().UnixMilli())
-		m.state.SetConditions("d", []quota.Condition{{Max: limit, ResetSeconds: 3600}})
-		m.ledger.CountersChanged(map[string][]quota.Info{"d": m.state.Counters("d")})
+		m.state.SetConditions("d", []quota.Condition{{Max: limit, ResetSeconds: 3600}}, "")
+		m.ledger.RulesChanged(map[string][]quota.Rule{"d": m.state.Rules("d")}, quota.Third)
 		m.ledger.PhasesChanged(m.state.TakeChanges())
 	}
 	deploy(1 << 30)
@@ -63,7 +63,7 @@ func TestLockOrder(t *testing.T) {
 		for range 8 {
 			wg.Go(func() {
 				for range 200 {
-					_, _ = m.ledger.Take("d", "")
+					_, _ = m.ledger.takeOne("d", "")
 				}
 			})
 		}

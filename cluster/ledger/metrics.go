@@ -13,7 +13,7 @@ type metrics struct {
 	local, replica                  *tally
 	strict, unavailable             prometheus.Counter
 	leased, givenBack, lost, drains prometheus.Counter
-	frames                          prometheus.Counter
+	frames, claimsFull              prometheus.Counter
 	waiting                         prometheus.Histogram
 }
 
@@ -39,6 +39,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		givenBack:   counter("tollgate_quota_units_given_back_total", "Leased units that this node gave back unspent."),
 		lost:        counter("tollgate_quota_units_lost_total", "Leased units that the cluster gave up because this node did not say in time what became of them: it stood still, or was cut off."),
 		drains:      counter("tollgate_quota_drains_total", "Leases of this node that were called back because their counter came near its end."),
+		claimsFull:  counter("tollgate_quota_claims_full_total", "Signatures that are good once and were refused because the cluster keeps as many used ones as it may."),
 		frames:      counter("tollgate_quota_frames_total", "Frames that this node had decided."),
 		waiting: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "tollgate_quota_wait_seconds",

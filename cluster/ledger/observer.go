@@ -1,83 +1,88 @@
 package ledger
 
 import (
-	"cmp"
 	"maps"
-	"slices"
 
 	"github.com/tollgate/tollgate/store/quota"
 )
 
-// CountersChanged implements store.QuotaObserver: the counters of some domains
+// RulesChanged implements store.QuotaObserver: the rules of some domains
 // are now these; a domain that has gone has none. Calls of other domains go on
 // meanwhile, so the whole map is copied, once for all of them.
-func (l *Ledger) CountersChanged(changed map[string][]quota.Info) {
+func (l *Ledger) RulesChanged(changed map[string][]quota.Rule, v quota.Version) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.version = max(l.version, v)
 	all := maps.Clone(*l.classes.Load())
 	gone := map[*holding]bool{}
-	for domain, counters := range changed {
-		for _, cl := range all[domain] {
-			for _, h := range cl.holdings {
-				gone[h] = true
+	for domain, rules := range changed {
+		for _, cls := range all[domain] {
+			for i := range cls {
+				for _, r := range append(cls[i].rules, cls[i].shadows...) {
+					if r.own != nil {
+						gone[r.own] = true
+					}
+				}
 			}
 		}
 		delete(all, domain)
-		if len(counters) > 0 {
-			all[domain] = l.classify(counters, gone)
+		if len(rules) > 0 {
+			all[domain] = l.classify(rules, gone)
 		}
 	}
 	for h := range gone {
 		delete(l.holdings, h.id)
 	}
 	l.classes.Store(&all)
+	moved := make(chan struct{})
+	close(*l.rulesMoved.Swap(&moved))
 }
 
-// classify lists, by endpoint, what a call counts on: the domain's counters and
-// the endpoint's. It takes the holdings that stay out of gone.
-func (l *Ledger) classify(counters []quota.Info, gone map[*holding]bool) map[string]*class {
-	own := &class{}
-	classes := map[string]*class{"": own}
-	for _, info := range counters { // the domain's come first
-		h := l.holdings[info.ID]
-		if h == nil {
-			h = &holding{id: info.ID}
-			l.holdings[info.ID] = h
-		}
-		delete(gone, h)
-		h.learn(info.Phase, span{info.Window, info.Ends})
-		cl := classes[info.Endpoint]
-		if cl == nil {
-			cl = &class{holdings: slices.Clone(own.holdings)}
-			classes[info.Endpoint] = cl
-		}
-		cl.holdings = append(cl.holdings, h)
+// Restored implements store.QuotaObserver: what was refused before is no more known to
+// be.
+func (l *Ledger) Restored() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	forget := func(h *holding) { h.exhausted.Store(nil) }
+	for _, h := range l.holdings {
+		forget(h)
 	}
-	for _, cl := range classes {
-		slices.SortFunc(cl.holdings, func(a, b *holding) int { return cmp.Compare(a.id, b.id) })
-	}
-	return classes
+	l.callers.each(forget)
 }
 
 // PhasesChanged implements store.QuotaObserver: the counters have entered a
-// phase. What is held of a counter that drains goes back in the next frame.
+// phase. What is held of a counter that drains, or of a window that was ended, goes back
+// in the next frame. Callers that this node has not seen lately are none of its business.
 func (l *Ledger) PhasesChanged(changed []quota.Info) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, info := range changed {
-		h := l.holdings[info.ID]
+		h := l.holding(info.ID)
 		if h == nil {
 			continue
 		}
-		h.learn(info.Phase, span{info.Window, info.Ends})
-		if le := h.lease.Load(); le != nil && le.window == info.Window {
-			if info.Phase == quota.Draining {
-				l.metrics.drains.Inc()
-			} else { // the cluster has waited for it in vain
-				l.metrics.lost.Add(float64(le.out))
-			}
+		h.learn(info.Phase, span{info.Window, info.Ends, info.Max})
+		le := h.lease.Load()
+		switch {
+		case le == nil:
+		case le.window == info.Window && info.Phase == quota.Draining:
+			l.metrics.drains.Inc()
+			l.markLocked(h, 0)
+		case le.window == info.Window: // the cluster has waited for it in vain
+			l.metrics.lost.Add(float64(le.out))
+			l.markLocked(h, 0)
+		case le.window < info.Window: // reset, or raised
+			h.giveUp = true
 			l.markLocked(h, 0)
 		}
 	}
 	l.due()
+}
+
+// holding is what the node has of a counter, under the lock; nil if it knows none.
+func (b *books) holding(id quota.ID) *holding {
+	if id.Caller != (quota.Digest{}) {
+		return b.callers.find(id)
+	}
+	return b.holdings[id]
 }

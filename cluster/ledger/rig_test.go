@@ -49,6 +49,40 @@ type rig struct {
 	result quota.Result
 }
 
+// newState is a state that knows all there is.
+func newState() *quota.State {
+	s := quota.NewState()
+	s.Upgrade(quota.Third)
+	return s
+}
+
+// of is the counter of all calls of a rule.
+func of(rule uint64) quota.ID { return quota.ID{Rule: rule} }
+
+// takeOf is n calls on counters of all calls.
+func takeOf(n uint32, rules ...uint64) quota.Take {
+	t := quota.Take{N: n, Units: 1}
+	for _, id := range rules {
+		t.Items = append(t.Items, quota.Item{ID: of(id)})
+	}
+	return t
+}
+
+// ruleOf is a rule of all calls of an endpoint.
+func ruleOf(id uint64, endpoint string) quota.Rule {
+	return quota.Rule{ID: id, Condition: quota.Condition{Endpoint: endpoint}}
+}
+
+// classOf is what calls of an endpoint count on.
+func (l *Ledger) classOf(domain, endpoint string) *class {
+	return l.class(&quota.Call{Domain: domain, Endpoint: endpoint})
+}
+
+// takeOne decides a call.
+func (l *Ledger) takeOne(domain, endpoint string) (quota.Verdict, error) {
+	return l.Take(&quota.Call{Domain: domain, Endpoint: endpoint})
+}
+
 // rigLeases are short, and small enough to be shared out nearly to the end.
 var rigLeases = quota.Params{LeaseMillis: 1000, MinLease: 4}
 
@@ -57,7 +91,7 @@ func newRig(t *testing.T, conditions ...quota.Condition) *rig {
 	t.Helper()
 	g := &rig{
 		t: t, registry: prometheus.NewRegistry(), params: rigLeases, begun: 1_000_000,
-		now: instant{mono: 5000 * ms}, state: quota.NewState(), seqs: map[string]uint64{},
+		now: instant{mono: 5000 * ms}, state: newState(), seqs: map[string]uint64{},
 	}
 	g.Ledger = newLedger(Config{Node: "n1", Incarnation: 7, Wait: patience, MinLease: g.params.MinLease, Sender: g}, newMetrics(g.registry), g.clocks)
 	g.applier.stripes = 1 // so that the last unit is found in one place
@@ -71,11 +105,11 @@ func (g *rig) deploy(conditions ...quota.Condition) {
 	g.mu.Lock()
 	g.state.Advance(g.stamp())
 	g.state.BeginFrames(g.params)
-	g.state.SetConditions("d", conditions)
-	counters, changed := g.state.Counters("d"), g.state.TakeChanges()
+	g.state.SetConditions("d", conditions, "")
+	counters, changed := g.state.Rules("d"), g.state.TakeChanges()
 	g.mu.Unlock()
 	for _, l := range append(g.others, g.Ledger) {
-		l.CountersChanged(map[string][]quota.Info{"d": counters})
+		l.RulesChanged(map[string][]quota.Rule{"d": counters}, quota.Third)
 		l.PhasesChanged(changed)
 	}
 }
@@ -113,7 +147,7 @@ func (g *rig) Send(ctx context.Context, frame []byte) (quota.Result, error) {
 	if g.delay != nil {
 		g.delay()
 	}
-	f, err := quota.DecodeFrame(slices.Clone(frame))
+	f, err := quota.DecodeFrame(slices.Clone(frame), quota.Third)
 	if err != nil {
 		panic(fmt.Sprintf("the ledger sends what no leader can read: %v", err))
 	}
@@ -149,7 +183,7 @@ func (g *rig) other(node string, f quota.Frame) quota.Result {
 
 // take has n2 take units of the first counter.
 func (g *rig) take(n uint32) quota.Decision {
-	return g.other("n2", quota.Frame{Takes: []quota.Take{{Counters: []uint64{1}, N: n}}}).Decisions[0]
+	return g.other("n2", quota.Frame{Takes: []quota.Take{takeOf(n, 1)}}).Decisions[0]
 }
 
 // collect makes the next frame; nil if there is nothing to send.
@@ -161,7 +195,7 @@ func (g *rig) collect() *quota.Frame {
 	if len(g.round.buf) > quota.MaxFrameBytes {
 		g.t.Fatalf("a frame of %d bytes", len(g.round.buf))
 	}
-	f, err := quota.DecodeFrame(slices.Clone(g.round.buf))
+	f, err := quota.DecodeFrame(slices.Clone(g.round.buf), quota.Third)
 	if err != nil {
 		g.t.Fatalf("the ledger sends what no leader can read: %v", err)
 	}
@@ -225,7 +259,7 @@ type caller struct {
 }
 
 func (g *rig) call(endpoint string) *caller {
-	v, c := g.begin(g.class("d", endpoint))
+	v, c := g.begin(g.classOf("d", endpoint), &quota.Call{})
 	switch {
 	case c != nil && g.enqueue(c):
 		return &caller{call: c, outcome: waits}
@@ -297,12 +331,12 @@ func (g *rig) reads(name string, id uint64, used, leased uint64, phase quota.Pha
 
 // place is where a counter is among the domain's.
 func (g *rig) place(id uint64) int {
-	return slices.IndexFunc(g.state.Counters("d"), func(i quota.Info) bool { return i.ID == id })
+	return slices.IndexFunc(g.state.Rules("d"), func(r quota.Rule) bool { return r.ID == id })
 }
 
 // left is what the node has of a counter.
 func (g *rig) left(id uint64) uint64 {
-	if le := g.holdings[id].lease.Load(); le != nil {
+	if le := g.holdings[of(id)].lease.Load(); le != nil {
 		return le.left()
 	}
 	return 0

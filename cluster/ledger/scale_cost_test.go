@@ -68,10 +68,10 @@ func cpuTime() int64 {
 func stateCost(b *testing.B, counters, holders int) {
 	spec := scaleSpec{counters: counters, nodes: holders}
 	before := inUse()
-	s := quota.NewState()
+	s := newState()
 	s.Advance(scaleEpoch)
 	s.SetMembers(holders)
-	spec.conditions(nil, s.SetConditions)
+	spec.conditions(nil, setting(s))
 	empty := inUse()
 	apply := 0.0 // of the frames that renew, the last of each node
 	for round := range 2 {
@@ -85,7 +85,7 @@ func stateCost(b *testing.B, counters, holders int) {
 	b.ReportMetric(took(func() { snapshot = s.Append(nil) }), "snapshot-ms")
 	b.ReportMetric(float64(len(snapshot))/1e6, "snapshot-MB")
 	b.ReportMetric(took(func() {
-		if _, err := quota.DecodeState(snapshot); err != nil {
+		if _, err := quota.DecodeState(snapshot, quota.Third); err != nil {
 			b.Fatal(err)
 		}
 	}), "restore-ms")
@@ -93,26 +93,38 @@ func stateCost(b *testing.B, counters, holders int) {
 	b.ReportMetric(took(func() { s.Forget("n001") }), "forget-ms")
 }
 
+// setting sets conditions.
+func setting(s *quota.State) func(string, []quota.Condition) {
+	return func(key string, list []quota.Condition) { s.SetConditions(key, list, "") }
+}
+
 // leaseAll has every node report on every counter in full frames: asking in the
 // first round, and renewing in the next.
 func leaseAll(s *quota.State, counters, holders, round int) {
+	var windows []int64
+	for _, key := range s.Domains() {
+		for _, r := range s.Rules(key) {
+			windows = append(windows, r.Window)
+		}
+	}
 	frame := quota.Frame{Incarnation: 1}
+	frame.Version = quota.Third
 	var encoded, result []byte
 	for first := 0; first < counters; first += roundReports {
 		for n := range holders {
 			frame.Node, frame.Seq = fmt.Sprintf("n%03d", n+1), frame.Seq+1
 			frame.Reports, frame.Takes = frame.Reports[:0], frame.Takes[:0]
 			for id := first + 1; id <= min(first+roundReports, counters); id++ {
-				rep := quota.Report{Counter: uint64(id), Want: quota.DefaultMinLease}
+				rep := quota.Report{Counter: of(uint64(id)), Want: quota.DefaultMinLease}
 				if round > 0 {
-					rep = quota.Report{Counter: uint64(id), Window: scaleEpoch, Spent: 1, Want: 1, Renew: true}
+					rep = quota.Report{Counter: of(uint64(id)), Window: windows[id-1], Spent: 1, Want: 1, Renew: true}
 				} else if n == 0 { // opens the window
-					frame.Takes = append(frame.Takes, quota.Take{Counters: []uint64{uint64(id)}, N: 1})
+					frame.Takes = append(frame.Takes, takeOf(1, uint64(id)))
 				}
 				frame.Reports = append(frame.Reports, rep)
 			}
 			encoded = frame.Append(encoded[:0])
-			decoded, err := quota.DecodeFrame(encoded)
+			decoded, err := quota.DecodeFrame(encoded, quota.Third)
 			if err != nil {
 				panic(err)
 			}
@@ -123,19 +135,19 @@ func leaseAll(s *quota.State, counters, holders, round int) {
 
 // ledgerCost measures the ledger of a node that knows so many counters.
 func ledgerCost(b *testing.B, counters int) {
-	s := quota.NewState()
+	s := newState()
 	spec := scaleSpec{counters: counters}
-	spec.conditions(nil, s.SetConditions)
+	spec.conditions(nil, setting(s))
 	domains := s.Domains()
-	infos := make(map[string][]quota.Info, len(domains))
+	infos := make(map[string][]quota.Rule, len(domains))
 	for _, key := range domains {
-		infos[key] = s.Counters(key)
+		infos[key] = s.Rules(key)
 	}
 	l := newLedger(Config{Node: "n001", Incarnation: 1, Wait: scaleWait, MinLease: quota.DefaultMinLease}, simMetrics, systemClock())
 	l.applier.stripes = 2
 	before := inUse()
 	b.ReportMetric(took(func() {
-		l.CountersChanged(infos)
+		l.RulesChanged(infos, quota.Third)
 	}), "learn-ms")
 	known := inUse()
 	b.ReportMetric((known-before)/float64(counters), "B/counter")
@@ -153,10 +165,10 @@ func ledgerCost(b *testing.B, counters int) {
 // does when it starts, and of one more.
 func domainsCost(b *testing.B, domains int) {
 	l := newLedger(Config{Node: "n001", Incarnation: 1, Wait: scaleWait, MinLease: quota.DefaultMinLease}, simMetrics, systemClock())
-	infos := map[string][]quota.Info{}
+	infos := map[string][]quota.Rule{}
 	for i := range domains {
-		infos[fmt.Sprintf("d%05d", i)] = []quota.Info{{ID: uint64(i + 1)}}
+		infos[fmt.Sprintf("d%05d", i)] = []quota.Rule{{ID: uint64(i + 1)}}
 	}
-	b.ReportMetric(took(func() { l.CountersChanged(infos) }), "learn-ms")
-	b.ReportMetric(took(func() { l.CountersChanged(map[string][]quota.Info{"one": {{ID: uint64(domains + 1)}}}) }), "one-more-ms")
+	b.ReportMetric(took(func() { l.RulesChanged(infos, quota.Third) }), "learn-ms")
+	b.ReportMetric(took(func() { l.RulesChanged(map[string][]quota.Rule{"one": {{ID: uint64(domains + 1)}}}, quota.Third) }), "one-more-ms")
 }

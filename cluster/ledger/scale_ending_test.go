@@ -88,7 +88,7 @@ func (w *scaleWindows) ended() bool {
 // entered: counters have entered a phase.
 func (w *scaleWindows) entered(now int64, news []quota.Info) {
 	for _, info := range news {
-		if e := w.ending(info.ID); e != nil {
+		if e := w.ending(info.ID.Rule); e != nil {
 			switch info.Phase {
 			case quota.Draining:
 				e.draining = now
@@ -104,7 +104,7 @@ func (w *scaleWindows) entered(now int64, news []quota.Info) {
 // told: a node's replica has heard of it, one of so many.
 func (w *scaleWindows) told(now int64, news []quota.Info, nodes int) {
 	for _, info := range news {
-		if e := w.ending(info.ID); e != nil && info.Phase == quota.Exhausted {
+		if e := w.ending(info.ID.Rule); e != nil && info.Phase == quota.Exhausted {
 			if e.ears++; e.ears == nodes {
 				e.heard = now
 			}
@@ -159,7 +159,7 @@ func (w *scaleWindows) means() (m scaleEnds) {
 func (w *scaleWindows) check(s *quota.State) (x scaleExactness) {
 	x.early, x.late = w.early, w.late
 	for _, key := range s.Domains() {
-		infos, readings := s.Counters(key), s.Readings(key, 0)
+		infos, readings := s.Rules(key), s.Readings(key, 0)
 		for i, r := range readings {
 			admitted := uint64(w.admits[infos[i].ID-1])
 			x.over += admitted - min(admitted, r.Max)

@@ -57,11 +57,11 @@ type scaleFrame struct {
 }
 
 func (l *scaleLeader) init(f *fleet) {
-	l.f, l.state = f, quota.NewState()
+	l.f, l.state = f, newState()
 	l.state.Advance(scaleEpoch)
 	l.state.BeginFrames(f.params())
 	l.state.SetMembers(f.spec.nodes)
-	f.spec.conditions(f.windows.limits(), l.state.SetConditions)
+	f.spec.conditions(f.windows.limits(), setting(l.state))
 }
 
 // node is the node that leads.
@@ -128,7 +128,7 @@ func (l *scaleLeader) commit(e scaleEntry) {
 	l.state.BeginFrames(l.f.params())
 	results := make([]quota.Result, len(e.frames))
 	for i := range e.frames {
-		frame, err := quota.DecodeFrame(e.frames[i].bytes)
+		frame, err := quota.DecodeFrame(e.frames[i].bytes, quota.Third)
 		if err != nil {
 			panic(err)
 		}

@@ -92,18 +92,19 @@ func (n *scaleNode) batch() {
 func (n *scaleNode) call(id uint64) {
 	l, f := n.ledger, n.f
 	cl := n.class(id)
-	if _, ok := l.refuse(cl, 0); ok {
+	if _, ok := l.refuse(cl.together, 1, 0); ok {
 		f.decided(scaleCall{id, f.now}, false, true)
 		return
 	}
 	var few [8]*lease
-	paid, missing := l.spend(cl, 0, few[:0])
+	paid, missing := l.spend(cl.together, 1, false, 0, few[:0])
 	if missing == 0 {
 		f.decided(scaleCall{id, f.now}, true, true)
 		return
 	}
 	c := n.newCall()
-	c.class, c.missing, c.paid = cl, missing, append(c.paid[:0], paid...)
+	c.class, c.missing, c.paid, c.units = cl, missing, append(c.paid[:0], paid...), 1
+	c.asks = append(c.asks[:0], cl.together...)
 	c.state.Store(callWaiting)
 	if !l.enqueue(c) {
 		l.refund(c)
@@ -128,14 +129,14 @@ func (n *scaleNode) newCall() *call {
 func (n *scaleNode) class(id uint64) *class {
 	cl := n.classes[id]
 	if cl == nil {
-		h := &holding{id: id}
+		h := &holding{id: of(id)}
 		for _, info := range n.f.leader.changes[:n.heard] {
-			if info.ID == id {
-				h.learn(info.Phase, span{info.Window, info.Ends})
+			if info.ID == of(id) {
+				h.learn(info.Phase, span{info.Window, info.Ends, info.Max})
 			}
 		}
-		n.ledger.holdings[id] = h
-		cl = &class{holdings: []*holding{h}}
+		n.ledger.holdings[of(id)] = h
+		cl = &class{together: []ask{{holding: h}}}
 		n.classes[id] = cl
 	}
 	return cl
@@ -164,36 +165,12 @@ func (n *scaleNode) step() {
 	if n.sending || n.resting {
 		return
 	}
-	n.foresee()
 	if !n.ledger.collector.collect(&n.r) {
 		return
 	}
 	n.sending, n.sentAt = true, n.f.now
 	n.f.sent(&n.r)
 	n.send()
-}
-
-// foresee marks what collect is about to mark for the calls that wait, in their
-// order: collect goes through a map.
-func (n *scaleNode) foresee() {
-	l := n.ledger
-	if l.closing || len(l.waiting) == 0 {
-		return
-	}
-	seen := map[batchKey]bool{}
-	for _, c := range l.waiting {
-		if c.state.Load() == callGone {
-			continue
-		}
-		key := batchKey{c.class, c.missing}
-		if !seen[key] && len(seen) == roundTakes {
-			break
-		}
-		if !seen[key] {
-			seen[key] = true
-			l.markLocked(c.class.holdings[0], 0)
-		}
-	}
 }
 
 // send sends the frame to the leader, and the answer back.
@@ -284,6 +261,6 @@ func (n *scaleNode) giveBack() {
 			l.markLocked(h, 0)
 		}
 	}
-	slices.SortFunc(l.marked[before:], func(a, b *holding) int { return int(a.id) - int(b.id) })
+	slices.SortFunc(l.marked[before:], func(a, b *holding) int { return int(a.id.Rule) - int(b.id.Rule) })
 	n.step()
 }

@@ -46,11 +46,11 @@ type simCall struct {
 }
 
 // take notes what a call has paid for locally.
-func (r *simCall) take(cl *class, paid []*lease, missing uint64) {
+func (r *simCall) take(asks []ask, paid []*lease, missing uint64) {
 	n := 0
-	for i, h := range cl.holdings {
+	for i, a := range asks {
 		if missing&(1<<i) == 0 {
-			r.units = append(r.units, counterWindow{h.id, paid[n].window})
+			r.units = append(r.units, counterWindow{a.id.Rule, paid[n].window})
 			n++
 		}
 	}
@@ -110,7 +110,7 @@ func (c *checker) refused(counter uint64, window int64) {
 
 // charged: a call that another counter refused counts on this one.
 func (c *checker) charged(counter uint64) {
-	for _, info := range c.w.truth.Counters("d") {
+	for _, info := range c.w.truth.Rules("d") {
 		if info.ID == counter {
 			c.log(counterWindow{counter, info.Window}).charged++
 		}
@@ -119,8 +119,8 @@ func (c *checker) charged(counter uint64) {
 
 // applied: the log has a frame, and the truth this result of it.
 func (c *checker) applied(s *quota.State, f *quota.Frame, res quota.Result) {
-	infos := map[uint64]quota.Info{}
-	for _, info := range s.Counters("d") {
+	infos := map[uint64]quota.Rule{}
+	for _, info := range s.Rules("d") {
 		infos[info.ID] = info
 		wl := c.log(counterWindow{info.ID, info.Window})
 		for _, cond := range c.w.limits {
@@ -148,7 +148,8 @@ func (c *checker) applied(s *quota.State, f *quota.Frame, res quota.Result) {
 		if !again { // a frame that comes twice has one result
 			c.decided[process] += uint64(res.Decisions[i].Decided)
 		}
-		for _, id := range t.Counters {
+		for _, item := range t.Items {
+			id := item.ID.Rule
 			k := counterWindow{id, infos[id].Window}
 			if infos[id].Phase == quota.Exhausted {
 				lists[i] = append(lists[i], k)
@@ -175,8 +176,8 @@ func (c *checker) settled(n *simNode, f simFrame, res quota.Result) {
 				switch {
 				case a.err != nil:
 				case a.verdict.Admitted:
-					for j, id := range n.r.frame.Takes[i].Counters {
-						rec.units = append(rec.units, counterWindow{id, res.Decisions[i].Windows[j]})
+					for j, item := range n.r.frame.Takes[i].Items {
+						rec.units = append(rec.units, counterWindow{item.ID.Rule, res.Decisions[i].Taken[j].Window})
 					}
 					c.admitted(rec)
 				default:

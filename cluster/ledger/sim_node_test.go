@@ -21,7 +21,7 @@ func (n *simNode) boot() {
 	n.ledger = newLedger(Config{Node: n.id, Incarnation: n.incarnation, Wait: time.Hour, MinLease: n.w.params.MinLease}, simMetrics, n.clock)
 	n.ledger.applier.stripes = 2 // whatever this machine has: a seed is a schedule anywhere
 	n.r, n.sending, n.leases = round{}, false, map[*holding]*lease{}
-	n.ledger.CountersChanged(map[string][]quota.Info{"d": n.state.Counters("d")})
+	n.ledger.RulesChanged(map[string][]quota.Rule{"d": n.state.Rules("d")}, quota.Third)
 }
 
 // catchUp applies what is committed, up to an index.
@@ -31,7 +31,7 @@ func (n *simNode) catchUp(to int) {
 		n.applied++
 		n.w.apply(n.state, e, false)
 		if e.limits != nil {
-			n.ledger.CountersChanged(map[string][]quota.Info{"d": n.state.Counters("d")})
+			n.ledger.RulesChanged(map[string][]quota.Rule{"d": n.state.Rules("d")}, quota.Third)
 		}
 		if changed := n.state.TakeChanges(); len(changed) > 0 {
 			n.ledger.PhasesChanged(changed)
@@ -163,28 +163,28 @@ func (w *world) calls(n *simNode, rate, next float64) {
 // node's replica has refused it.
 func (w *world) call(n *simNode, endpoint string) (refused bool) {
 	l, rec := n.ledger, &simCall{begun: w.now}
-	cl := l.class("d", endpoint)
+	cl := l.classOf("d", endpoint)
 	if cl == nil {
 		return false
 	}
-	if _, ok := l.refuse(cl, 0); ok {
-		for _, h := range cl.holdings {
-			if ex := h.exhausted.Load(); ex != nil {
-				w.check.refused(h.id, ex.window)
+	if _, ok := l.refuse(cl.together, 1, 0); ok {
+		for _, a := range cl.together {
+			if ex := a.exhausted.Load(); ex != nil {
+				w.check.refused(a.id.Rule, ex.window)
 			} else {
-				w.check.charged(h.id)
+				w.check.charged(a.id.Rule)
 			}
 		}
 		return true
 	}
-	paid, missing := l.spend(cl, 0, nil)
-	rec.take(cl, paid, missing)
+	paid, missing := l.spend(cl.together, 1, false, 0, nil)
+	rec.take(cl.together, paid, missing)
 	if missing == 0 {
 		w.check.admitted(rec)
 		return false
 	}
 	c := calls.New().(*call)
-	c.class, c.missing, c.paid = cl, missing, paid
+	c.class, c.asks, c.missing, c.paid, c.units = cl, cl.together, missing, paid, 1
 	w.check.asks(n, c, rec)
 	if l.enqueue(c) {
 		w.on(n, 0, n.step)
@@ -271,7 +271,7 @@ func (w *world) crash(n *simNode) {
 	n.up, n.sending = false, false
 	w.after(w.between(10, 200), func() {
 		b := n.state.Append(nil)
-		s, err := quota.DecodeState(b)
+		s, err := quota.DecodeState(b, quota.Third)
 		if err != nil {
 			panic(err)
 		}

@@ -113,7 +113,7 @@ func newWorld(seed uint64, broken mutation) *world {
 	if broken == timerFromReceipt { // the answer must come later than a lease lasts
 		w.params = quota.Params{LeaseMillis: 60, MinLease: 2}
 	}
-	w.truth = quota.NewState()
+	w.truth = newState()
 	for i := range 2 + w.rng.IntN(3) {
 		n := &simNode{id: fmt.Sprintf("n%d", i+1), w: w, up: true, rate: 1 + (w.rng.Float64()-0.5)*0.018}
 		n.offset = w.rng.Int64N(400*ms) - 200*ms
@@ -123,7 +123,7 @@ func newWorld(seed uint64, broken mutation) *world {
 		w.nodes = append(w.nodes, n)
 	}
 	for _, n := range w.nodes {
-		n.state = quota.NewState()
+		n.state = newState()
 		n.boot()
 	}
 	w.limits = []quota.Condition{{Endpoint: "", Max: w.limit(), ResetSeconds: 1000}}
@@ -283,10 +283,10 @@ func (w *world) apply(s *quota.State, e simEntry, truth bool) (results []quota.R
 	s.BeginFrames(w.params)
 	s.SetMembers(len(w.nodes))
 	if e.limits != nil {
-		s.SetConditions("d", e.limits)
+		s.SetConditions("d", e.limits, "")
 	}
 	for _, sf := range e.frames {
-		f, err := quota.DecodeFrame(sf.frame)
+		f, err := quota.DecodeFrame(sf.frame, quota.Third)
 		if err != nil {
 			panic(err)
 		}
@@ -334,7 +334,7 @@ func (w *world) copies(lossy bool) int {
 // equal compares every replica with the log applied anew, through a snapshot.
 func (w *world) equal() error {
 	for _, n := range w.nodes {
-		s := quota.NewState()
+		s := newState()
 		for _, e := range w.log[:n.applied] {
 			w.apply(s, e, false)
 		}

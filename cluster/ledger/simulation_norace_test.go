@@ -57,13 +57,13 @@ type sourceChange struct{ file, is, becomes string }
 var sourceChanges = map[string]sourceChange{
 	"an expired lease is credited": {
 		file:    "../../store/quota/counter.go",
-		is:      "\tw.used += w.leased()\n\tw.lost += w.leased()\n\tw.leases = nil\n",
-		becomes: "\tw.leases = nil\n",
+		is:      "\tw.used += w.leased()\n\tw.lost += w.leased()\n",
+		becomes: "",
 	},
 	"units come back to an exhausted window": {
 		file:    "../../store/quota/counter.go",
-		is:      " || w.start != start || w.phase == Exhausted {\n\t\treturn\n\t}\n",
-		becomes: " || w.start != start {\n\t\treturn\n\t}\n\tw.phase = min(w.phase, Strict)\n",
+		is:      " || !w.is(serial) || w.phase == Exhausted {\n\t\treturn\n\t}\n",
+		becomes: " || !w.is(serial) {\n\t\treturn\n\t}\n\tw.phase, w.refusedFrom = min(w.phase, Strict), 0\n",
 	},
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tollgate/tollgate/proxy/gate"
 	"github.com/tollgate/tollgate/proxy/upstream"
+	"github.com/tollgate/tollgate/store/quota"
 	"github.com/valyala/fasthttp"
 )
 
@@ -58,6 +59,8 @@ type Call struct {
 	// first. Explain fills it.
 	Plan []upstream.Plan
 
+	// counted is the call as quotas see it.
+	counted quota.Call
 	// preflight is true when CORS has decided the call.
 	preflight bool
 	// preAPI is what the Pre API gets.

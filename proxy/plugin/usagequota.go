@@ -12,11 +12,10 @@ import (
 
 // Quota decides calls. Take may be called at the same time.
 type Quota interface {
-	// Take counts one call on the conditions of the domain and, when endpoint is
-	// not empty, of that endpoint, and decides it. It blocks until decided or
-	// until its configured wait budget is over; an error means: undecided,
-	// nothing may be assumed.
-	Take(domain, endpoint string) (quota.Verdict, error)
+	// Take counts one call on the conditions of its domain and endpoint at its
+	// stage, and decides it. It blocks until decided or until its configured wait
+	// budget is over; an error means: undecided, nothing may be assumed.
+	Take(*quota.Call) (quota.Verdict, error)
 }
 
 // usageQuota is USAGE_QUOTA and ENDPOINT_USAGE_QUOTA.
@@ -57,7 +56,8 @@ func conditions(q *catalog.UsageQuota) *catalog.UsageQuota {
 }
 
 func (q *usageQuota) Serve(c *Call) (answered bool, err error) {
-	v, err := q.quota.Take(q.domain, q.endpoint)
+	c.counted = quota.Call{Domain: q.domain, Endpoint: q.endpoint}
+	v, err := q.quota.Take(&c.counted)
 	if err == nil {
 		c.Units = 1
 	}

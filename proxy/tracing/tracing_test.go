@@ -87,7 +87,7 @@ type rig struct {
 
 type admitAll struct{}
 
-func (admitAll) Take(string, string) (quota.Verdict, error) {
+func (admitAll) Take(*quota.Call) (quota.Verdict, error) {
 	return quota.Verdict{Admitted: true}, nil
 }
 

@@ -16,6 +16,9 @@ type Call struct {
 	Caller Caller
 }
 
+// Cost is the units that the call takes.
+func (c *Call) Cost() uint32 { return max(c.Units, 1) }
+
 // Stage is where on its way a call is decided.
 type Stage uint8
 

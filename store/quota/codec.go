@@ -1,7 +1,6 @@
 package quota
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -29,49 +28,71 @@ func (r reader) number(name string) uint64 { return r.Uint(name, 0, math.MaxUint
 
 func (r reader) time(name string) int64 { return int64(r.Uint(name, 0, math.MaxInt64)) }
 
-// Append appends the frame's encoding.
+// Append appends the frame's encoding, by its version.
 func (f *Frame) Append(b []byte) []byte {
+	if f.Version >= Third {
+		return f.appendThird(b)
+	}
 	b = wire.AppendString(b, f.Node)
 	b = wire.AppendUints(b, f.Incarnation, f.Seq, uint64(len(f.Returns)))
 	for _, r := range f.Returns {
-		b = wire.AppendUints(b, r.Counter, uint64(r.Window), uint64(r.N))
+		b = wire.AppendUints(b, r.Counter.Rule, uint64(r.Window), r.N)
 	}
 	b = wire.AppendUints(b, uint64(len(f.Reports)))
 	for _, r := range f.Reports {
-		b = wire.AppendUints(b, r.Counter, uint64(r.Window), r.Spent, r.Back, uint64(r.Want), bit(r.Renew))
+		b = wire.AppendUints(b, r.Counter.Rule, uint64(r.Window), r.Spent, r.Back, uint64(r.Want), bit(r.Renew))
 	}
 	b = wire.AppendUints(b, uint64(len(f.Takes)))
 	for _, t := range f.Takes {
-		b = wire.AppendUints(b, uint64(len(t.Counters)))
+		b = wire.AppendUints(b, uint64(len(t.Items)))
 		last := uint64(0)
-		for _, id := range t.Counters {
-			b = wire.AppendUints(b, id-last)
-			last = id
+		for _, item := range t.Items {
+			b = wire.AppendUints(b, item.ID.Rule-last)
+			last = item.ID.Rule
 		}
 		b = wire.AppendUints(b, uint64(t.N))
 	}
 	b = wire.AppendUints(b, uint64(len(f.Charges)))
 	for _, c := range f.Charges {
-		b = wire.AppendUints(b, c.Counter, uint64(c.N))
+		b = wire.AppendUints(b, c.Counter.Rule, c.N)
 	}
 	return b
 }
 
-// DecodeFrame is the inverse of Frame.Append. It refuses what is truncated,
-// longer than it says, or beyond the bounds of a frame.
-func DecodeFrame(b []byte) (*Frame, error) { return decodeFrame(b, wire.NewReader(b)) }
+// DecodeFrame is the inverse of Frame.Append, for frames up to a version. It refuses
+// what is truncated, longer than it says, or beyond the bounds of a frame.
+func DecodeFrame(b []byte, newest Version) (*Frame, error) {
+	return decodeFrame(b, wire.NewReader(b), newest)
+}
 
 // DecodeOldFrame is DecodeFrame for entries by the first rules, which may have
 // numbers in more bytes than they must have.
-func DecodeOldFrame(b []byte) (*Frame, error) { return decodeFrame(b, wire.NewOldReader(b)) }
+func DecodeOldFrame(b []byte) (*Frame, error) { return decodeFrame(b, wire.NewOldReader(b), First) }
 
-func decodeFrame(b []byte, of *wire.Reader) (*Frame, error) {
+func decodeFrame(b []byte, of *wire.Reader, newest Version) (*Frame, error) {
 	if len(b) > MaxFrameBytes {
 		return nil, fmt.Errorf("quota frame of %d bytes: must be at most %d", len(b), MaxFrameBytes)
 	}
 	r := reader{of}
-	f := &Frame{
-		Node:        r.String("node", 0, maxNodeBytes),
+	var f *Frame
+	switch third := r.Next(frameThird); {
+	case third && newest < Third:
+		return nil, errVersion(Third)
+	case third:
+		f = r.frameThird()
+	default:
+		f = r.frameFirst()
+	}
+	if err := r.Done(); err != nil {
+		return nil, fmt.Errorf("quota frame: %w", err)
+	}
+	return f, nil
+}
+
+func (r reader) frameFirst() *Frame {
+	return &Frame{
+		Version:     First,
+		Node:        r.String("node", 1, maxNodeBytes),
 		Incarnation: r.number("incarnation"),
 		Seq:         r.Uint("seq", 1, 1<<63),
 		Returns:     wire.List(r.Reader, "returns", MaxFrameItems, r.giveBack),
@@ -79,23 +100,18 @@ func decodeFrame(b []byte, of *wire.Reader) (*Frame, error) {
 		Takes:       wire.List(r.Reader, "takes", MaxFrameItems, r.take),
 		Charges:     wire.List(r.Reader, "charges", MaxFrameItems, r.charge),
 	}
-	if err := r.Done(); err != nil {
-		return nil, fmt.Errorf("quota frame: %w", err)
-	}
-	if f.Node == "" {
-		return nil, errors.New("quota frame: names no node")
-	}
-	return f, nil
 }
 
+func (r reader) first(name string) ID { return ID{Rule: r.number(name)} }
+
 func (r reader) giveBack() Return {
-	return Return{r.number("counter"), r.time("window"), uint32(r.Uint("units", 1, MaxCalls))}
+	return Return{r.first("counter"), r.time("window"), r.Uint("units", 1, MaxCalls)}
 }
 
 func (r reader) report() Report {
 	return Report{
-		Counter: r.number("counter"), Window: r.time("window"), Spent: r.number("spent"), Back: r.number("back"),
-		Want: uint32(r.Uint("want", 0, math.MaxUint32)), Renew: r.Uint("renew", 0, 1) == 1,
+		Counter: r.first("counter"), Window: r.time("window"), Spent: r.number("spent"), Back: r.number("back"),
+		Want: uint32(r.Uint("want", 0, math.MaxUint32)), Renew: r.flag("renew"),
 	}
 }
 
@@ -103,27 +119,30 @@ func (r reader) report() Report {
 // would be charged twice for one call.
 func (r reader) take() Take {
 	n := r.Uint("number of counters", 1, MaxCounters)
-	t := Take{Counters: make([]uint64, 0, n)}
+	t := Take{Items: make([]Item, 0, n), Units: 1}
 	last := uint64(0)
 	for range n {
 		last += r.Uint("distance of counters", 1, math.MaxUint64-last)
-		t.Counters = append(t.Counters, last)
+		t.Items = append(t.Items, Item{ID: ID{Rule: last}})
 	}
 	t.N = uint32(r.Uint("calls", 1, MaxCalls))
 	return t
 }
 
 func (r reader) charge() Charge {
-	return Charge{r.number("counter"), uint32(r.Uint("calls", 1, MaxCalls))}
+	return Charge{Counter: r.first("counter"), N: r.Uint("calls", 1, MaxCalls)}
 }
 
-// Append appends the result's encoding.
+// Append appends the result's encoding, by its version.
 func (res Result) Append(b []byte) []byte {
+	if res.Version >= Third {
+		return res.appendThird(b)
+	}
 	b = wire.AppendUints(b, bit(res.Stale), uint64(res.Now), uint64(len(res.Decisions)))
 	for _, d := range res.Decisions {
-		b = wire.AppendUints(b, uint64(d.Decided), uint64(d.Admitted), uint64(d.RetryAfter), uint64(len(d.Windows)))
-		for _, w := range d.Windows {
-			b = wire.AppendUints(b, uint64(w))
+		b = wire.AppendUints(b, uint64(d.Decided), uint64(d.Admitted), uint64(d.RetryAfter), uint64(len(d.Taken)))
+		for _, t := range d.Taken {
+			b = wire.AppendUints(b, uint64(t.Window))
 		}
 	}
 	b = wire.AppendUints(b, uint64(len(res.Grants)))
@@ -144,15 +163,20 @@ func DecodeResult(b []byte) (Result, error) {
 }
 
 func (r reader) result() Result {
+	kind := r.Uint("version and stale", 0, resultThird|1)
+	if kind >= resultThird {
+		return r.resultThird(kind&1 == 1)
+	}
 	return Result{
-		Stale: r.Uint("stale", 0, 1) == 1,
-		Now:   r.time("now"),
+		Version: First,
+		Stale:   kind == 1,
+		Now:     r.time("now"),
 		Decisions: wire.List(r.Reader, "decisions", MaxFrameItems, func() Decision {
 			return Decision{
 				Decided:    uint32(r.Uint("decided", 0, MaxCalls)),
 				Admitted:   uint32(r.Uint("admitted", 0, MaxCalls)),
 				RetryAfter: r.time("retry after"),
-				Windows:    wire.List(r.Reader, "windows", MaxCounters, func() int64 { return r.time("window") }),
+				Taken:      wire.List(r.Reader, "windows", MaxCounters, func() Taken { return Taken{Window: r.time("window")} }),
 			}
 		}),
 		Grants: wire.List(r.Reader, "grants", MaxFrameItems, func() Grant {

@@ -5,40 +5,59 @@ import (
 	"slices"
 )
 
-// counter counts one condition. Its window starts with the first call that it
-// counts; a counter whose window has ended keeps it until the next call.
+// counter counts the calls of one condition, or of one caller of it. Its window starts
+// with the first call that it counts; a counter of all calls whose window has ended
+// keeps it until the next call.
 type counter struct {
-	epoch  uint64 // State.epoch when it was made
-	domain string
-	at     int // its place in the domain
-
-	id       uint64
-	endpoint string
-	reset    uint32 // s
-	max      uint64 // of the next window
+	epoch uint64 // State.epoch when it was made
+	rule  *rule  // of that epoch
+	// caller is whose calls it counts; shared is true of the counter of the callers
+	// beyond Condition.MaxCallers.
+	caller Digest
+	shared bool
+	// indexed is the end under which callers.ends has it; 0 if it has not.
+	indexed int64
 
 	window window
 }
 
-// clone is a copy that shares nothing that changes.
-func (c *counter) clone(epoch uint64) *counter {
+// clone is the counter as the state goes on to change it.
+func (c *counter) clone(epoch uint64, of *rule) *counter {
+	if c.epoch == epoch {
+		return c
+	}
 	own := *c
-	own.epoch, own.window.leases = epoch, slices.Clone(c.window.leases)
+	own.epoch, own.rule, own.window.leases = epoch, of, slices.Clone(c.window.leases)
 	return &own
 }
 
+func (c *counter) id() ID { return ID{c.rule.id, c.caller} }
+
 // window is one run of a counter. The zero window has never been open.
 type window struct {
-	start int64 // cluster time, ms; 0 means never opened
-	max   uint64
-	used  uint64 // units that are gone; more than max once that was lowered
-	lost  uint64 // those of used whose holders never said what became of them
+	// serial names the window: no other has the number, and that of a later one is
+	// greater. A window's start would not do: one that is reset may begin in the same
+	// millisecond as another. Windows by the first version are named by their start.
+	serial int64
+	// was is the window's name before it was raised; 0 if it was not. Units that were
+	// taken under it and come back are still this window's.
+	was    int64
+	start  int64 // cluster time, ms
+	ends   int64
+	limit  uint64 // the maximum, but for adjust
+	adjust int64  // what an administrator has added to it
+	used   uint64 // units that are gone; more than the maximum once that was lowered
+	lost   uint64 // those of used whose holders never said what became of them
 	// debt is units that refused calls were charged while others held all
 	// that was left; what comes back pays it first.
-	debt    uint64
-	phase   Phase
-	drained uint64  // State.entries when the draining began
-	leases  []lease // sorted by holder
+	debt uint64
+	// refusedFrom is the smallest number of units that a call was refused for good;
+	// 0 if none was. It is 1 of an exhausted window.
+	refusedFrom uint32
+	phase       Phase
+	alerted     uint8   // a bit for each of Condition.Alerts that was reached
+	drained     uint64  // State.entries when the draining began; 0 in other phases
+	leases      []lease // sorted by holder
 }
 
 // lease is what one incarnation of a node holds of a window. The holder may spend the
@@ -48,7 +67,10 @@ type window struct {
 type lease struct {
 	holder holder
 	units  uint64
-	length int64 // ms, of the longest grant that the holder may go by
+	// reserved is units of window.used that calls of the holder have taken and not
+	// settled: some of them may come back. No clock ends that.
+	reserved uint64
+	length   int64 // ms, of the longest grant that the holder may go by
 	// expires is the cluster time, ms, from which the window may be called
 	// exhausted without the holder's word, as of the commands of term; later
 	// terms have put it off (lease.until).
@@ -57,20 +79,28 @@ type lease struct {
 }
 
 // holder is one incarnation of a node. A process that has restarted cannot
-// speak for the one before it, which may have spent what it held.
+// speak for the one before it, which may have spent what it held. Nor can a node of the
+// same name that joined after that one had left: forgets tells them apart.
 type holder struct {
 	node        string
 	incarnation uint64
+	forgets     uint64 // State.forgets when the node's session began
 }
 
 func (a holder) compare(b holder) int {
-	return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.incarnation, b.incarnation))
+	return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.incarnation, b.incarnation), cmp.Compare(a.forgets, b.forgets))
 }
 
-func (c *counter) ends() int64 { return c.window.start + int64(c.reset)*1000 }
-
 // running reports whether a window runs at now.
-func (c *counter) running(now int64) bool { return c.window.start != 0 && now < c.ends() }
+func (c *counter) running(now int64) bool { return c.window.serial != 0 && now < c.window.ends }
+
+// max is the maximum.
+func (w *window) max() uint64 {
+	if w.adjust < 0 {
+		return w.limit - min(w.limit, uint64(-w.adjust))
+	}
+	return w.limit + uint64(w.adjust)
+}
 
 // leased is the number of units that nodes hold.
 func (w *window) leased() (n uint64) {
@@ -80,9 +110,21 @@ func (w *window) leased() (n uint64) {
 	return n
 }
 
+// reserved is the number of units that may come back of calls that are under way. What
+// an incarnation has reserved that is no more, is used.
+func (w *window) reserved(s *State) (n uint64) {
+	for i := range w.leases {
+		if l := &w.leases[i]; l.reserved > 0 && s.lives(l.holder) {
+			n += l.reserved
+		}
+	}
+	return n
+}
+
 // pool is the number of units that nobody has taken.
 func (w *window) pool() uint64 {
-	return w.max - min(w.max, w.used+w.leased())
+	most := w.max()
+	return most - min(most, w.used+w.leased())
 }
 
 // drainEntries is how many entries a window that drains lets pass before it
@@ -98,16 +140,34 @@ func (w *window) awaited(s *State) bool {
 	return slices.ContainsFunc(w.leases, func(l lease) bool { return l.units > 0 && (l.until(&s.terms) > s.now || !asked) })
 }
 
-// open opens a window if none runs. A window too small to be shared out is
+// open opens a window if none runs. It reports false where none can be opened, because
+// nobody has said yet when it is to end. A window too small to be shared out is
 // strict from its first call.
-func (c *counter) open(s *State) {
+func (c *counter) open(s *State, limit uint64) bool {
 	if c.running(s.now) {
-		return
+		return true
 	}
-	c.window = window{start: s.now, max: c.max}
-	if c.share(s) < uint64(s.params.MinLease) {
+	ends := c.rule.nextEnd(s.now)
+	if ends == 0 {
+		return false
+	}
+	c.window = window{serial: s.nextSerial(), start: s.now, ends: ends, limit: limit}
+	if c.rule.callers != nil {
+		c.window.start = ends - c.rule.seconds()*1000 // records have no start
+	}
+	if c.shared || c.share(s) < uint64(s.params.MinLease) {
 		c.window.phase = Strict
 	}
+	return true
+}
+
+// nextSerial names a window.
+func (s *State) nextSerial() int64 {
+	if s.version < Third {
+		return s.now
+	}
+	s.serial = max(s.serial, s.now) + 1
+	return s.serial
 }
 
 // share is the most that one node may be leased now.
@@ -117,6 +177,13 @@ func (c *counter) share(s *State) uint64 { return c.window.pool() / uint64(2*max
 func (c *counter) enter(s *State, p Phase) {
 	if p > c.window.phase {
 		c.window.phase = p
+		s.tell(c)
+	}
+}
+
+// tell has the ledgers told of the counter. They know no shared ones.
+func (s *State) tell(c *counter) {
+	if !c.shared {
 		s.changed = append(s.changed, c.info())
 	}
 }
@@ -139,15 +206,24 @@ func (c *counter) settle(s *State) {
 	}
 	w.lose()
 	c.payDebt()
+	if s.version >= Third {
+		w.drained = 0
+	}
 	c.enter(s, Strict)
 }
 
 // lose gives the leases up whose holders are not waited for any more. They may
-// have spent all they held.
+// have spent all they held. What they have reserved may still be settled.
 func (w *window) lose() {
 	w.used += w.leased()
 	w.lost += w.leased()
-	w.leases = nil
+	w.leases = slices.DeleteFunc(w.leases, func(l lease) bool { return l.reserved == 0 })
+	for i := range w.leases {
+		w.leases[i].units = 0
+	}
+	if len(w.leases) == 0 {
+		w.leases = nil
+	}
 }
 
 // payDebt takes from the pool what refused calls were charged.
@@ -158,56 +234,16 @@ func (c *counter) payDebt() {
 	w.debt -= n
 }
 
-// decidable is how many of n calls can be told now whether they are admitted:
-// past the pool nobody knows while a node may still give units back.
-func (c *counter) decidable(s *State, n uint64) uint64 {
-	w := &c.window
-	if w.phase == Exhausted || !w.awaited(s) {
-		return n
-	}
-	return min(n, w.pool())
-}
-
-// take charges n decidable calls and returns how many of them the condition
-// allows. A call beyond the pool exhausts the window, because it will be refused.
-func (c *counter) take(s *State, n uint64) uint64 {
-	w := &c.window
-	if w.phase == Exhausted {
-		return 0
-	}
-	pool := w.pool()
-	if n <= pool {
-		w.used += n
-		return n
-	}
-	w.used += pool
-	w.lose() // not awaited: every lease still here is of a holder that was lost
-	w.debt = 0
-	c.enter(s, Exhausted)
-	return pool
-}
-
-// charge charges n calls that another condition has refused, without waiting. If the
-// pool has too little, the rest is a debt that is paid from what comes back.
-func (c *counter) charge(s *State, n uint64) {
-	w := &c.window
-	if w.phase == Exhausted || !w.awaited(s) {
-		c.take(s, n)
-		return
-	}
-	now := min(n, w.pool())
-	w.used += now
-	if now < n {
-		w.debt += n - now
-		c.drain(s)
-	}
+// is reports whether units that were taken from that window are this one's.
+func (w *window) is(serial int64) bool {
+	return serial == w.serial || serial == w.was && serial != 0
 }
 
 // giveBack returns n units to the window that they came from. An exhausted window takes
 // nothing back: a later call would be admitted after a refusal (promise 3).
-func (c *counter) giveBack(s *State, start int64, n uint64) {
+func (c *counter) giveBack(s *State, serial int64, n uint64) {
 	w := &c.window
-	if !c.running(s.now) || w.start != start || w.phase == Exhausted {
+	if !c.running(s.now) || !w.is(serial) || w.phase == Exhausted {
 		return
 	}
 	w.used -= min(n, w.used)
@@ -217,27 +253,53 @@ func (c *counter) giveBack(s *State, start int64, n uint64) {
 // limit sets the maximum. It holds at once for a window that runs and is not
 // exhausted, and keeps what is used of it; else it holds from the next window on.
 func (c *counter) limit(s *State, limit uint64) {
-	c.max = limit
 	w := &c.window
 	if !c.running(s.now) || w.phase == Exhausted {
 		return
 	}
-	w.max = limit
-	if w.used+w.leased() > limit { // what is leased may be too much now
+	w.limit = limit
+	c.fit(s)
+}
+
+// fit calls leases back that are too much for the maximum.
+func (c *counter) fit(s *State) {
+	if w := &c.window; w.used+w.leased() > w.max() {
 		c.drain(s)
 	}
 }
 
+// raise sets the maximum of the running window to a higher one. A window that has
+// refused calls goes on as another: same end, same use. So nobody who knows that the
+// one has refused is wrong (promise 3). What is leased of it is booked as lost.
+func (c *counter) raise(s *State, limit uint64, adjust int64) {
+	w := &c.window
+	before := w.max()
+	w.limit, w.adjust = limit, adjust
+	if w.refusedFrom == 0 && w.phase != Exhausted || w.max() <= before {
+		c.fit(s)
+		return
+	}
+	w.lose()
+	w.was, w.serial = w.serial, s.nextSerial()
+	w.refusedFrom, w.phase, w.drained = 0, Leasing, 0
+	c.payDebt()
+	if c.shared || c.share(s) < uint64(s.params.MinLease) {
+		w.phase = Strict
+	}
+	s.tell(c)
+}
+
 func (c *counter) info() Info {
-	return Info{ID: c.id, Endpoint: c.endpoint, Phase: c.window.phase, Window: c.window.start, Ends: c.ends()}
+	return Info{ID: c.id(), Phase: c.window.phase, Window: c.window.serial, Ends: c.window.ends, Max: c.window.max()}
 }
 
 // read is the counter as of now.
-func (c *counter) read(now int64) Reading {
-	r := Reading{Condition: Condition{Endpoint: c.endpoint, Max: c.max, ResetSeconds: c.reset}, Pool: c.max}
+func (c *counter) read(s *State, now int64) Reading {
+	r := Reading{Condition: c.rule.cond, Pool: c.rule.cond.Max, WindowMax: c.rule.cond.Max}
 	if c.running(now) {
 		w := &c.window
-		r.Used, r.Lost, r.Leased, r.Pool, r.Phase, r.WindowEnds = w.used, w.lost, w.leased(), w.pool(), w.phase, c.ends()
+		r.Used, r.Lost, r.Leased, r.Pool, r.Phase = w.used, w.lost, w.leased(), w.pool(), w.phase
+		r.Reserved, r.Window, r.WindowEnds, r.WindowMax = w.reserved(s), w.serial, w.ends, w.max()
 	}
 	return r
 }

@@ -14,6 +14,8 @@ const (
 	maxNodeBytes     = 64
 	maxDomainBytes   = 64
 	maxEndpointBytes = 4096
+	maxNameBytes     = 64
+	maxByBytes       = 128
 )
 
 // Frame is everything that waited at one node when the frame was made. A node
@@ -25,30 +27,44 @@ type Frame struct {
 	Incarnation uint64
 	// Seq numbers the frames of an incarnation, from 1.
 	Seq uint64
-	// Returns, what Reports give back, Takes, Charges, and what Reports ask for
-	// are applied in this order.
+	// Returns, Settles, what Reports give back, Takes, Charges, what Reports ask for,
+	// and Claims are applied in this order.
 	Returns []Return
+	Settles []Settle
 	Reports []Report
 	Takes   []Take
 	Charges []Charge
+	Claims  []Claim
+	// Version is First of a frame that is encoded as before there were callers.
+	Version Version
 }
 
-// Take is N calls that want a unit of each of the counters. Counters that the
-// node has paid for out of its leases are not among them; a counter that is
-// gone allows everything.
+// Item is one counter that calls count on.
+type Item struct {
+	ID ID
+	// Limit is the maximum that the calls have shown, where the condition has plans;
+	// else 0.
+	Limit uint64
+}
+
+// Take is N calls that want Units units each of each of the counters. Counters that
+// the node has paid for out of its leases are not among them.
 type Take struct {
-	Counters []uint64 // rising
-	N        uint32   // 1 to MaxCalls
+	Items   []Item // of rising rules
+	N       uint32 // 1 to MaxCalls
+	Units   uint32 // 1 to MaxUnits
+	Reserve bool   // the units are to be settled
 }
 
 // Report is what a holder says of its lease, and what it asks for.
 type Report struct {
-	Counter uint64
+	Counter ID
 	// Window is the window that the lease is of.
 	Window int64
 	// Spent is the units spent since the last report, Back those that come
-	// back: the holder has taken them off its own count before it says so.
-	Spent, Back uint64
+	// back: the holder has taken them off its own count before it says so. Reserved
+	// is those of Spent that are still to be settled.
+	Spent, Back, Reserved uint64
 	// Want is how many units more the holder would like, 0 for none, of the
 	// window that runs. It opens none: that is for calls to do.
 	Want uint32
@@ -57,18 +73,30 @@ type Report struct {
 }
 
 // Return gives back N units that a Take of an earlier frame took for callers
-// that had gone away.
+// that had gone away, or that a call of a lease since closed did not use.
 type Return struct {
-	Counter uint64
+	Counter ID
 	Window  int64
-	N       uint32
+	N       uint64
 }
 
-// Charge is N calls that another condition has refused, and that the counter
-// counts all the same (spec section 10).
+// Charge is N units of calls that another condition has refused, and that the counter
+// counts all the same (spec section 10), or of calls that a shadow condition counts.
 type Charge struct {
-	Counter uint64
-	N       uint32
+	Counter ID
+	N       uint64
+	// Limit is as Item.Limit.
+	Limit uint64
+}
+
+// Settle says what became of units that were reserved.
+type Settle struct {
+	Counter ID
+	Window  int64
+	// Reserved is how many of them are settled, Back those of them that come back.
+	Reserved, Back uint64
+	// Over is units beyond those reserved.
+	Over uint64
 }
 
 // Result answers a frame.
@@ -79,9 +107,12 @@ type Result struct {
 	// Now is the cluster time, ms, at which the frame was applied.
 	Now int64
 	// Decisions has one entry for each of the frame's Takes, Grants one for
-	// each of its Reports.
+	// each of its Reports, Claims one for each of its Claims.
 	Decisions []Decision
 	Grants    []Grant
+	Claims    []ClaimResult
+	// Version is that of its encoding.
+	Version Version
 }
 
 // Decision answers a Take. Of its N calls the first Decided are decided, and of
@@ -89,12 +120,26 @@ type Result struct {
 // decided yet and was charged nothing; the node is to ask for it again.
 type Decision struct {
 	Decided, Admitted uint32
+	// Superseded: one of the rules is gone. Nothing was decided. The node is to ask
+	// again once its replica has what has come in their place.
+	Superseded bool
+	// ByCaller: a condition with By has refused the calls.
+	ByCaller bool
 	// RetryAfter is the time in ms until the last exceeded condition's window
 	// ends; 0 if no call was refused.
 	RetryAfter int64
-	// Windows are the windows that units were taken from, in the order of
-	// Take.Counters; 0 where the counter is gone.
-	Windows []int64
+	// Taken has an entry for each of Take.Items, in their order.
+	Taken []Taken
+}
+
+// Taken is what a Take met at one counter.
+type Taken struct {
+	// Window is the window that the units were taken from; 0 where none were.
+	Window int64
+	// EndsIn is the time in ms until it ends, Max its maximum, and Left the units that
+	// it had left afterwards.
+	EndsIn    int64
+	Max, Left uint64
 }
 
 // Grant answers a Report.
@@ -107,7 +152,9 @@ type Grant struct {
 	LeaseMillis int64
 	// Window is the running window, and EndsIn the time in ms until it ends.
 	Window, EndsIn int64
-	Phase          Phase
+	// Max is its maximum.
+	Max   uint64
+	Phase Phase
 }
 
 // Apply decides a frame, once: a frame that was applied before gives the
@@ -116,86 +163,73 @@ func (s *State) Apply(f *Frame) Result {
 	ses := s.sessions[f.Node]
 	switch {
 	case ses == nil || f.Incarnation > ses.incarnation:
-		ses = &session{incarnation: f.Incarnation}
+		ses = &session{incarnation: f.Incarnation, forgets: s.forgets}
 		s.sessions[f.Node] = ses
 	case f.Incarnation < ses.incarnation || f.Seq < ses.seq:
-		return Result{Stale: true, Now: s.now}
+		return Result{Stale: true, Now: s.now, Version: s.version}
 	case f.Seq == ses.seq:
 		return ses.result
 	}
-	h := holder{f.Node, f.Incarnation}
-	for _, r := range f.Returns {
-		if c := s.counter(r.Counter); c != nil {
-			c.giveBack(s, r.Window, uint64(r.N))
-		}
-	}
-	res := Result{Now: s.now, Decisions: make([]Decision, len(f.Takes)), Grants: make([]Grant, len(f.Reports))}
-	for _, r := range f.Reports {
-		if c := s.counter(r.Counter); c != nil {
-			c.account(s, h, r)
-		}
-	}
-	for i, t := range f.Takes {
-		res.Decisions[i] = s.decide(t)
-	}
-	for _, ch := range f.Charges {
-		if c := s.counter(ch.Counter); c != nil {
-			c.open(s)
-			c.charge(s, uint64(ch.N))
-		}
-	}
-	for i, r := range f.Reports {
-		res.Grants[i] = Grant{Phase: Strict}
-		if c := s.counter(r.Counter); c != nil {
-			res.Grants[i] = c.answer(s, h, r)
-		}
-	}
+	res := s.once(holder{f.Node, f.Incarnation, ses.forgets}, f)
 	ses.seq, ses.result = f.Seq, res
 	return res
 }
 
-// decide charges the calls on every counter, and admits as many as the narrowest of
-// them allows (spec section 10). It decides as many calls as every counter can tell of.
-// Where one counter refuses in any case it decides all, and charges the others without
-// waiting.
-func (s *State) decide(t Take) Decision {
-	d := Decision{Windows: make([]int64, len(t.Counters))}
-	decided, refused := uint64(t.N), false
-	for _, id := range t.Counters {
-		c := s.counter(id)
-		if c == nil {
-			continue
-		}
-		c.open(s)
-		c.settle(s)
-		if n := c.decidable(s, uint64(t.N)); n < uint64(t.N) {
-			c.drain(s)
-			decided = min(decided, n)
-		}
-		refused = refused || c.window.phase == Exhausted
+// once applies a frame that was not applied yet.
+func (s *State) once(h holder, f *Frame) Result {
+	for _, r := range f.Returns {
+		s.with(r.Counter, r.Window, func(c *counter) { c.giveBack(s, r.Window, r.N) })
 	}
-	if refused {
-		decided = uint64(t.N)
+	for _, r := range f.Settles {
+		s.with(r.Counter, r.Window, func(c *counter) { c.settleCall(s, h, r) })
 	}
-	admitted := decided
-	for i, id := range t.Counters {
-		c := s.counter(id)
-		if c == nil || decided == 0 {
-			continue
+	for _, r := range f.Reports {
+		s.with(r.Counter, r.Window, func(c *counter) { c.account(s, h, r) })
+	}
+	res := Result{
+		Now: s.now, Version: s.version,
+		Decisions: make([]Decision, len(f.Takes)), Grants: make([]Grant, len(f.Reports)),
+	}
+	decide := s.decide
+	if s.version < Third {
+		decide = s.decideFirst
+	}
+	for i, t := range f.Takes {
+		res.Decisions[i] = decide(h, t)
+	}
+	for _, ch := range f.Charges {
+		s.charge(ch)
+	}
+	for i, r := range f.Reports {
+		res.Grants[i] = Grant{Phase: Strict}
+		s.with(r.Counter, 0, func(c *counter) { res.Grants[i] = c.answer(s, h, r) })
+	}
+	for _, c := range f.Claims {
+		res.Claims = append(res.Claims, s.claim(c))
+	}
+	return res
+}
+
+// with does something to a counter, if it is there. The counter that callers share is
+// meant by whoever names its window.
+func (s *State) with(id ID, window int64, do func(*counter)) {
+	r := s.rule(id.Rule)
+	switch {
+	case r == nil:
+	case r.own != nil:
+		if id.Caller == (Digest{}) {
+			do(r.own)
+			s.alert(r.own)
 		}
-		d.Windows[i] = c.window.start
-		switch {
-		case refused && c.window.phase != Exhausted && c.window.awaited(s):
-			c.charge(s, decided)
-			admitted = 0
-		default:
-			allowed := c.take(s, decided)
-			admitted = min(admitted, allowed)
-			if allowed < decided {
-				d.RetryAfter = max(d.RetryAfter, c.ends()-s.now)
-			}
+	default:
+		c := r.get(id.Caller)
+		if shared := r.callers.shared; shared != nil && window != 0 && shared.window.is(window) {
+			c = shared.clone(r.epoch, r)
+		}
+		if c != nil && c.running(s.now) {
+			do(c)
+			s.alert(c)
+			s.keep(c)
 		}
 	}
-	d.Decided, d.Admitted = uint32(decided), uint32(admitted)
-	return d
 }

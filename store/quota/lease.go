@@ -17,12 +17,12 @@ const (
 // lost holder is felt for as long as its lease lasts. Far from the end it may be long:
 // short leases of many counters would go idle, and be renewed, all the time.
 func (c *counter) leaseMillis(s *State) int64 {
-	w, tenth := &c.window, max(MinLeaseMillis, int64(c.reset)*1000/10)
+	w, tenth := &c.window, max(MinLeaseMillis, c.rule.seconds()*1000/10)
 	least := max(MinLeaseMillis, min(int64(s.params.LeaseMillis), tenth))
 	most := min(max(int64(s.params.LongLeaseMillis), least), tenth)
 	// times is the pool divided by what is gone; a thousand is far from the end.
-	times := min(w.pool()/max(w.max-w.pool(), 1), 1000)
-	return max(least, min(most, (s.now-w.start)*int64(times)/20))
+	times := min(w.pool()/max(w.max()-min(w.max(), w.pool()), 1), 1000)
+	return max(least, min(most, max(s.now-w.start, 0)*int64(times)/20))
 }
 
 // renew records that the lease was granted or renewed for t ms now, and so how long
@@ -81,8 +81,8 @@ func (c *counter) answer(s *State, h holder, r Report) Grant {
 	if r.Want > 0 {
 		c.grant(s, h, uint64(r.Want))
 	}
-	g := Grant{Phase: w.phase, Window: w.start, EndsIn: c.ends() - s.now}
-	if l := w.of(h); l != nil && (r.Renew || r.Want > 0) && w.phase == Leasing {
+	g := Grant{Phase: w.phase, Window: w.serial, EndsIn: w.ends - s.now, Max: w.max()}
+	if l := w.of(h); l != nil && l.units > 0 && (r.Renew || r.Want > 0) && w.phase == Leasing {
 		g.LeaseMillis = c.leaseMillis(s)
 		l.renew(s, g.LeaseMillis)
 		g.Units = l.units
@@ -96,28 +96,60 @@ func (c *counter) answer(s *State, h holder, r Report) Grant {
 func (c *counter) account(s *State, h holder, r Report) {
 	w := &c.window
 	l := w.of(h)
-	if l == nil || w.start != r.Window || !c.running(s.now) {
+	if l == nil || w.serial != r.Window || !c.running(s.now) {
 		return
 	}
 	spent := min(r.Spent, l.units)
 	back := min(r.Back, l.units-spent)
 	w.used += spent
 	l.units -= spent + back
-	if l.units == 0 {
-		i, _ := w.find(h)
-		w.leases = slices.Delete(w.leases, i, i+1)
-	}
+	l.reserved += min(r.Reserved, spent)
+	w.prune(h)
 	if back > 0 {
 		c.payDebt()
 	}
 	c.settle(s)
 }
 
+// reserve notes that calls of a holder have taken n units that they have not settled.
+func (w *window) reserve(s *State, h holder, n uint64) {
+	i, ok := w.find(h)
+	if !ok {
+		w.leases = slices.Insert(w.leases, i, lease{holder: h, term: s.terms.newest})
+	}
+	w.leases[i].reserved += n
+}
+
+// settleCall settles units that the holder has reserved: some come back, or calls were
+// worth more than they had reserved. An exhausted window takes nothing back.
+func (c *counter) settleCall(s *State, h holder, r Settle) {
+	w := &c.window
+	if !c.running(s.now) || !w.is(r.Window) {
+		return
+	}
+	if l := w.of(h); l != nil {
+		l.reserved -= min(l.reserved, r.Reserved)
+		w.prune(h)
+	}
+	if r.Over > 0 { // admitted already: it is used, whatever is left
+		w.used += r.Over
+		c.fit(s)
+	}
+	c.giveBack(s, r.Window, min(r.Back, r.Reserved))
+}
+
+// prune drops a holder's lease once there is nothing in it.
+func (w *window) prune(h holder) {
+	if i, ok := w.find(h); ok && w.leases[i].units == 0 && w.leases[i].reserved == 0 {
+		w.leases = slices.Delete(w.leases, i, i+1)
+	}
+}
+
 // grant leases up to want units to the holder. Past the point where a share is
 // worth leasing, the window starts draining instead.
 func (c *counter) grant(s *State, h holder, want uint64) {
 	w := &c.window
-	if w.phase != Leasing {
+	if w.phase != Leasing || c.shared {
 		return
 	}
 	share := c.share(s)

@@ -47,8 +47,8 @@ func (d *desk) from(node string, f Frame) Result {
 // report names one.
 func (d *desk) report(node string, r Report) Grant {
 	d.t.Helper()
-	if r.Window == 0 && d.counters[r.Counter] != nil {
-		r.Window = d.counters[r.Counter].window.start
+	if r.Window == 0 && d.rules[r.Counter.Rule] != nil {
+		r.Window = d.rules[r.Counter.Rule].own.window.serial
 	}
 	return d.from(node, Frame{Reports: []Report{r}}).Grants[0]
 }
@@ -56,13 +56,13 @@ func (d *desk) report(node string, r Report) Grant {
 // lease has a node ask for units of the first counter.
 func (d *desk) lease(node string, want uint32) Grant {
 	d.t.Helper()
-	return d.report(node, Report{Counter: 1, Want: want})
+	return d.report(node, Report{Counter: of(1), Want: want})
 }
 
 // call has a node make n calls on the first counter.
 func (d *desk) call(node string, n uint32) Decision {
 	d.t.Helper()
-	return d.from(node, Frame{Takes: []Take{{[]uint64{1}, n}}}).Decisions[0]
+	return d.from(node, Frame{Takes: []Take{take(n, 1)}}).Decisions[0]
 }
 
 // after moves time on, while the log goes on.
@@ -76,7 +76,7 @@ func (d *desk) after(ms int64) {
 // reads compares the reading of a counter.
 func (d *desk) reads(name string, id uint64, used, leased, pool uint64, phase Phase) {
 	d.t.Helper()
-	r := d.counters[id].read(d.now)
+	r := d.rules[id].own.read(d.State, d.now)
 	if r.Used != used || r.Leased != leased || r.Pool != pool || r.Phase != phase {
 		d.t.Errorf("%s: counter %d is used %d, leased %d, pool %d, %v; want %d, %d, %d, %v",
 			name, id, r.Used, r.Leased, r.Pool, r.Phase, used, leased, pool, phase)
@@ -109,7 +109,7 @@ func TestGrantIsAShareOfThePool(t *testing.T) {
 		d.call("n1", 1)
 		for i, want := range []uint64{c.first, c.second} {
 			g := d.lease(fmt.Sprint("n", i), c.want)
-			if g.Units != want || g.LeaseMillis != 1000 || g.EndsIn != 60_000 || g.Window != d.Now() || g.Phase != Leasing {
+			if g.Units != want || g.LeaseMillis != 1000 || g.EndsIn != 60_000 || g.Window != d.serial || g.Phase != Leasing {
 				t.Errorf("%+v: grant %d is %+v, want %d units", c, i+1, g, want)
 			}
 		}
@@ -121,17 +121,17 @@ func TestGrantAddsToTheLease(t *testing.T) {
 	d := newDesk(t, 1, condition("", 1000, 60))
 	d.call("n1", 1)
 	d.lease("n1", 100)
-	if g := d.report("n1", Report{Counter: 1, Spent: 60, Want: 30}); g.Units != 70 {
+	if g := d.report("n1", Report{Counter: of(1), Spent: 60, Want: 30}); g.Units != 70 {
 		t.Errorf("40 left and 30 more are %+v", g)
 	}
 	d.reads("then", 1, 61, 70, 869, Leasing)
-	if g := d.report("n1", Report{Counter: 1, Spent: 70, Renew: true}); g.Units != 0 || g.LeaseMillis != 0 {
+	if g := d.report("n1", Report{Counter: of(1), Spent: 70, Renew: true}); g.Units != 0 || g.LeaseMillis != 0 {
 		t.Errorf("nothing is left, renewed as %+v", g)
 	}
-	if len(d.counters[1].window.leases) != 0 {
+	if len(d.rules[1].own.window.leases) != 0 {
 		t.Error("an empty lease is kept")
 	}
-	if g := d.report("n1", Report{Counter: 1, Want: 5}); g.Units != 5 {
+	if g := d.report("n1", Report{Counter: of(1), Want: 5}); g.Units != 5 {
 		t.Errorf("a new lease is %+v", g)
 	}
 }
@@ -166,14 +166,14 @@ func TestDrainingGrantsAndRenewsNothing(t *testing.T) {
 	d.says("beyond the pool", d.call("n2", 60), 59, 59)
 	d.reads("then", 1, 60, 40, 0, Draining)
 	d.TakeChanges()
-	expires := d.counters[1].window.leases[0].until(&d.terms)
+	expires := d.rules[1].own.window.leases[0].until(&d.terms)
 	d.after(10)
-	for _, r := range []Report{{Counter: 1, Renew: true}, {Counter: 1, Want: 5}, {Counter: 1, Spent: 1, Renew: true}} {
+	for _, r := range []Report{{Counter: of(1), Renew: true}, {Counter: of(1), Want: 5}, {Counter: of(1), Spent: 1, Renew: true}} {
 		if g := d.report("n1", r); g.Units != 0 || g.LeaseMillis != 0 || g.Phase != Draining {
 			t.Errorf("%+v of a draining counter: %+v", r, g)
 		}
 	}
-	if l := d.counters[1].window.leases[0]; l.until(&d.terms) != expires || l.units != 39 {
+	if l := d.rules[1].own.window.leases[0]; l.until(&d.terms) != expires || l.units != 39 {
 		t.Errorf("the lease is %+v now, it was to expire at %d", l, expires)
 	}
 	if changed := d.TakeChanges(); len(changed) != 0 {
@@ -187,16 +187,16 @@ func TestDrainingEndsWithTheLastWord(t *testing.T) {
 	d.lease("n1", 10)
 	d.lease("n2", 10)
 	d.says("all but the leases", d.call("n3", 85), 79, 79)
-	d.report("n1", Report{Counter: 1, Spent: 3, Back: 7})
+	d.report("n1", Report{Counter: of(1), Spent: 3, Back: 7})
 	d.reads("one is back", 1, 83, 10, 7, Draining)
 	d.says("what came back is taken", d.call("n3", 9), 7, 7)
 	d.says("no word of the rest", d.call("n3", 2), 0, 0)
-	d.report("n2", Report{Counter: 1, Spent: 4}) // holds six still
+	d.report("n2", Report{Counter: of(1), Spent: 4}) // holds six still
 	d.says("no word of the rest", d.call("n3", 2), 0, 0)
 	d.TakeChanges()
-	d.report("n2", Report{Counter: 1, Back: 6})
+	d.report("n2", Report{Counter: of(1), Back: 6})
 	d.reads("both are back", 1, 94, 0, 6, Strict)
-	if changed := d.TakeChanges(); len(changed) != 1 || changed[0].ID != 1 || changed[0].Phase != Strict {
+	if changed := d.TakeChanges(); len(changed) != 1 || changed[0].ID != of(1) || changed[0].Phase != Strict {
 		t.Errorf("told %+v, want that counter 1 is strict", changed)
 	}
 	d.says("the rest", d.call("n3", 8), 8, 6)
@@ -230,7 +230,7 @@ func TestExpiredLeaseCountsAsUsed(t *testing.T) {
 	d.lease("n2", 10)
 	d.call("n3", 85)
 	d.after(wait)
-	d.report("n2", Report{Counter: 1, Spent: 2, Back: 8})
+	d.report("n2", Report{Counter: of(1), Spent: 2, Back: 8})
 	d.reads("n1 is lost, n2 is late and gives back", 1, 92, 0, 8, Strict)
 	d.says("the pool", d.call("n3", 9), 9, 8)
 
@@ -240,7 +240,7 @@ func TestExpiredLeaseCountsAsUsed(t *testing.T) {
 	d.lease("n1", 10)
 	d.lease("n2", 10)
 	d.call("n3", 85)
-	d.report("n2", Report{Counter: 1, Spent: 2, Back: 8})
+	d.report("n2", Report{Counter: of(1), Spent: 2, Back: 8})
 	d.reads("n1 is awaited", 1, 82, 10, 8, Draining)
 	d.after(wait)
 	d.says("n1 is lost", d.call("n3", 3), 3, 3)
@@ -251,7 +251,7 @@ func TestExpiredLeaseCountsAsUsed(t *testing.T) {
 	d.call("n1", 1)
 	d.lease("n1", 10)
 	d.after(wait + 5000)
-	if g := d.report("n1", Report{Counter: 1, Spent: 4, Renew: true}); g.Units != 6 || g.LeaseMillis != 1000 {
+	if g := d.report("n1", Report{Counter: of(1), Spent: 4, Renew: true}); g.Units != 6 || g.LeaseMillis != 1000 {
 		t.Errorf("a lease that nobody has missed is renewed as %+v", g)
 	}
 	d.after(wait)
@@ -283,7 +283,7 @@ func TestHoldersAreGivenTime(t *testing.T) {
 	entry(3 * wait)
 	d.says("the next one", d.call("n3", 1), 0, 0)
 	entry(1)
-	d.report("n1", Report{Counter: 1, Spent: 7, Back: 3})
+	d.report("n1", Report{Counter: of(1), Spent: 7, Back: 3})
 	d.says("what came back", d.call("n3", 5), 3, 3)
 	for range drainEntries - 3 {
 		entry(1)
@@ -302,16 +302,20 @@ func TestExhaustedOnlyWhenNobodyHoldsAUnit(t *testing.T) {
 		prepare func(d *desk)
 		want    Phase
 	}{
-		"a lease":           {func(d *desk) {}, Draining},
-		"an expired lease":  {func(d *desk) { d.after(wait) }, Draining}, // its holder has not been told
-		"a renewed lease":   {func(d *desk) { d.after(wait - 1); d.report("n2", Report{Counter: 1, Renew: true}); d.after(wait - 1) }, Draining},
-		"spent to the last": {func(d *desk) { d.report("n2", Report{Counter: 1, Spent: 10}) }, Exhausted},
+		"a lease":          {func(d *desk) {}, Draining},
+		"an expired lease": {func(d *desk) { d.after(wait) }, Draining}, // its holder has not been told
+		"a renewed lease": {func(d *desk) {
+			d.after(wait - 1)
+			d.report("n2", Report{Counter: of(1), Renew: true})
+			d.after(wait - 1)
+		}, Draining},
+		"spent to the last": {func(d *desk) { d.report("n2", Report{Counter: of(1), Spent: 10}) }, Exhausted},
 		"a new leader": {func(d *desk) {
 			d.after(wait)
 			d.BeginTerm(2) // says nothing of when the lease was granted
 		}, Draining},
 		"the next one of a node": {func(d *desk) {
-			d.Apply(&Frame{Node: "n2", Incarnation: 2, Seq: 1, Reports: []Report{{Counter: 1, Window: d.Now(), Back: 10}}})
+			d.Apply(&Frame{Node: "n2", Incarnation: 2, Seq: 1, Reports: []Report{{Counter: of(1), Window: d.Now(), Back: 10}}})
 		}, Draining},
 		"of a node that left": {func(d *desk) { d.Forget("n2"); d.SetMembers(2) }, Draining},
 	} {
@@ -321,7 +325,7 @@ func TestExhaustedOnlyWhenNobodyHoldsAUnit(t *testing.T) {
 		d.call("n1", 89)
 		c.prepare(d)
 		got := d.call("n1", 1)
-		if r := d.counters[1].read(d.now); r.Phase != c.want {
+		if r := d.rules[1].own.read(d.State, d.now); r.Phase != c.want {
 			t.Errorf("%s: %v after %+v, want %v", name, r.Phase, got, c.want)
 		}
 		if (got.Decided == 1) != (c.want == Exhausted) || got.Admitted != 0 {
@@ -334,7 +338,7 @@ func TestGiveBackIsCreditedOnce(t *testing.T) {
 	d := newDesk(t, 3, condition("", 1000, 60))
 	d.call("n1", 1)
 	d.lease("n1", 100)
-	f := &Frame{Node: "n1", Incarnation: 1, Seq: 3, Reports: []Report{{Counter: 1, Window: d.Now(), Spent: 20, Back: 80}}}
+	f := &Frame{Node: "n1", Incarnation: 1, Seq: 3, Reports: []Report{{Counter: of(1), Window: d.serial, Spent: 20, Back: 80}}}
 	first := d.Apply(f)
 	d.after(5)
 	if again := d.Apply(f); !reflect.DeepEqual(first, again) {
@@ -342,14 +346,14 @@ func TestGiveBackIsCreditedOnce(t *testing.T) {
 	}
 	d.reads("sent twice", 1, 21, 0, 979, Leasing)
 	d.seqs["n1"] = 3
-	d.report("n1", Report{Counter: 1, Spent: 20, Back: 80}) // in another frame: there is no lease
+	d.report("n1", Report{Counter: of(1), Spent: 20, Back: 80}) // in another frame: there is no lease
 	d.reads("said twice", 1, 21, 0, 979, Leasing)
 
 	d.lease("n1", 10)
-	d.report("n1", Report{Counter: 1, Spent: 4, Back: 100}) // more than it has
+	d.report("n1", Report{Counter: of(1), Spent: 4, Back: 100}) // more than it has
 	d.reads("too much back", 1, 25, 0, 975, Leasing)
 	d.lease("n1", 10)
-	d.report("n1", Report{Counter: 1, Spent: 1 << 63, Back: 1 << 63})
+	d.report("n1", Report{Counter: of(1), Spent: 1 << 63, Back: 1 << 63})
 	d.reads("too much spent", 1, 35, 0, 965, Leasing)
 }
 
@@ -358,7 +362,7 @@ func TestOnlyTheHolderGivesBack(t *testing.T) {
 	d.call("n1", 1)
 	d.lease("n1", 100)
 	back := func(node string, incarnation uint64) {
-		f := Frame{Node: node, Incarnation: incarnation, Seq: 9, Reports: []Report{{Counter: 1, Window: d.Now(), Spent: 1, Back: 50, Renew: true}}}
+		f := Frame{Node: node, Incarnation: incarnation, Seq: 9, Reports: []Report{{Counter: of(1), Window: d.Now(), Spent: 1, Back: 50, Renew: true}}}
 		if g := d.Apply(&f).Grants; len(g) != 1 || g[0].Units != 0 {
 			t.Errorf("%s, incarnation %d, renews to %+v", node, incarnation, g)
 		}
@@ -367,11 +371,11 @@ func TestOnlyTheHolderGivesBack(t *testing.T) {
 	back("n2", 1)
 	back("n", 1)
 	back("n1", 2) // the process after the holder: that one may have spent all
-	if res := d.Apply(&Frame{Node: "n1", Incarnation: 1, Seq: 10, Reports: []Report{{Counter: 1, Window: d.Now(), Back: 50}}}); !res.Stale {
+	if res := d.Apply(&Frame{Node: "n1", Incarnation: 1, Seq: 10, Reports: []Report{{Counter: of(1), Window: d.Now(), Back: 50}}}); !res.Stale {
 		t.Errorf("a frame that the dead process left behind: %+v", res)
 	}
 	d.reads("and its own word, too late", 1, 1, 100, 899, Leasing)
-	g := d.Apply(&Frame{Node: "n1", Incarnation: 2, Seq: 10, Reports: []Report{{Counter: 1, Want: 20}}}).Grants[0]
+	g := d.Apply(&Frame{Node: "n1", Incarnation: 2, Seq: 10, Reports: []Report{{Counter: of(1), Want: 20}}}).Grants[0]
 	if g.Units != 20 {
 		t.Errorf("the new process is granted %+v, want units of its own only", g)
 	}
@@ -398,12 +402,12 @@ func TestRejoinedNodeIsAnotherHolder(t *testing.T) {
 	if g := d.lease("n1", 0); g.Units != 0 {
 		t.Errorf("n1, come back again, has %+v", g)
 	}
-	d.report("n1", Report{Counter: 1, Back: 120})
+	d.report("n1", Report{Counter: of(1), Back: 120})
 	d.reads("nothing of theirs comes back", 1, 1, 134, 865, Leasing)
-	d.report("n0", Report{Counter: 1, Back: 7})
-	d.report("n2", Report{Counter: 1, Back: 7})
+	d.report("n0", Report{Counter: of(1), Back: 7})
+	d.report("n2", Report{Counter: of(1), Back: 7})
 	d.reads("the others' does", 1, 1, 120, 879, Leasing)
-	restored, err := DecodeState(d.Append(nil))
+	restored, err := DecodeState(d.Append(nil), Third)
 	if err != nil || !bytes.Equal(restored.Append(nil), d.Append(nil)) {
 		t.Fatalf("a snapshot of it: %v", err)
 	}
@@ -426,7 +430,7 @@ func TestGiveBackComesTooLate(t *testing.T) {
 		"lost, but not yet exhausted": {func(d *desk) {
 			d.call("n2", 95) // n2 holds eight, and gives five back
 			d.after(wait)
-			d.report("n2", Report{Counter: 1, Spent: 3, Back: 5})
+			d.report("n2", Report{Counter: of(1), Spent: 3, Back: 5})
 		}, 95, Strict},
 		"another window": {func(d *desk) {
 			d.after(60_000)
@@ -450,10 +454,10 @@ func TestGiveBackComesTooLate(t *testing.T) {
 			leased = 10
 			d.lease("n1", 10)
 		}
-		before := d.counters[1].read(d.now)
-		d.report("n1", Report{Counter: 1, Window: old, Spent: 1, Back: 9})
+		before := d.rules[1].own.read(d.State, d.now)
+		d.report("n1", Report{Counter: of(1), Window: old, Spent: 1, Back: 9})
 		d.reads(name, 1, c.used, leased, before.Pool, c.phase)
-		d.report("n1", Report{Counter: 1, Window: old, Back: 9, Renew: true})
+		d.report("n1", Report{Counter: of(1), Window: old, Back: 9, Renew: true})
 		d.reads(name+", said again", 1, c.used, leased, before.Pool, c.phase)
 	}
 	// After the window's end, with no window running, it changes nothing either.
@@ -462,24 +466,24 @@ func TestGiveBackComesTooLate(t *testing.T) {
 	d.lease("n1", 10)
 	old := d.Now()
 	d.after(1000)
-	if g := d.report("n1", Report{Counter: 1, Window: old, Back: 10, Want: 5, Renew: true}); g != (Grant{}) {
+	if g := d.report("n1", Report{Counter: of(1), Window: old, Back: 10, Want: 5, Renew: true}); g != (Grant{}) {
 		t.Errorf("a window that has ended is granted %+v", g)
 	}
-	if w := &d.counters[1].window; w.used != 1 || w.leased() != 10 {
+	if w := &d.rules[1].own.window; w.used != 1 || w.leased() != 10 {
 		t.Errorf("the window that has ended changed: %+v", w)
 	}
 }
 
 func TestBeginTermRenews(t *testing.T) {
 	d := newDesk(t, 3, condition("", 1000, 60), condition("e", 100, 2), condition("f", 100, 60))
-	d.from("n1", Frame{Takes: []Take{{[]uint64{1, 2}, 1}}})
-	d.from("n1", Frame{Reports: []Report{{Counter: 1, Want: 50}, {Counter: 2, Want: 10}}})
+	d.from("n1", Frame{Takes: []Take{take(1, 1, 2)}})
+	d.from("n1", Frame{Reports: []Report{{Counter: of(1), Want: 50}, {Counter: of(2), Want: 10}}})
 	d.BeginTerm(5)
 	d.after(300)
 	d.lease("n2", 50)
 	expiries := func() (list []int64) {
 		for id := uint64(1); id <= 3; id++ {
-			for _, l := range d.counters[id].window.leases {
+			for _, l := range d.rules[id].own.window.leases {
 				list = append(list, l.until(&d.terms)-d.Now())
 			}
 		}
@@ -529,34 +533,36 @@ func TestLeaseOfAShortWindow(t *testing.T) {
 // the other, also where nothing is left there but what others hold.
 func TestRefusedCallsChargeThroughDebt(t *testing.T) {
 	d := newDesk(t, 3, condition("", 1, 60), condition("e", 100, 60))
-	d.from("n1", Frame{Takes: []Take{{[]uint64{2}, 1}}})
-	d.report("n1", Report{Counter: 2, Want: 10})
-	d.report("n2", Report{Counter: 2, Want: 10})
-	d.from("n1", Frame{Takes: []Take{{[]uint64{1}, 2}}}) // the domain's is exhausted
+	d.from("n1", Frame{Takes: []Take{take(1, 2)}})
+	d.report("n1", Report{Counter: of(2), Want: 10})
+	d.report("n2", Report{Counter: of(2), Want: 10})
+	d.from("n1", Frame{Takes: []Take{take(2, 1)}}) // the domain's is exhausted
 
 	// While the pool lasts, it pays.
-	res := d.from("n3", Frame{Takes: []Take{{[]uint64{1, 2}, 70}}})
+	res := d.from("n3", Frame{Takes: []Take{take(70, 1, 2)}})
 	d.says("refused", res.Decisions[0], 70, 0)
 	d.reads("charged", 2, 71, 20, 9, Leasing)
-	if w := res.Decisions[0].Windows; !slices.Equal(w, []int64{d.Now(), d.Now()}) {
-		t.Errorf("charged in windows %v", w)
+	for i, taken := range res.Decisions[0].Taken {
+		if w := d.rules[uint64(i+1)].own.window; taken.Window != w.serial || taken.Left != w.pool() || taken.Max != w.limit {
+			t.Errorf("charged in %+v, which is %+v", taken, w)
+		}
 	}
 	// Past the pool it is owed; the holders are asked for it. Nobody waits.
-	d.says("refused", d.from("n3", Frame{Takes: []Take{{[]uint64{1, 2}, 14}}}).Decisions[0], 14, 0)
+	d.says("refused", d.from("n3", Frame{Takes: []Take{take(14, 1, 2)}}).Decisions[0], 14, 0)
 	d.reads("charged", 2, 80, 20, 0, Draining)
-	d.from("n3", Frame{Charges: []Charge{{2, 4}}})
-	if debt := d.counters[2].window.debt; debt != 9 {
+	d.from("n3", Frame{Charges: []Charge{{Counter: of(2), N: 4}}})
+	if debt := d.rules[2].own.window.debt; debt != 9 {
 		t.Errorf("%d units are owed, want 5 and 4", debt)
 	}
 	// What comes back pays the debt first.
-	d.report("n1", Report{Counter: 2, Spent: 2, Back: 8})
+	d.report("n1", Report{Counter: of(2), Spent: 2, Back: 8})
 	d.reads("eight are back", 2, 90, 10, 0, Draining)
-	d.report("n2", Report{Counter: 2, Back: 10})
+	d.report("n2", Report{Counter: of(2), Back: 10})
 	d.reads("ten more are back", 2, 91, 0, 9, Strict)
-	if debt := d.counters[2].window.debt; debt != 0 {
+	if debt := d.rules[2].own.window.debt; debt != 0 {
 		t.Errorf("%d units are owed still", debt)
 	}
-	d.says("one more than there are", d.from("n3", Frame{Takes: []Take{{[]uint64{2}, 10}}}).Decisions[0], 10, 9)
+	d.says("one more than there are", d.from("n3", Frame{Takes: []Take{take(10, 2)}}).Decisions[0], 10, 9)
 }
 
 // TestDebtOfALostLease: what is owed and never comes back is forgotten with the
@@ -565,15 +571,15 @@ func TestDebtOfALostLease(t *testing.T) {
 	d := newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 1)
 	d.lease("n1", 10)
-	d.from("n3", Frame{Charges: []Charge{{1, 95}}})
+	d.from("n3", Frame{Charges: []Charge{{Counter: of(1), N: 95}}})
 	d.reads("charged", 1, 90, 10, 0, Draining)
 	d.after(wait)
 	d.says("past it", d.call("n3", 1), 1, 0)
 	d.reads("then", 1, 100, 0, 0, Exhausted)
-	if debt := d.counters[1].window.debt; debt != 0 {
+	if debt := d.rules[1].own.window.debt; debt != 0 {
 		t.Errorf("an exhausted window is owed %d units", debt)
 	}
-	d.from("n3", Frame{Charges: []Charge{{1, 95}}})
+	d.from("n3", Frame{Charges: []Charge{{Counter: of(1), N: 95}}})
 	d.reads("charged again", 1, 100, 0, 0, Exhausted)
 }
 
@@ -582,18 +588,18 @@ func TestDebtIsPaidOfARaisedLimit(t *testing.T) {
 	d := newDesk(t, 3, condition("", 100, 60))
 	d.call("n1", 1)
 	d.lease("n1", 10)
-	d.from("n3", Frame{Charges: []Charge{{1, 95}}})
-	d.SetConditions("d", []Condition{condition("", 120, 60)})
+	d.from("n3", Frame{Charges: []Charge{{Counter: of(1), N: 95}}})
+	d.SetConditions("d", []Condition{condition("", 120, 60)}, "")
 	d.reads("raised", 1, 90, 10, 20, Draining)
-	d.report("n1", Report{Counter: 1, Spent: 10})
+	d.report("n1", Report{Counter: of(1), Spent: 10})
 	d.reads("settled", 1, 106, 0, 14, Strict)
 }
 
 func TestChargeOpensAWindowAndCounts(t *testing.T) {
 	d := newDesk(t, 3, condition("", 100, 60))
-	d.from("n1", Frame{Charges: []Charge{{1, 30}, {77, 5}}})
+	d.from("n1", Frame{Charges: []Charge{{Counter: of(1), N: 30}, {Counter: of(77), N: 5}}})
 	d.reads("charged", 1, 30, 0, 70, Leasing)
-	d.from("n1", Frame{Charges: []Charge{{1, 71}}})
+	d.from("n1", Frame{Charges: []Charge{{Counter: of(1), N: 71}}})
 	d.reads("charged past the end", 1, 100, 0, 0, Exhausted)
 }
 
@@ -601,23 +607,23 @@ func TestChargeOpensAWindowAndCounts(t *testing.T) {
 // none of the others before they are decided.
 func TestNarrowestCounterDecides(t *testing.T) {
 	d := newDesk(t, 3, condition("", 100, 60), condition("e", 1000, 60))
-	both := []Take{{[]uint64{1, 2}, 30}}
+	both := []Take{take(30, 1, 2)}
 	d.from("n1", Frame{Takes: both})
 	d.lease("n2", 10)
-	d.report("n2", Report{Counter: 2, Want: 10})
+	d.report("n2", Report{Counter: of(2), Want: 10})
 	d.from("n1", Frame{Takes: both})
-	d.says("beyond the first one's pool", d.from("n1", Frame{Takes: []Take{{[]uint64{1, 2}, 50}}}).Decisions[0], 30, 30)
+	d.says("beyond the first one's pool", d.from("n1", Frame{Takes: []Take{take(50, 1, 2)}}).Decisions[0], 30, 30)
 	d.reads("the narrow one", 1, 90, 10, 0, Draining)
 	d.reads("the other one", 2, 90, 10, 900, Leasing)
 	d.says("none is left", d.from("n1", Frame{Takes: both}).Decisions[0], 0, 0)
 	d.reads("the other one", 2, 90, 10, 900, Leasing)
-	d.report("n2", Report{Counter: 1, Spent: 5, Back: 5})
+	d.report("n2", Report{Counter: of(1), Spent: 5, Back: 5})
 	d.says("all is back", d.from("n1", Frame{Takes: both}).Decisions[0], 30, 5)
 	d.reads("the other one", 2, 120, 10, 870, Leasing)
 }
 
 func TestLimitLoweredDrains(t *testing.T) {
-	set := func(d *desk, limit uint64) { d.SetConditions("d", []Condition{condition("", limit, 60)}) }
+	set := func(d *desk, limit uint64) { d.SetConditions("d", []Condition{condition("", limit, 60)}, "") }
 	start := func() *desk {
 		d := newDesk(t, 3, condition("", 100, 60))
 		d.call("n1", 50)
@@ -634,8 +640,8 @@ func TestLimitLoweredDrains(t *testing.T) {
 	if changed := d.TakeChanges(); len(changed) != 1 || changed[0].Phase != Draining {
 		t.Errorf("told %+v, want that it drains", changed)
 	}
-	d.report("n1", Report{Counter: 1, Spent: 2, Back: 3})
-	d.report("n2", Report{Counter: 1, Spent: 0, Back: 5})
+	d.report("n1", Report{Counter: of(1), Spent: 2, Back: 3})
+	d.report("n2", Report{Counter: of(1), Spent: 0, Back: 5})
 	d.reads("all is back", 1, 52, 0, 7, Strict)
 	d.says("the rest", d.call("n1", 8), 8, 7)
 
@@ -643,8 +649,8 @@ func TestLimitLoweredDrains(t *testing.T) {
 	set(d, 20)
 	d.reads("below what is used", 1, 50, 10, 0, Draining)
 	d.says("nobody is refused before all is back", d.call("n1", 1), 0, 0)
-	d.report("n1", Report{Counter: 1, Spent: 5})
-	d.report("n2", Report{Counter: 1, Spent: 1, Back: 4})
+	d.report("n1", Report{Counter: of(1), Spent: 5})
+	d.report("n2", Report{Counter: of(1), Spent: 1, Back: 4})
 	d.reads("all is back", 1, 56, 0, 0, Strict)
 	set(d, 60)
 	d.reads("raised again", 1, 56, 0, 4, Strict)
@@ -674,7 +680,7 @@ func TestSmallWindowStartsStrict(t *testing.T) {
 	for limit, want := range map[uint64]Phase{23: Strict, 24: Leasing, 1: Strict} {
 		d := newDesk(t, 3, condition("", limit, 60))
 		d.call("n1", 1)
-		if got := d.counters[1].window.phase; got != want {
+		if got := d.rules[1].own.window.phase; got != want {
 			t.Errorf("a window of %d for 3 members starts %v, want %v", limit, got, want)
 		}
 		if got := d.TakeChanges(); len(got) != 0 {
@@ -701,23 +707,23 @@ func TestWantOpensNoWindow(t *testing.T) {
 	if g := d.lease("n1", 10); g != (Grant{}) {
 		t.Errorf("before the first call: %+v", g)
 	}
-	if d.counters[1].window.start != 0 {
+	if d.rules[1].own.window.serial != 0 {
 		t.Error("the window began")
 	}
 	// In the frame of the first call it is granted: calls come before.
-	res := d.from("n1", Frame{Reports: []Report{{Counter: 1, Want: 10}}, Takes: []Take{{[]uint64{1}, 1}}})
-	if res.Grants[0].Units != 10 || res.Grants[0].Window != d.Now() {
+	res := d.from("n1", Frame{Reports: []Report{{Counter: of(1), Want: 10}}, Takes: []Take{take(1, 1)}})
+	if res.Grants[0].Units != 10 || res.Grants[0].Window != d.serial {
 		t.Errorf("with the first call: %+v", res)
 	}
-	start := d.counters[1].window.start
+	start := d.rules[1].own.window.serial
 	d.after(1000)
-	if g := d.report("n1", Report{Counter: 1, Window: start, Want: 10, Renew: true}); g != (Grant{}) {
+	if g := d.report("n1", Report{Counter: of(1), Window: start, Want: 10, Renew: true}); g != (Grant{}) {
 		t.Errorf("after its end: %+v", g)
 	}
-	if d.counters[1].window.start != start {
+	if d.rules[1].own.window.serial != start {
 		t.Error("the next window began")
 	}
-	if g := d.from("n1", Frame{Reports: []Report{{Counter: 9, Want: 10}}}).Grants[0]; g != (Grant{Phase: Strict}) {
+	if g := d.from("n1", Frame{Reports: []Report{{Counter: of(9), Want: 10}}}).Grants[0]; g != (Grant{Phase: Strict}) {
 		t.Errorf("a counter that is gone: %+v", g)
 	}
 }
@@ -726,10 +732,10 @@ func TestWantOpensNoWindow(t *testing.T) {
 // granted what it was, and the units are out once.
 func TestSessionKeepsGrants(t *testing.T) {
 	d := newDesk(t, 3, condition("", 1000, 60))
-	f := &Frame{Node: "n1", Incarnation: 1, Seq: 1, Reports: []Report{{Counter: 1, Want: 10}}, Takes: []Take{{[]uint64{1}, 3}}}
+	f := &Frame{Node: "n1", Incarnation: 1, Seq: 1, Reports: []Report{{Counter: of(1), Want: 10}}, Takes: []Take{take(3, 1)}}
 	first := d.Apply(f)
 	d.after(500)
-	restored, err := DecodeState(d.Append(nil))
+	restored, err := DecodeState(d.Append(nil), Third)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -771,6 +777,7 @@ type bazaar struct {
 
 func newBazaar(t *rapid.T) *bazaar {
 	b := &bazaar{t: t, s: NewState(), admitted: map[[2]int64]uint64{}, limits: map[[2]int64]uint64{}}
+	b.s.Upgrade(rapid.SampledFrom([]Version{First, Third}).Draw(t, "version"))
 	b.s.Advance(1_000_000)
 	b.s.BeginFrames(testLeases)
 	b.s.SetMembers(3)
@@ -783,14 +790,15 @@ func newBazaar(t *rapid.T) *bazaar {
 
 func (b *bazaar) deploy() {
 	limit := func() uint64 { return uint64(b.pick(1, 30, 60, 150, 400)) }
-	b.s.SetConditions("d", []Condition{condition("", limit(), 3), condition("e", limit(), 1)})
+	b.s.SetConditions("d", []Condition{condition("", limit(), 3), condition("e", limit(), 1)}, "")
 }
 
 // watch notes the windows' limits.
 func (b *bazaar) watch() {
-	for id, c := range b.s.counters {
-		k := [2]int64{int64(id), c.window.start}
-		b.limits[k] = max(b.limits[k], c.window.max)
+	for id, r := range b.s.rules {
+		w := &r.own.window
+		k := [2]int64{int64(id), w.serial}
+		b.limits[k] = max(b.limits[k], w.max())
 	}
 }
 
@@ -821,7 +829,7 @@ func (b *bazaar) frame(n *spender) {
 	if len(n.owing) > 0 && rapid.Bool().Draw(b.t, "return") {
 		for _, r := range n.owing {
 			f.Returns = append(f.Returns, r)
-			b.admitted[[2]int64{int64(r.Counter), r.Window}] -= uint64(r.N)
+			b.admitted[[2]int64{int64(r.Counter.Rule), r.Window}] -= r.N
 		}
 		n.owing = nil
 	}
@@ -829,7 +837,7 @@ func (b *bazaar) frame(n *spender) {
 		if b.pick(0, 1, 2) == 0 {
 			continue // says nothing
 		}
-		r := Report{Counter: id, Want: uint32(b.pick(0, 5, 20, 60)), Renew: rapid.Bool().Draw(b.t, "renew")}
+		r := Report{Counter: of(id), Want: uint32(b.pick(0, 5, 20, 60)), Renew: rapid.Bool().Draw(b.t, "renew")}
 		if h := n.held[id]; h != nil {
 			r.Window, r.Spent = h.window, h.out-h.left
 			r.Back = h.left * uint64(b.pick(0, 0, 0, 1, 2)) / 2
@@ -840,10 +848,10 @@ func (b *bazaar) frame(n *spender) {
 	}
 	for range b.pick(0, 1, 1, 2) {
 		ids := rapid.SampledFrom([][]uint64{{1}, {1, 2}, {2}}).Draw(b.t, "counters")
-		f.Takes = append(f.Takes, Take{ids, uint32(b.pick(1, 1, 5, 20, 60))})
+		f.Takes = append(f.Takes, take(uint32(b.pick(1, 1, 5, 20, 60)), ids...))
 	}
 	if b.pick(0, 0, 0, 1) == 1 {
-		f.Charges = []Charge{{1, uint32(b.pick(1, 5, 40))}}
+		f.Charges = []Charge{{Counter: of(1), N: uint64(b.pick(1, 5, 40))}}
 	}
 	n.last, n.lastResult = f, b.s.Apply(f)
 	b.watch()
@@ -863,9 +871,9 @@ func (b *bazaar) settle(n *spender) {
 		if d.Admitted == 0 {
 			continue
 		}
-		for j, id := range t.Counters {
-			b.admit(id, d.Windows[j], uint64(d.Admitted))
-			n.owing = append(n.owing, Return{id, d.Windows[j], d.Admitted})
+		for j, item := range t.Items {
+			b.admit(item.ID.Rule, d.Taken[j].Window, uint64(d.Admitted))
+			n.owing = append(n.owing, Return{item.ID, d.Taken[j].Window, uint64(d.Admitted)})
 		}
 	}
 	if len(n.owing) > 6 {
@@ -875,7 +883,7 @@ func (b *bazaar) settle(n *spender) {
 		if g.Units == 0 {
 			continue
 		}
-		id := n.last.Reports[i].Counter
+		id := n.last.Reports[i].Counter.Rule
 		h := n.held[id]
 		if h == nil || h.window != g.Window {
 			h = &holding{window: g.Window}
@@ -936,15 +944,15 @@ func (b *bazaar) pick(list ...int) int { return rapid.SampledFrom(list).Draw(b.t
 
 // books checks what holds of every state.
 func (b *bazaar) books() {
-	for id, c := range b.s.counters {
-		w := &c.window
-		if w.used <= w.max && w.used+w.leased()+w.pool() != w.max && w.used+w.leased() < w.max {
-			b.t.Fatalf("counter %d: %d used, %d leased and %d in the pool make up %d", id, w.used, w.leased(), w.pool(), w.max)
+	for id, r := range b.s.rules {
+		w := &r.own.window
+		if w.used <= w.max() && w.used+w.leased()+w.pool() != w.max() && w.used+w.leased() < w.max() {
+			b.t.Fatalf("counter %d: %d used, %d leased and %d in the pool make up %d", id, w.used, w.leased(), w.pool(), w.max())
 		}
 		if (w.phase == Strict || w.phase == Exhausted) && len(w.leases) > 0 {
 			b.t.Fatalf("counter %d is %v, with leases %+v", id, w.phase, w.leases)
 		}
-		if w.phase == Exhausted && (w.pool() > 0 && w.used < w.max || w.debt > 0) {
+		if w.phase == Exhausted && (w.pool() > 0 && w.used < w.max() || w.debt > 0) {
 			b.t.Fatalf("counter %d is exhausted, with %d in the pool and %d owed", id, w.pool(), w.debt)
 		}
 		if !slices.IsSortedFunc(w.leases, func(a, b lease) int { return a.holder.compare(b.holder) }) {
@@ -975,7 +983,7 @@ func TestRestoreWithLeases(t *testing.T) {
 			b.step()
 		}
 		bytesOf := b.s.Append(nil)
-		restored, err := DecodeState(bytesOf)
+		restored, err := DecodeState(bytesOf, b.s.version)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -992,7 +1000,7 @@ func TestRestoreWithLeases(t *testing.T) {
 			}
 			// What a term has put off is worked out as it is asked for; in this
 			// one, at each term.
-			if restored, err = DecodeState(restored.Append(nil)); err != nil {
+			if restored, err = DecodeState(restored.Append(nil), restored.version); err != nil {
 				t.Fatal(err)
 			}
 			b.frame(n)
@@ -1046,10 +1054,10 @@ func TestNewTermWaitsForLongLeases(t *testing.T) {
 	d.after(1000)
 	d.lease("n1", 10) // for 2000 ms
 	d.call("n2", 6000)
-	d.report("n1", Report{Counter: 1, Renew: true}) // for 200 ms, which it may not have heard
+	d.report("n1", Report{Counter: of(1), Renew: true}) // for 200 ms, which it may not have heard
 	expires := func(when string, want int64) {
 		t.Helper()
-		if got := d.counters[1].window.leases[0].until(&d.terms) - d.Now(); got != want {
+		if got := d.rules[1].own.window.leases[0].until(&d.terms) - d.Now(); got != want {
 			t.Errorf("%s: waited for %d ms more, want %d", when, got, want)
 		}
 	}
@@ -1060,7 +1068,7 @@ func TestNewTermWaitsForLongLeases(t *testing.T) {
 	d.BeginTerm(3)
 	expires("a new term", 2100)
 	d.after(1900)
-	d.report("n1", Report{Counter: 1, Renew: true})
+	d.report("n1", Report{Counter: of(1), Renew: true})
 	expires("renewed again, the long one is over in a moment", 264)
 	d.BeginTerm(4)
 	expires("a new term", 264)

@@ -154,6 +154,7 @@ func newPair(t *rapid.T) *pair {
 	for _, n := range []string{"n1", "n2"} {
 		p.nodes[n] = &sender{incarnation: 1}
 	}
+	p.s.Upgrade(rapid.SampledFrom([]Version{First, Third}).Draw(t, "version"))
 	p.s.BeginFrames(strictly)
 	p.s.SetMembers(3)
 	p.tick(1)
@@ -168,7 +169,7 @@ func (p *pair) tick(ms int64) {
 func (p *pair) deploy() {
 	d := rapid.SampledFrom(testDomains).Draw(p.t, "domain")
 	c := drawConditions(p.t)
-	p.s.SetConditions(d, c)
+	p.s.SetConditions(d, c, "")
 	p.m.deploy(d, c)
 }
 
@@ -191,8 +192,8 @@ func (p *pair) frame() {
 		c := n.lastCalls[i]
 		if d := n.lastResult.Decisions[i]; d.Admitted > 0 && rapid.Bool().Draw(p.t, "give back") {
 			back := rapid.Uint32Range(1, d.Admitted).Draw(p.t, "units")
-			for j, id := range n.last.Takes[i].Counters {
-				f.Returns = append(f.Returns, Return{id, d.Windows[j], back})
+			for j, item := range n.last.Takes[i].Items {
+				f.Returns = append(f.Returns, Return{item.ID, d.Taken[j].Window, uint64(back)})
 			}
 			for range back {
 				p.m.giveBack(c.domain, c.endpoint, c.starts)
@@ -207,7 +208,7 @@ func (p *pair) frame() {
 			n:        rapid.Uint32Range(1, 8).Draw(p.t, "n"),
 		}
 		if ids := p.s.on(c.domain, c.endpoint); len(ids) > 0 {
-			f.Takes = append(f.Takes, Take{ids, c.n})
+			f.Takes = append(f.Takes, take(c.n, ids...))
 			n.lastCalls = append(n.lastCalls, c)
 		}
 	}
@@ -251,7 +252,7 @@ func (p *pair) compare() {
 // recode replaces the state by what its encoding decodes to.
 func (p *pair) recode() {
 	b := p.s.Append(nil)
-	s, err := DecodeState(b)
+	s, err := DecodeState(b, p.s.version)
 	if err != nil {
 		p.t.Fatalf("decoding a snapshot: %v", err)
 	}

@@ -9,7 +9,11 @@
 // them into the log. It stands still rather than run back.
 package quota
 
-import "time"
+import (
+	"bytes"
+	"crypto/sha256"
+	"time"
+)
 
 // Verdict is the decision on one call.
 type Verdict struct {
@@ -84,23 +88,56 @@ const (
 	DefaultMinLease, MaxMinLease                       = 16, 1_000_000
 )
 
+// ID names a counter for ever; another counter never has it.
+type ID struct {
+	// Rule is the condition as it is deployed.
+	Rule uint64
+	// Caller is whose calls are counted, zero for all.
+	Caller Digest
+}
+
+// Digest stands for a caller: no address or key stands in the log.
+type Digest [16]byte
+
+// Seed makes digests of one rule mean nothing to another.
+type Seed [16]byte
+
+// DigestOf is the digest of a caller by its value. It takes one block of SHA-256 for
+// up to 39 bytes.
+func DigestOf(seed Seed, value []byte) Digest {
+	var few [128]byte
+	sum := sha256.Sum256(append(append(few[:0], seed[:]...), value...))
+	return Digest(sum[:])
+}
+
+func (d Digest) compare(o Digest) int { return bytes.Compare(d[:], o[:]) }
+
+// Rule is what a node's ledger has to know of a condition.
+type Rule struct {
+	ID uint64
+	Condition
+	// Seed is for the digests of its callers.
+	Seed Seed
+	// Info is of the counter of all calls; of none where there is By.
+	Info
+}
+
 // Info is what a node's ledger has to know of a counter.
 type Info struct {
-	// ID names the counter for ever; another counter never has it.
-	ID uint64
-	// Endpoint is empty for a counter of the whole domain.
-	Endpoint string
-	// Phase, Window and Ends are of the running window; Window is 0 when
-	// none has run.
+	ID ID
+	// Phase, Window and Ends are of the running window; Window is 0 when none has run.
+	// A window has a name that no other has, and that is greater than any before it.
 	Phase  Phase
-	Window int64 // cluster time, ms, at which it started
+	Window int64
 	Ends   int64 // cluster time, ms
+	// Max is the window's maximum.
+	Max uint64
 }
 
 // Reading is one condition as a person reads it out.
 type Reading struct {
 	Condition
-	// Used is the number of calls that the running window has admitted or
+	// Used is the number of units that the running window has admitted or
 	// charged, as far as the nodes have reported; zero when no window runs.
 	// It is more than Max once that was lowered below it.
 	Used uint64
@@ -109,11 +146,21 @@ type Reading struct {
 	Lost uint64
 	// Leased is the number of units that nodes hold, and may have spent.
 	Leased uint64
+	// Reserved is those of Used that calls have reserved and not settled.
+	Reserved uint64
 	// Pool is the number of units that nobody has taken.
 	Pool uint64
+	// WindowMax is the maximum of the running window, with what was adjusted.
+	WindowMax uint64
 	// Phase is meaningless when no window runs.
 	Phase Phase
+	// Window names the running window; zero when none runs.
+	Window int64
 	// WindowEnds is the cluster time, in milliseconds since the Unix epoch,
 	// at which the running window ends; zero when none runs.
 	WindowEnds int64
+	// Callers is how many callers have a counter each, and Shared is true while those
+	// beyond share one.
+	Callers int
+	Shared  bool
 }

@@ -18,6 +18,12 @@ func AppendUints(b []byte, values ...uint64) []byte {
 	return b
 }
 
+// Zigzag has small numbers of either sign be small ones.
+func Zigzag(n int64) uint64 { return uint64(n<<1) ^ uint64(n>>63) }
+
+// Unzigzag is the inverse of Zigzag.
+func Unzigzag(n uint64) int64 { return int64(n>>1) ^ -int64(n&1) }
+
 // AppendString appends a string.
 func AppendString[T string | []byte](b []byte, s T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
