@@ -55,6 +55,8 @@ var wireCodes = []struct {
 	{store.ErrClosed, codes.Aborted},
 	{catalog.ErrNotFound, codes.NotFound},
 	{catalog.ErrPrecondition, codes.OutOfRange},
+	{catalog.ErrNoConsumer, codes.NotFound}, // told apart by their text
+	{catalog.ErrNoKey, codes.NotFound},
 	{ErrNotMember, codes.PermissionDenied},
 	{ErrNoMember, codes.DataLoss}, // a code that nothing else uses
 }
@@ -99,6 +101,11 @@ func fromWire(err error) error {
 		return &Refusal{Message: st.Message()}
 	case codes.Internal:
 		return errors.New(st.Message())
+	}
+	for _, w := range wireCodes {
+		if st.Code() == codes.NotFound && w.code == codes.NotFound && st.Message() == w.err.Error() {
+			return w.err
+		}
 	}
 	for _, w := range wireCodes {
 		if st.Code() == w.code {

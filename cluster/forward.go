@@ -10,6 +10,7 @@ import (
 	"github.com/tollgate/tollgate/cluster/clusterpb"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 const (
@@ -102,6 +103,7 @@ type Applied struct {
 // too. Errors are the store's, catalog.ErrNotFound and
 // catalog.ErrPrecondition.
 func (c *Cluster) Apply(ctx context.Context, cmd store.Command) (Applied, error) {
+	cmd.Rules = cmd.LeastRules()
 	encoded := cmd.Append(nil)
 	if len(encoded) > store.MaxCommandBytes {
 		return Applied{}, refuse("the change takes %d bytes in the log, must be at most %d", len(encoded), store.MaxCommandBytes)
@@ -123,11 +125,21 @@ func (c *Cluster) Apply(ctx context.Context, cmd store.Command) (Applied, error)
 
 func (c *Cluster) applyHere(ctx context.Context, cmd store.Command) (Applied, error) {
 	res, err := c.store.Apply(ctx, cmd)
+	if errors.Is(err, store.ErrUpgrading) {
+		return Applied{}, conflict("%v", err)
+	}
 	if err != nil {
 		return Applied{}, err
 	}
-	if errors.Is(res.Err, catalog.ErrExists) {
+	switch {
+	case errors.Is(res.Err, catalog.ErrExists):
 		return Applied{}, conflict("%v: choose another", res.Err)
+	case errors.Is(res.Err, quota.ErrWindow):
+		return Applied{}, conflict("%v: read the quota out again", res.Err)
+	case errors.Is(res.Err, quota.ErrNoCondition):
+		return Applied{}, refuse("%v: see the quota's read-out", res.Err)
+	case errors.Is(res.Err, catalog.ErrKeyTaken), errors.Is(res.Err, catalog.ErrManyKeys):
+		return Applied{}, conflict("%v", res.Err)
 	}
 	return Applied{res.Index, res.Catalog.Revision, res.Catalog.Serial}, res.Err
 }

@@ -113,6 +113,104 @@ func (c control) Quota(ctx context.Context, key string) ([]quota.Reading, error)
 	return c.n.store.Readings(key, now), nil
 }
 
+// Callers implements admin.Quotas.
+func (c control) Callers(ctx context.Context, key string, value func(quota.By) []byte) ([]quota.Reading, error) {
+	now, err := c.n.cluster.Refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.n.store.CallerReadings(key, now, value), nil
+}
+
+// Top implements admin.Quotas. Consumers are known by name: their digests can be made.
+func (c control) Top(ctx context.Context, key string, n int) ([]quota.CallerReading, error) {
+	now, err := c.n.cluster.Refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	top := c.n.store.TopCallers(key, now, n)
+	names := map[quota.Digest]string{}
+	for i := range top {
+		if top[i].By != quota.ByConsumer {
+			continue
+		}
+		if len(names) == 0 {
+			for _, id := range c.n.store.ConsumerIDs(key) {
+				for _, seed := range c.n.store.ConsumerSeeds(key) {
+					names[quota.DigestOf(seed, []byte(id))] = id
+				}
+			}
+		}
+		top[i].Value = names[top[i].Digest]
+	}
+	return top, nil
+}
+
+// ResetQuota implements admin.Quotas.
+func (c control) ResetQuota(ctx context.Context, t quota.Target, value []byte) error {
+	return c.administer(ctx, store.Command{Kind: store.KindReset, Target: t}, value)
+}
+
+// AdjustQuota implements admin.Quotas.
+func (c control) AdjustQuota(ctx context.Context, t quota.Target, value []byte, add int64) error {
+	return c.administer(ctx, store.Command{Kind: store.KindAdjust, Target: t, Add: add}, value)
+}
+
+// administer changes a running window, and returns once the members that answer have
+// applied it.
+func (c control) administer(ctx context.Context, cmd store.Command, value []byte) error {
+	if _, err := c.n.cluster.Refresh(ctx); err != nil {
+		return err
+	}
+	rule, ok := c.n.store.QuotaRule(cmd.Target.Domain, cmd.Target.Name)
+	if !ok {
+		if _, there := c.n.store.Domain(cmd.Target.Domain); !there {
+			return catalog.ErrNotFound
+		}
+		return quota.ErrNoCondition
+	}
+	cmd.Target.Name = rule.Condition.Name()
+	if rule.By != quota.ByAll {
+		cmd.Target.Caller = quota.DigestOf(rule.Seed, value)
+	}
+	done, err := c.n.cluster.Apply(ctx, cmd)
+	if err == nil {
+		c.n.cluster.AwaitServed(ctx, done.Index)
+	}
+	return err
+}
+
+// Consumers implements admin.Consumers.
+func (c control) Consumers(ctx context.Context, domain, after string, n int) ([]*catalog.Consumer, error) {
+	if _, err := c.Domain(ctx, domain); err != nil {
+		return nil, err
+	}
+	return c.n.store.Consumers(domain, after, n), nil
+}
+
+// Consumer implements admin.Consumers.
+func (c control) Consumer(ctx context.Context, domain, id string) (*catalog.Consumer, error) {
+	if _, err := c.Domain(ctx, domain); err != nil {
+		return nil, err
+	}
+	if found := c.n.store.ConsumerOf(domain, id); found != nil {
+		return found, nil
+	}
+	return nil, catalog.ErrNoConsumer
+}
+
+// ChangeConsumer implements admin.Consumers.
+func (c control) ChangeConsumer(ctx context.Context, change catalog.ConsumerCommand) error {
+	if _, err := c.Domain(ctx, change.Domain); err != nil {
+		return err
+	}
+	done, err := c.n.cluster.Apply(ctx, store.Command{Kind: store.KindConsumer, Consumer: change})
+	if err == nil {
+		c.n.cluster.AwaitServed(ctx, done.Index)
+	}
+	return err
+}
+
 // Explain implements admin.Control.
 func (c control) Explain(_ context.Context, r proxy.ExplainRequest) (proxy.Explanation, error) {
 	if c.n.currentPhase() == starting {

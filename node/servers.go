@@ -64,7 +64,7 @@ func (n *Node) openAdmin() (func(context.Context) error, error) {
 func (n *Node) makeProxy() (func(context.Context) error, error) {
 	var err error
 	cfg := n.cfg.DataPlane
-	cfg.Quota, cfg.Logger, cfg.Registerer, cfg.TLS = n.cluster, n.cfg.Logger, n.registry, n.secrets.upstreams
+	cfg.Quota, cfg.Keys, cfg.Logger, cfg.Registerer, cfg.TLS = n.cluster, n.store, n.cfg.Logger, n.registry, n.secrets.upstreams
 	if n.secrets.clients.Load() != nil {
 		cfg.ClientTLS = n.secrets.clients.Load
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ type Quota = plugin.Quota
 type Config struct {
 	// Quota decides calls.
 	Quota Quota
+	// Keys knows the API keys of consumers; nil knows none.
+	Keys plugin.Keys
 	// Logger gets debug lines per request and lines above debug for what an
 	// operator must know. nil: slog.Default().
 	Logger *slog.Logger
@@ -132,6 +135,11 @@ type Config struct {
 	UpstreamClock func() time.Time
 }
 
+// noKeys knows no consumer.
+type noKeys struct{}
+
+func (noKeys) Consumer(string, [sha256.Size]byte) (id, plan string, ok bool) { return "", "", false }
+
 // settle puts in the defaults and lists what is out of bounds.
 func (c *Config) settle() error {
 	var errs []error
@@ -140,6 +148,9 @@ func (c *Config) settle() error {
 	}
 	if c.ProxyProtocol && len(c.TrustedProxies) == 0 {
 		errs = append(errs, errors.New("ProxyProtocol is set and TrustedProxies is empty: nobody could send a PROXY header"))
+	}
+	if c.Keys == nil {
+		c.Keys = noKeys{}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -104,7 +104,7 @@ func (c *call) entry(code int) *accesslog.Entry {
 		Method: c.Request.Method, Path: c.Request.Target,
 		Domain: c.key(), Endpoint: c.endpoint,
 		Status: c.Ctx.Response.StatusCode(), ResultCode: code,
-		Plugin: c.By, QuotaUnits: c.Units,
+		Plugin: c.By, Consumer: c.Consumer, QuotaUnits: c.Units, Shadowed: c.Shadowed,
 		Upstream: c.Server, UpstreamTime: c.ServerTook,
 	}
 	if c.trace != nil {

@@ -130,7 +130,14 @@ func withTargets(d *catalog.Domain, urls ...string) *catalog.Domain {
 // everything is the endpoints of a domain that takes all methods and paths.
 var everything = []string{"GET /**", "POST /**", "PUT /**", "DELETE /**", "HEAD /**", "PATCH /**", "OPTIONS /**"}
 
-type admitAll struct{}
+type admitAll struct{ onlyTakes }
+
+// onlyTakes is the rest of a Quota that decides calls and nothing else.
+type onlyTakes struct{}
+
+func (onlyTakes) Standings(_ *quota.Call, into []quota.Standing) []quota.Standing { return into }
+
+func (onlyTakes) Claim(string, []byte, time.Time) (bool, error) { return true, nil }
 
 func (admitAll) Take(*quota.Call) (quota.Verdict, error) {
 	return quota.Verdict{Admitted: true}, nil
@@ -140,6 +147,12 @@ func (admitAll) Take(*quota.Call) (quota.Verdict, error) {
 type quotaFunc func(domain, endpoint string) (quota.Verdict, error)
 
 func (f quotaFunc) Take(c *quota.Call) (quota.Verdict, error) { return f(c.Domain, c.Endpoint) }
+
+func (quotaFunc) Standings(c *quota.Call, into []quota.Standing) []quota.Standing {
+	return onlyTakes{}.Standings(c, into)
+}
+
+func (quotaFunc) Claim(string, []byte, time.Time) (bool, error) { return true, nil }
 
 // get asks for a target and wants an answer.
 func (g *gateway) get(t testing.TB, target string) *answer {

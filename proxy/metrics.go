@@ -29,6 +29,8 @@ type metrics struct {
 	preFailures *prometheus.CounterVec
 	preEnded    *prometheus.CounterVec
 	admitted    *prometheus.CounterVec
+	shadowed    *prometheus.CounterVec
+	unsettled   *prometheus.CounterVec
 	panics      prometheus.Counter
 	connections prometheus.Gauge
 	turnedAway  *prometheus.CounterVec
@@ -63,6 +65,8 @@ func newMetrics(reg prometheus.Registerer, endpoints int, bodies, answers func()
 		preFailures: counter("pre_api_failures_total", "Calls of a Pre API without an answer, by reason.", labelDomain, labelReason),
 		preEnded:    counter("pre_api_answers_total", "Calls that a Pre API ended, by answering other than 200.", labelDomain),
 		admitted:    counter("quota_unavailable_admitted_total", "Calls admitted by onUnavailable although their quota was undecided.", labelDomain),
+		shadowed:    counter("quota_shadow_refused_total", "Calls that a shadow condition of their quota would have refused.", labelDomain),
+		unsettled:   counter("quota_unsettled_total", "Answers without a number of units in their settleHeader: all that was reserved is charged.", labelDomain),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "panics_total",
 			Help: "Requests answered 50000 because their handling panicked."}),
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "connections",
@@ -86,7 +90,7 @@ func newMetrics(reg prometheus.Registerer, endpoints int, bodies, answers func()
 	}
 	m.targets = newTargetMetrics()
 	var errs []error
-	all := []prometheus.Collector{m.calls, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.panics, m.connections, m.turnedAway, m.unbegun, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels}
+	all := []prometheus.Collector{m.calls, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.shadowed, m.unsettled, m.panics, m.connections, m.turnedAway, m.unbegun, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels}
 	for _, c := range append(all, m.targets.collectors()...) {
 		errs = append(errs, reg.Register(c))
 	}
@@ -100,7 +104,9 @@ type domainMetrics struct {
 	preAPI   serverMetrics
 	preEnded prometheus.Counter
 	admitted prometheus.Counter
-	tunnels  prometheus.Gauge
+	// shadowed and unsettled are as in plugin.Env.
+	shadowed, unsettled prometheus.Counter
+	tunnels             prometheus.Gauge
 }
 
 func (m *metrics) domain(key string, log *slog.Logger) *domainMetrics {
@@ -114,8 +120,8 @@ func (m *metrics) domain(key string, log *slog.Logger) *domainMetrics {
 			log:     failureLog{log: log, msg: "a Pre API failed", domain: key},
 		},
 		preEnded: m.preEnded.WithLabelValues(key),
-		admitted: m.admitted.WithLabelValues(key),
-		tunnels:  m.tunnels.WithLabelValues(key),
+		admitted: m.admitted.WithLabelValues(key), shadowed: m.shadowed.WithLabelValues(key), unsettled: m.unsettled.WithLabelValues(key),
+		tunnels: m.tunnels.WithLabelValues(key),
 	}
 	for r := range upstream.Reasons {
 		d.upstream.failures[r] = m.failures.WithLabelValues(key, r.String())
@@ -134,6 +140,8 @@ func (m *metrics) forget(key string) {
 	m.preFailures.DeletePartialMatch(of)
 	m.preEnded.DeletePartialMatch(of)
 	m.admitted.DeletePartialMatch(of)
+	m.shadowed.DeletePartialMatch(of)
+	m.unsettled.DeletePartialMatch(of)
 	m.tunnels.DeletePartialMatch(of)
 	for _, c := range []*prometheus.CounterVec{m.targets.calls, m.targets.failures, m.targets.ejections} {
 		c.DeletePartialMatch(of)

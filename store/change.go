@@ -18,10 +18,16 @@ func (s *Store) Apply(ctx context.Context, c Command) (Result, error) {
 	case KindPiece: // another node's: what the pieces come to was not checked
 		return Result{}, errors.New("a change is cut into pieces by the leader alone")
 	default:
+		if s.proposing() < c.LeastRules() {
+			return Result{}, ErrUpgrading
+		}
 		return s.Propose(c).Wait(ctx)
 	}
 	if res, done, err := s.unchanged(ctx, c.Catalog); done || err != nil {
 		return res, err
+	}
+	if s.proposing() < c.LeastRules() {
+		return Result{}, ErrUpgrading
 	}
 	if s.proposing() < RulesSecond {
 		return s.Propose(c).Wait(ctx)
@@ -62,14 +68,14 @@ func (s *Store) unchanged(ctx context.Context, c *catalog.Command) (res Result, 
 	}
 	res = Result{Index: index, Catalog: catalog.Result{Key: e.Key, Revision: e.Draft.Number, Serial: e.Draft.Serial}}
 	if c.Deploy {
-		res.Catalog.Deployed, res.Catalog.Conditions = true, e.Deployed.Conditions
+		res.Catalog.Deployed, res.Catalog.Conditions, res.Catalog.SingleUse = true, e.Deployed.Conditions, e.Deployed.SingleUse
 	}
 	return res, true, nil
 }
 
 // saves tells whether a draft is what the domain has.
 func saves(e *catalog.Entry, d *catalog.Draft) bool {
-	if d.Size != 0 || e.Name != d.Name || e.Endpoints != d.Endpoints || !slices.EqualFunc(e.Draft.Conditions, d.Conditions, quota.Condition.Equal) {
+	if d.Size != 0 || e.Name != d.Name || e.Endpoints != d.Endpoints || e.Draft.SingleUse != d.SingleUse || !slices.EqualFunc(e.Draft.Conditions, d.Conditions, quota.Condition.Equal) {
 		return false
 	}
 	if size := e.Draft.Size; size != 0 && size != len(d.Document) {

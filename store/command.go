@@ -42,10 +42,12 @@ const (
 	// KindPiece brings a part of a KindCatalog command that is too large for
 	// one entry.
 	KindPiece
+	// KindConsumer changes the consumers of a domain. RulesThird.
+	KindConsumer
 	// KindReset ends the running window of a counter, and KindAdjust adds to its
-	// maximum. RulesThird; 8 is KindConsumer's.
-	KindReset  Kind = 9
-	KindAdjust Kind = 10
+	// maximum. RulesThird.
+	KindReset
+	KindAdjust
 )
 
 // since is the first rules that have a kind.
@@ -53,10 +55,18 @@ func (k Kind) since() Rules {
 	switch k {
 	case KindCheckpoint, KindPiece:
 		return RulesSecond
-	case KindReset, KindAdjust:
+	case KindConsumer, KindReset, KindAdjust:
 		return RulesThird
 	}
 	return RulesFirst
+}
+
+// LeastRules are the first by which the command can be applied.
+func (c *Command) LeastRules() Rules {
+	if c.Kind == KindCatalog && !c.Catalog.Draft.IsPlain() {
+		return RulesThird
+	}
+	return c.Kind.since()
 }
 
 // Command is one entry of the log. Which fields count depends on its Kind:
@@ -72,6 +82,7 @@ func (k Kind) since() Rules {
 //	KindForget   id:s
 //	KindCheckpoint
 //	KindPiece    of:u total:u bytes:s, of a catalog.Command
+//	KindConsumer catalog.ConsumerCommand
 //	KindReset    target
 //	KindAdjust   target add:u(zigzag)
 //	target       domain:s endpoint:s reset:u unit:u zone:s by:s shadow:u caller:16 bytes window:u
@@ -94,6 +105,8 @@ type Command struct {
 	Frames [][]byte
 	Leases quota.Params
 	Ends   []quota.CalendarEnd
+	// Consumer is the change of a KindConsumer.
+	Consumer catalog.ConsumerCommand
 	// Target is the window of a KindReset or a KindAdjust, Add what is added.
 	Target quota.Target
 	Add    int64
@@ -151,6 +164,8 @@ func (c *Command) Append(b []byte) []byte {
 		b = wire.AppendUints(b, c.Piece.Of)
 		b = wire.AppendUints(b, c.Piece.Total)
 		b = wire.AppendString(b, c.Piece.Bytes)
+	case KindConsumer:
+		b = c.Consumer.Append(b)
 	case KindReset:
 		b = c.Target.Append(b)
 	case KindAdjust:
@@ -218,6 +233,8 @@ func (d *decoded) payload() {
 	case KindCheckpoint:
 	case KindPiece:
 		d.decodePiece()
+	case KindConsumer:
+		d.Consumer = catalog.ReadConsumerCommand(d.r)
 	case KindReset:
 		d.Target = quota.ReadTarget(d.r)
 	case KindAdjust:
@@ -235,6 +252,9 @@ func (d *decoded) decodeCatalog() {
 	cmd, err := catalog.DecodeCommand(d.r.Rest())
 	if err == nil && cmd.Draft.Size > 0 && d.Rules < RulesSecond {
 		err = fmt.Errorf("a compressed document: there is none by rules %d", d.Rules)
+	}
+	if err == nil && !cmd.Draft.IsPlain() && d.Rules < RulesThird {
+		err = fmt.Errorf("conditions with callers: there are none by rules %d", d.Rules)
 	}
 	if d.Catalog = &cmd; err != nil {
 		d.r.Fail("%w", err)

@@ -121,6 +121,23 @@ func genTarget(t *rapid.T) quota.Target {
 	return target
 }
 
+func genConsumer(t *rapid.T) catalog.ConsumerCommand {
+	c := catalog.ConsumerCommand{
+		Op:     rapid.SampledFrom([]catalog.ConsumerOp{catalog.PutConsumer, catalog.DeleteConsumer, catalog.AddKey, catalog.DeleteKey}).Draw(t, "op"),
+		Domain: genKey.Draw(t, "domain"), ID: rapid.SampledFrom([]string{"kim", "lee"}).Draw(t, "consumer"),
+	}
+	if c.Op == catalog.PutConsumer {
+		c.Name, c.Plan = rapid.StringN(0, 20, -1).Draw(t, "name"), rapid.SampledFrom([]string{"", "pro"}).Draw(t, "plan")
+	}
+	if c.Op == catalog.AddKey || c.Op == catalog.DeleteKey {
+		c.Prefix = rapid.SampledFrom([]string{"tg_1", "tg_2"}).Draw(t, "prefix")
+	}
+	if c.Op == catalog.AddKey {
+		c.Digest[0] = rapid.ByteRange(1, 3).Draw(t, "digest")
+	}
+	return c
+}
+
 // genPiece draws a piece of a put, or one of nothing.
 func genPiece(t *rapid.T) Piece {
 	whole := catalog.Put(catalog.Draft{Key: "p", Document: []byte("{}")}, true)
@@ -133,7 +150,7 @@ func genPiece(t *rapid.T) Piece {
 }
 
 // kinds are all kinds of command.
-var kinds = []Kind{KindInit, KindCatalog, KindFrames, KindMember, KindForget, KindCheckpoint, KindPiece, KindReset, KindAdjust}
+var kinds = []Kind{KindInit, KindCatalog, KindFrames, KindMember, KindForget, KindCheckpoint, KindPiece, KindConsumer, KindReset, KindAdjust}
 
 // genCommand draws a command such as a leader proposes.
 func genCommand(t *rapid.T) Command {
@@ -166,6 +183,8 @@ func genCommand(t *rapid.T) Command {
 		c.Member.ID = genNode.Draw(t, "id")
 	case KindPiece:
 		c.Piece = genPiece(t)
+	case KindConsumer:
+		c.Consumer = genConsumer(t)
 	case KindReset, KindAdjust:
 		c.Target = genTarget(t)
 		if c.Kind == KindAdjust {
@@ -273,7 +292,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"rules 1, said twice":   {[]byte{2, 5, 1, 0, 0, 1, 'a'}, "rules is 1, must be 2"},
 		"rules to come":         {[]byte{2, 5, 4, 0, 0, 1, 'a'}, "has rules 4, this release knows rules 1 to 3"},
 		"kind 0":                {[]byte{1, 0, 0, 0}, "kind 0: byte 2: unknown kind"},
-		"kind 8":                {[]byte{1, 8, 0, 0}, "kind 8: byte 2: unknown kind"},
+		"kind 11":               {[]byte{1, 11, 0, 0}, "kind 11: byte 2: unknown kind"},
 		"a checkpoint too soon": {[]byte{1, 6, 0, 0}, "kind 6: byte 2: there is none by rules 1"},
 		"kind 255":              {[]byte{1, 255, 0, 0}, "kind 255: byte 2: unknown kind"},
 		"no time":               {[]byte{1, 5}, "time"},

@@ -19,6 +19,8 @@ type Result struct {
 	Index uint64
 	// Catalog is the result of a KindCatalog command.
 	Catalog catalog.Result
+	// Consumer is whether a KindConsumer command has changed something.
+	Consumer bool
 	// Frames has one result for each frame of a KindFrames command.
 	Frames []quota.Result
 	// Err is why a command was refused and changed nothing, such as
@@ -47,10 +49,11 @@ type machine struct {
 	stopped     error
 	fatal       func(error)
 	checkpoints *checkpoints
+	keys        *keys
 }
 
 func newMachine(initialized func(string), fatal func(error)) *machine {
-	return &machine{fatal: fatal, checkpoints: newCheckpoints(), state: newState(), deployed: make(chan struct{}, 1), initialized: initialized, observer: nobody{}}
+	return &machine{fatal: fatal, keys: newKeys(), checkpoints: newCheckpoints(), state: newState(), deployed: make(chan struct{}, 1), initialized: initialized, observer: nobody{}}
 }
 
 // QuotaObserver is told what a node's ledger must know of the counters. It is
@@ -121,9 +124,15 @@ func (m *machine) Apply(index, term uint64, payload []byte) any {
 		defer m.mu.Unlock()
 		return Result{Err: m.stopped}
 	}
-	before := m.state.rules
+	before, consumer := m.state.rules, m.consumer(&cmd)
 	res := m.state.apply(index, term, &cmd)
 	m.observe(res, before)
+	switch {
+	case res.Consumer:
+		m.keys.replace(consumer, m.consumer(&cmd))
+	case res.Catalog.Deleted:
+		m.keys.forget(res.Catalog.Key)
+	}
 	m.mu.Unlock()
 	if cmd.Kind == KindCheckpoint {
 		m.checkpoints.take(index, m.Snapshot)
@@ -135,6 +144,14 @@ func (m *machine) Apply(index, term uint64, payload []byte) any {
 		m.changed(index)
 	}
 	return res
+}
+
+// consumer is the consumer that a command is about, as it is now.
+func (m *machine) consumer(c *decoded) *catalog.Consumer {
+	if c.Kind != KindConsumer {
+		return nil
+	}
+	return m.state.catalog.Consumer(c.Consumer.Domain, c.Consumer.ID)
 }
 
 // stop ends the applying: by an entry that this release must not apply, this replica
@@ -195,6 +212,7 @@ func (m *machine) Restore(r io.Reader) (applied uint64, err error) {
 	m.mu.Lock()
 	gone := m.state.quota.Domains()
 	m.state = s
+	m.keys.restore(s.catalog)
 	m.observer.Restored()
 	m.tellRules(append(gone, s.quota.Domains()...)...)
 	m.mu.Unlock()

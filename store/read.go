@@ -73,6 +73,27 @@ func (s *Store) Readings(key string, now int64) []quota.Reading {
 	return read(s, func(st *state) []quota.Reading { return st.quota.Readings(key, now) })
 }
 
+// CallerReadings reads the conditions with By of a live domain out for one caller each, as
+// of cluster time now, in ms; see quota.State.Callers.
+func (s *Store) CallerReadings(key string, now int64, value func(quota.By) []byte) []quota.Reading {
+	return read(s, func(st *state) []quota.Reading { return st.quota.Callers(key, now, value) })
+}
+
+// TopCallers reads out who has used most of a live domain's conditions with By; see
+// quota.Snapshot.Top. It goes through all callers, and holds nobody up.
+func (s *Store) TopCallers(key string, now int64, n int) []quota.CallerReading {
+	shot, _ := s.machine.snapshot()
+	return shot.quota.Top(key, now, n)
+}
+
+// QuotaRule is a condition in force, found by its name. Of a period the time zone may be
+// left out, where that leaves one.
+func (s *Store) QuotaRule(key string, name quota.ConditionName) (rule quota.Rule, ok bool) {
+	s.machine.mu.RLock()
+	defer s.machine.mu.RUnlock()
+	return s.machine.state.quota.Lookup(key, name)
+}
+
 // read runs f with the state held still.
 func read[T any](s *Store, f func(*state) T) T {
 	s.machine.mu.RLock()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/tollgate/tollgate/store/quota"
@@ -81,6 +82,10 @@ func (s *Store) RaiseRules(r Rules) {
 		}
 	}
 }
+
+// ErrUpgrading: a command needs rules that not every member knows yet. Nothing was
+// proposed.
+var ErrUpgrading = errors.New("a member runs an older release that does not know this yet: upgrade all nodes first")
 
 // FrameVersion is that of the newest frames that this node may propose while it leads.
 func (s *Store) FrameVersion() quota.Version { return s.proposing().quotas() }

@@ -67,6 +67,9 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 		delete(s.members, c.Member.ID)
 		s.quota.SetMembers(len(s.members))
 		s.quota.Forget(c.Member.ID)
+	case KindConsumer:
+		res.Err = s.catalog.ApplyConsumer(c.Consumer, s.quota.Now())
+		res.Consumer = res.Err == nil
 	case KindReset:
 		res.Err = s.quota.Reset(c.Target)
 	case KindAdjust:
@@ -80,6 +83,7 @@ func (s *state) change(c catalog.Command, res *Result) {
 	res.Catalog, res.Err = s.catalog.Apply(c)
 	if res.Catalog.Deployed || res.Catalog.Deleted {
 		s.quota.SetConditions(res.Catalog.Key, res.Catalog.Conditions, s.clusterID)
+		s.quota.SetSingleUse(res.Catalog.Key, res.Catalog.SingleUse > 0, int64(res.Catalog.SingleUse)*1000)
 	}
 }
 
@@ -113,7 +117,7 @@ func (s *state) snapshot() *snapshot {
 //
 //	version:byte(1) applied:u clusterID:s           by RulesFirst
 //	version:byte(2) rules:u applied:u clusterID:s   by later rules
-//	members:u { id:s admin:s proxy:s } catalog:s quota:s [ pieces ]
+//	members:u { id:s admin:s proxy:s } catalog:s quota:s [ consumers:s since rules 3 ] [ pieces ]
 //	pieces: term:u of:u total:u bytes:s, where there are any
 func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
 	b := []byte{stateFirst}
@@ -130,7 +134,11 @@ func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
 		b = wire.AppendString(b, m.ProxyAddress)
 	}
 	var written int64
-	for _, part := range []io.WriterTo{s.catalog, s.quota} {
+	parts := []io.WriterTo{s.catalog, s.quota}
+	if s.rules >= RulesThird {
+		parts = append(parts, s.catalog.ConsumersPart())
+	}
+	for _, part := range parts {
 		length, _ := part.WriteTo(io.Discard)
 		b = wire.AppendUints(b, uint64(length))
 		n, err := w.Write(b)
@@ -184,6 +192,10 @@ func decodeState(b []byte) (state, error) {
 		s.members[m.ID] = m
 	}
 	cat, quo := r.Bytes("catalogue", 0, most), r.Bytes("quotas", 0, most)
+	var consumers []byte
+	if s.rules >= RulesThird {
+		consumers = r.Bytes("consumers", 0, most)
+	}
 	if r.Left() {
 		s.pieces = decodeAssembly(r)
 	}
@@ -193,6 +205,11 @@ func decodeState(b []byte) (state, error) {
 	var err error
 	if s.catalog, err = catalog.DecodeState(cat); err != nil {
 		return state{}, err
+	}
+	if consumers != nil {
+		if err := s.catalog.DecodeConsumers(consumers); err != nil {
+			return state{}, err
+		}
 	}
 	if s.quota, err = quota.DecodeState(quo, s.rules.quotas()); err != nil {
 		return state{}, err

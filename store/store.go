@@ -145,6 +145,9 @@ func (s *Store) Propose(c Command) *Proposal {
 		return &Proposal{log.Refused(err)}
 	}
 	c.Time, c.Term, c.Rules = stamp.Time, stamp.Term, s.proposing()
+	if c.Kind == KindFrames && c.Rules >= RulesThird {
+		c.Ends = s.ends(c.Time)
+	}
 	return &Proposal{s.Log.Propose(c.Append(nil))}
 }
 

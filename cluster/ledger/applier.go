@@ -215,7 +215,9 @@ func (a *applier) meet(c *call, d quota.Decision, sent instant) {
 			continue
 		}
 		if taken := d.Taken[t]; taken.Max > 0 {
-			one.newest.Store(&met{sent.mono + taken.EndsIn*int64(time.Millisecond), taken.Max, taken.Left})
+			// Refused for now, a call is told to come again in a second.
+			out := d.Decided > d.Admitted && taken.Left == 0 && d.RetryAfter > int64(time.Second/time.Millisecond)
+			one.newest.Store(&met{sent.mono + taken.EndsIn*int64(time.Millisecond), taken.Max, taken.Left, out})
 		}
 		t++
 	}

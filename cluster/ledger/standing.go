@@ -32,7 +32,7 @@ func (l *Ledger) standing(r *rule, a ask, at instant) quota.Standing {
 	}
 	if st := a.newest.Load(); st != nil && at.mono < st.ends {
 		s.Max, s.ResetMillis = st.max, (st.ends-at.mono)/1e6
-		s.Known, s.Remaining = st.left > 0, st.left
+		s.Known, s.Remaining = st.left > 0 || st.out, st.left
 	}
 	return s
 }
@@ -41,4 +41,6 @@ func (l *Ledger) standing(r *rule, a ask, at instant) quota.Standing {
 type met struct {
 	ends      int64 // mono, ns
 	max, left uint64
+	// out: a call was refused for good, and nothing is left.
+	out bool
 }

@@ -38,7 +38,7 @@ func newFake() *fakeControl {
 			Members: []api.MemberStatus{{ID: "n1", Voter: true, Role: "leader", ClusterAddress: "10.0.0.1:7001", AdminAddress: "10.0.0.1:9001", ProxyAddress: "10.0.0.1:8001", Reachable: true, AppliedIndex: 42}},
 		},
 		readings: []quota.Reading{
-			{Condition: quota.Condition{Max: 1000, ResetSeconds: 60}, Used: 12, Leased: 3, Lost: 1, Pool: 985, WindowEnds: 1553050800005},
+			{Condition: quota.Condition{Max: 1000, ResetSeconds: 60}, Used: 12, Leased: 3, Lost: 1, Pool: 985, WindowMax: 1000, Window: 17, WindowEnds: 1553050800005},
 			{Condition: quota.Condition{Endpoint: "GET /x/**", Max: 5, ResetSeconds: 1}, Pool: 5},
 		},
 		checks: []Check{{Name: "leader"}, {Name: "caught up"}},
@@ -178,8 +178,13 @@ func TestCluster(t *testing.T) {
 func TestQuota(t *testing.T) {
 	run(t, []call{
 		{name: "read", do: "GET /v1/domains/shop/quota", status: 200, asked: "quota shop",
-			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":985,"phase":"leasing","lost":1},` +
-				`{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null,"lost":0}]}`},
+			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":985,"phase":"leasing","lost":1,"windowId":17},` +
+				`{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null,"lost":0,"windowId":null}]}`},
+		{name: "for a caller", do: "GET /v1/domains/shop/quota?caller=::1", status: 200, asked: "quota shop; callers shop",
+			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":985,"phase":"leasing","lost":1,"windowId":17},` +
+				`{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null,"lost":0,"windowId":null}]}`},
+		{name: "too many callers", do: "GET /v1/domains/shop/quota?top=1001", status: 422, asked: "quota shop",
+			want: failed(42200, "the query is refused: 1 problem", "?top", "must be a whole number from 1 to 1000")},
 		{name: "unknown domain", do: "GET /v1/domains/nope/quota", status: 404, asked: "quota nope",
 			want: failed(40400, `no domain has the key "nope"`)},
 	}, nil)

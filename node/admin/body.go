@@ -76,7 +76,7 @@ func checkJSON(raw []byte) error {
 }
 
 // field is one member of a command's body: a name, and where its value goes,
-// a *string, **string, **bool or, for an object, *json.RawMessage. null is as
+// a *string, **string, **bool, for an object *json.RawMessage, or for any value *anything. null is as
 // good as absent.
 type field struct {
 	name string
@@ -131,7 +131,7 @@ func decode(raw []byte, fields []field) []catalog.Problem {
 			continue
 		}
 		got := kindOf(value)
-		if want := f.kind(); got != want && got != "null" {
+		if want := f.kind(); want != "" && got != want && got != "null" {
 			bad(name, "must be %s, is %s", want, got)
 			continue
 		}
@@ -140,12 +140,23 @@ func decode(raw []byte, fields []field) []catalog.Problem {
 	return problems
 }
 
+// anything takes a value of whatever kind, as it stands there.
+type anything json.RawMessage
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (a *anything) UnmarshalJSON(b []byte) error {
+	*a = append((*a)[:0], b...)
+	return nil
+}
+
 func (f field) kind() string {
 	switch f.into.(type) {
 	case **bool:
 		return "true or false"
 	case *json.RawMessage:
 		return "an object"
+	case *anything:
+		return ""
 	}
 	return "a string"
 }

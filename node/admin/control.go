@@ -67,6 +67,8 @@ type Control interface {
 	DeleteDomain(ctx context.Context, key string, cond catalog.Precondition) error
 	// Quota reads the conditions of a deployed domain.
 	Quota(ctx context.Context, key string) ([]quota.Reading, error)
+	Quotas
+	Consumers
 
 	// Explain tells what this node would do with a request, by what it serves
 	// now, or ErrNotServing. It calls nobody, counts nothing and needs no

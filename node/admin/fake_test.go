@@ -147,3 +147,49 @@ func (f *fakeControl) Ready() ([]Check, bool) {
 	failed := func(c Check) bool { return c.Problem != "" }
 	return f.checks, !slices.ContainsFunc(f.checks, failed)
 }
+
+func (f *fakeControl) Callers(ctx context.Context, key string, value func(quota.By) []byte) ([]quota.Reading, error) {
+	var list []quota.Reading
+	for _, r := range f.readings {
+		if r.By != quota.ByAll && len(value(r.By)) > 0 {
+			r.Used++
+			list = append(list, r)
+		}
+	}
+	return list, f.note(ctx, "callers %s", key)
+}
+
+func (f *fakeControl) Top(ctx context.Context, key string, n int) ([]quota.CallerReading, error) {
+	return nil, f.note(ctx, "top %s %d", key, n)
+}
+
+func (f *fakeControl) ResetQuota(ctx context.Context, t quota.Target, value []byte) error {
+	return f.note(ctx, "reset %s %+v %x of %d", t.Domain, t.Name, value, t.Window)
+}
+
+func (f *fakeControl) AdjustQuota(ctx context.Context, t quota.Target, value []byte, add int64) error {
+	return f.note(ctx, "adjust %s %+v %x of %d by %d", t.Domain, t.Name, value, t.Window, add)
+}
+
+func (f *fakeControl) Consumers(ctx context.Context, domain, after string, n int) ([]*catalog.Consumer, error) {
+	return []*catalog.Consumer{kim}, f.note(ctx, "consumers %s behind %q, %d", domain, after, n)
+}
+
+// kim is a consumer with a key.
+var kim = &catalog.Consumer{Domain: "shop", ID: "kim", Plan: "pro", Keys: []catalog.Key{{Prefix: "tg_12345678", Created: 1_500_000_000_000}}}
+
+func (f *fakeControl) Consumer(ctx context.Context, domain, id string) (*catalog.Consumer, error) {
+	if id != kim.ID {
+		return nil, catalog.ErrNoConsumer
+	}
+	return kim, f.note(ctx, "consumer %s", domain)
+}
+
+func (f *fakeControl) ChangeConsumer(ctx context.Context, c catalog.ConsumerCommand) error {
+	if c.Op == catalog.AddKey && f.err == nil { // the key that the answer is to have
+		own := *kim
+		own.Keys = append(own.Keys[:1:1], catalog.Key{Prefix: c.Prefix, Digest: c.Digest, Created: 1_600_000_000_000})
+		kim = &own
+	}
+	return f.note(ctx, "change %d of %s in %s", c.Op, c.ID, c.Domain)
+}

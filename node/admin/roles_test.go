@@ -40,6 +40,14 @@ var rights = []struct {
 	{"POST /v1/domains/shop/deploy", "", RoleDeploy},
 	{"POST /v1/domains/shop/clone", `{"key":"shop2"}`, RoleDeploy},
 	{"GET /v1/domains/shop/quota", "", RoleRead},
+	{"POST /v1/domains/shop/quota/reset", `{"window":60}`, RoleAdmin},
+	{"POST /v1/domains/shop/quota/adjust", `{"window":"month","add":5}`, RoleAdmin},
+	{"GET /v1/domains/shop/consumers", "", RoleRead},
+	{"GET /v1/domains/shop/consumers/kim", "", RoleRead},
+	{"PUT /v1/domains/shop/consumers/kim", `{"plan":"pro"}`, RoleAdmin},
+	{"DELETE /v1/domains/shop/consumers/kim", "", RoleAdmin},
+	{"POST /v1/domains/shop/consumers/kim/keys", "", RoleAdmin},
+	{"DELETE /v1/domains/shop/consumers/kim/keys/tg_12345678", "", RoleAdmin},
 	{"GET /v1/domains/shop/diff", "", RoleRead},
 	{"POST /v1/explain", `{"method":"GET","url":"/shop/x"}`, RoleRead},
 	{"GET /metrics", "", RoleMetrics},
@@ -52,7 +60,7 @@ func TestRoles(t *testing.T) {
 	for _, right := range rights {
 		method, target, _ := strings.Cut(right.do, " ")
 		path, _, _ := strings.Cut(target, "?")
-		seen[method+" "+strings.ReplaceAll(path, "/shop", "/{key}")] = true
+		seen[method+" "+strings.NewReplacer("/shop", "/{key}", "/kim", "/{id}", "/tg_12345678", "/{prefix}").Replace(path)] = true
 		for _, role := range roles {
 			fake := newFake()
 			cfg := Config{Control: fake, Gatherer: prometheus.NewRegistry()}

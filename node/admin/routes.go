@@ -59,7 +59,15 @@ func (s *server) routes() []route {
 		{method: http.MethodDelete, path: api.DomainsPath + "/{key}", role: RoleAdmin, conditional: true, params: params{"confirm": text}, do: s.deleteDomain},
 		{method: http.MethodPost, path: api.DomainsPath + "/{key}/deploy", role: RoleDeploy, conditional: true, do: s.deployDomain},
 		{method: http.MethodPost, path: api.DomainsPath + "/{key}/clone", role: RoleDeploy, do: s.cloneDomain},
-		{method: http.MethodGet, path: api.DomainsPath + "/{key}/quota", role: RoleRead, do: s.getQuota},
+		{method: http.MethodGet, path: api.DomainsPath + "/{key}/quota", role: RoleRead, params: params{"caller": text, "top": text}, do: s.getQuota},
+		{method: http.MethodPost, path: api.DomainsPath + "/{key}/quota/reset", role: RoleAdmin, do: s.resetQuota},
+		{method: http.MethodPost, path: api.DomainsPath + "/{key}/quota/adjust", role: RoleAdmin, do: s.adjustQuota},
+		{method: http.MethodGet, path: api.DomainsPath + "/{key}/consumers", role: RoleRead, params: params{"after": text, "limit": text}, do: s.listConsumers},
+		{method: http.MethodGet, path: api.DomainsPath + "/{key}/consumers/{id}", role: RoleRead, do: s.getConsumer},
+		{method: http.MethodPut, path: api.DomainsPath + "/{key}/consumers/{id}", role: RoleAdmin, do: s.putConsumer},
+		{method: http.MethodDelete, path: api.DomainsPath + "/{key}/consumers/{id}", role: RoleAdmin, do: s.deleteConsumer},
+		{method: http.MethodPost, path: api.DomainsPath + "/{key}/consumers/{id}/keys", role: RoleAdmin, do: s.postKey},
+		{method: http.MethodDelete, path: api.DomainsPath + "/{key}/consumers/{id}/keys/{prefix}", role: RoleAdmin, do: s.deleteKey},
 		{method: http.MethodGet, path: api.DomainsPath + "/{key}/diff", role: RoleRead, do: s.diffDomain},
 		{method: http.MethodPost, path: api.ExplainPath, role: RoleRead, do: s.explain},
 	}
@@ -126,7 +134,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, rt route) {
 		timeout = s.Timeout
 	}
 	if r.ContentLength > 0 { // a large document has more to go through the log
-		timeout += time.Duration(r.ContentLength) * time.Second / bytesASecond
+		timeout += time.Duration(r.ContentLength/bytesASecond) * time.Second
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()

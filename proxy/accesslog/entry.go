@@ -31,6 +31,8 @@ type Entry struct {
 	Consumer string
 	// QuotaUnits is what the call took of each quota condition that applies to it.
 	QuotaUnits int64
+	// Shadowed is true when a condition that only counts would have refused the call.
+	Shadowed bool
 	// BytesIn and BytesOut are of the bodies alone, without what frames them.
 	BytesIn, BytesOut int64
 	// Upstream is the host and port of the endpoint server, empty where it was
@@ -69,6 +71,9 @@ func (e *Entry) Append(dst []byte) []byte {
 	dst = appendText(dst, `,"plugin":`, e.Plugin)
 	dst = appendText(dst, `,"consumer":`, e.Consumer)
 	dst = appendNumber(dst, `,"quotaUnits":`, e.QuotaUnits)
+	if e.Shadowed {
+		dst = append(dst, `,"shadowed":true`...)
+	}
 	dst = appendNumber(dst, `,"bytesIn":`, e.BytesIn)
 	dst = appendNumber(dst, `,"bytesOut":`, e.BytesOut)
 	dst = appendText(dst, `,"upstreamAddress":`, e.Upstream)

@@ -30,6 +30,9 @@ var (
 	PreflightMethod  = preflight("the method is not in allowedMethods")
 	PreflightHeaders = preflight("a header is not in allowedHeaders")
 
+	// KeyUnknown is what a call gets without the API key of a consumer.
+	KeyUnknown = New(401, 40100, "API key missing or unknown").Seal()
+
 	UnknownDomain = New(404, 40400, "No domain has this key").Seal()
 	NoEndpoint    = New(404, 40401, "No endpoint matches").Seal()
 	BodyLate      = New(408, 40800, "The request body did not come in time").SealClosing()

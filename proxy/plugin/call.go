@@ -8,7 +8,6 @@ import (
 
 	"github.com/tollgate/tollgate/proxy/gate"
 	"github.com/tollgate/tollgate/proxy/upstream"
-	"github.com/tollgate/tollgate/store/quota"
 	"github.com/valyala/fasthttp"
 )
 
@@ -43,6 +42,11 @@ type Call struct {
 	By string
 	// Units is what the call took of each quota condition that applies to it.
 	Units int64
+	// Shadowed is true when a condition that only counts would have refused the call.
+	Shadowed bool
+	// Consumer is the ID of the consumer whose key the client has sent, and
+	// ConsumerPlan its plan; both are empty where there is none.
+	Consumer, ConsumerPlan string
 	// Server is the host and port of the endpoint server, empty until it has been
 	// called; its answer came ServerTook later.
 	Server     string
@@ -59,8 +63,8 @@ type Call struct {
 	// first. Explain fills it.
 	Plan []upstream.Plan
 
-	// counted is the call as quotas see it.
-	counted quota.Call
+	// count is what quotas and API keys make of the call; nil until they do.
+	count *counting
 	// preflight is true when CORS has decided the call.
 	preflight bool
 	// preAPI is what the Pre API gets.
@@ -80,6 +84,8 @@ func (c *Call) Prepare() {
 
 // Reset drops everything that refers to a request.
 func (c *Call) Reset() {
+	c.SettleUnits(c.Units) // nobody has said what it was worth
+	c.count.release()
 	c.Request.Reset()
 	c.Upstream.Reset()
 	c.preAPI.Reset()

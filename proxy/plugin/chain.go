@@ -49,6 +49,7 @@ func (d *Domain) Admit(c *Call) (answered bool, err error) {
 
 // Return acts on an answer, also on a refusal, just before the client gets it.
 func (d *Domain) Return(c *Call) {
+	c.tellStandings()
 	if r, ok := d.door.(Returner); ok {
 		r.Return(c)
 	}
@@ -132,7 +133,7 @@ func (ch *Chain) Finish(c *Call) error {
 // step, which is the domain's where it has any.
 func (ch *Chain) name(i int) string {
 	plugins := order[ch.places[i]].plugins
-	if q, ok := ch.steps[i].(*usageQuota); ok && q.ofDomain == nil {
+	if q, ok := ch.steps[i].(*usageQuota); ok && !q.ofDomain {
 		return plugins[1]
 	}
 	return plugins[0]

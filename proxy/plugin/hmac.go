@@ -15,6 +15,9 @@ import (
 type hmacAuth struct {
 	verifier *hmacsign.Verifier
 	skew     time.Duration
+	// once has each signature be good once; nil where it is not so.
+	once   Quota
+	domain string
 }
 
 // hmacRefusals answer what hmacsign finds.
@@ -26,13 +29,17 @@ var hmacRefusals = [...]*envelope.Sealed{
 	hmacsign.Invalid:            envelope.HMACInvalid,
 }
 
-func buildHMAC(d *catalog.Domain) (Step, error) {
+func buildHMAC(env *Env, d *catalog.Domain) (Step, error) {
 	h := d.Plugins.HMAC
 	if h == nil {
 		return nil, nil
 	}
 	skew := time.Duration(h.ClockSkew) * time.Second
-	return &hmacAuth{hmacsign.New(h.SecretKey, skew), skew}, nil
+	a := &hmacAuth{verifier: hmacsign.New(h.SecretKey, skew), skew: skew, domain: d.Key}
+	if h.SingleUse {
+		a.once = env.Quota
+	}
+	return a, nil
 }
 
 func (h *hmacAuth) verify(c *Call, now time.Time) (reason hmacsign.Reason, timestamp []byte) {
@@ -42,8 +49,23 @@ func (h *hmacAuth) verify(c *Call, now time.Time) (reason hmacsign.Reason, times
 }
 
 func (h *hmacAuth) Serve(c *Call) (answered bool, err error) {
-	if reason, _ := h.verify(c, time.Now()); reason != hmacsign.OK {
+	reason, timestamp := h.verify(c, time.Now())
+	if reason != hmacsign.OK {
 		return false, hmacRefusals[reason]
+	}
+	if h.once == nil {
+		return false, nil
+	}
+	// Only what has been verified is claimed: nobody else's calls use anything up.
+	at, _ := hmacsign.ParseTimestamp(timestamp)
+	signature, _ := c.Request.Fields.First(header.Authorization)
+	first, err := h.once.Claim(h.domain, signature, at)
+	if err != nil {
+		c.Cause = err
+		return false, envelope.QuotaUndecided
+	}
+	if !first {
+		return false, envelope.HMACInvalid
 	}
 	return false, nil
 }
@@ -54,6 +76,9 @@ func (h *hmacAuth) Explain(c *Call) (f Finding) {
 	switch reason {
 	case hmacsign.OK:
 		f = pass("Authorization is the signature of stringToSign")
+		if h.once != nil {
+			f.Decision, f.Reason = Unknown, f.Reason+"; a real call uses it, and another one with it is refused"
+		}
 	case hmacsign.TimestampEmpty:
 		f = refuse(hmacRefusals[reason], "X-TC-Timestamp is missing or empty")
 	case hmacsign.TimestampFormat:

@@ -3,6 +3,7 @@ package plugin
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,7 +39,45 @@ type httpProxy struct {
 	clientHost bool
 	// rule is how the target is chosen, for people.
 	rule string
+	// settle is the header of an answer that says what the call was worth; nil where
+	// none does. Unsettled counts the answers that do not say it.
+	settle    []byte
+	unsettled Counter
 }
+
+// buildSettledProxy builds the way of an endpoint whose calls are settled.
+func buildSettledProxy(env *Env, d *catalog.Domain, e *catalog.Endpoint) (Step, error) {
+	cost := e.Plugins.UsageCost
+	if cost == nil || cost.SettleHeader == "" {
+		return nil, nil
+	}
+	s, err := buildHTTPProxy(env, d)
+	if err != nil {
+		return nil, err
+	}
+	p := s.(*httpProxy)
+	p.settle, p.unsettled = []byte(cost.SettleHeader), env.Unsettled
+	return p, nil
+}
+
+// settleCall takes from the answer what the call was worth. Where that is not said, it
+// is all that was reserved.
+func (p *httpProxy) settleCall(c *Call) {
+	if p.settle == nil {
+		return
+	}
+	value, _ := c.Answer.Fields.Value(p.settle)
+	units, err := strconv.ParseUint(string(value), 10, 63)
+	if err != nil || units > maxSettled {
+		p.unsettled.Inc()
+		return
+	}
+	c.SettleUnits(int64(units))
+	c.Units = int64(units)
+}
+
+// maxSettled is the most that a call may turn out to be worth, in units.
+const maxSettled = 1_000_000_000_000
 
 func buildHTTPProxy(env *Env, d *catalog.Domain) (Step, error) {
 	from := d.Plugins.HTTPProxy
@@ -92,6 +131,7 @@ func (p *httpProxy) Serve(c *Call) (answered bool, err error) {
 	server := c.Answer.Target
 	if err == nil {
 		p.observer.Answered(c.Answer.Took)
+		p.settleCall(c)
 		if p.redirects != nil {
 			p.redirects.rewrite(c, p.servers)
 		}

@@ -15,6 +15,8 @@ type jwtAuth struct {
 	verifier *jwtauth.Verifier
 	skew     time.Duration
 	issuer   string
+	// claims are those that quotas go by.
+	claims []string
 }
 
 // jwtRefusals answer what jwtauth finds.
@@ -32,12 +34,16 @@ func buildJWT(env *Env, d *catalog.Domain) (Step, error) {
 	skew := time.Duration(j.ClockSkew) * time.Second
 	v := jwtauth.New(j.SecretKey, j.Issuer, skew)
 	v.Remember(env.Tokens)
-	return &jwtAuth{v, skew, j.Issuer}, nil
+	return &jwtAuth{v, skew, j.Issuer, claimNames(d)}, nil
 }
 
 func (j *jwtAuth) verify(c *Call, now time.Time) jwtauth.Reason {
 	authorization, _ := c.Request.Fields.First(header.Authorization)
-	return j.verifier.Verify(authorization, now)
+	reason := j.verifier.Verify(authorization, now)
+	if reason == jwtauth.OK && len(j.claims) > 0 {
+		c.counting().claims = jwtauth.Claims(authorization, j.claims)
+	}
+	return reason
 }
 
 func (j *jwtAuth) Serve(c *Call) (answered bool, err error) {

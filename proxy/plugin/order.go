@@ -6,6 +6,7 @@ import (
 	"github.com/tollgate/tollgate/proxy/jwtauth"
 	"github.com/tollgate/tollgate/proxy/upstream"
 	"github.com/tollgate/tollgate/store/catalog"
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 // order is the way of a call through the plugins (spec section 3). Answers go
@@ -26,10 +27,15 @@ var order = [...]place{
 	// Behind what refuses without counting, before authentication, as in the
 	// original: whoever guesses keys uses up the quota. Domain and endpoint are
 	// one step, because one decision is taken over both.
-	{[]string{catalog.PluginUsageQuota, catalog.PluginEndpointUsageQuota}, nil, buildUsageQuota},
+	{[]string{catalog.PluginUsageQuota, catalog.PluginEndpointUsageQuota}, nil, buildUsageQuota(quota.BeforeAuth)},
+	// Who calls comes before what proves it: a key that is unknown is refused without
+	// checking a signature.
+	{[]string{catalog.PluginAPIKey}, buildAPIKey, nil},
 	// One of the two at most. Before all that acts in the client's name.
-	{[]string{catalog.PluginHMAC}, ofDomain(buildHMAC), nil},
+	{[]string{catalog.PluginHMAC}, buildHMAC, nil},
 	{[]string{catalog.PluginJWT}, buildJWT, nil},
+	// Conditions by who has been let in, and those that nobody else is to use up.
+	{[]string{catalog.PluginUsageQuota, catalog.PluginEndpointUsageQuota}, nil, buildUsageQuota(quota.AfterAuth)},
 	// It is the first behind authentication, because it may refuse as well. It gets the
 	// header as the client sent it: HEADER is for the endpoint server.
 	{[]string{catalog.PluginPreAPI}, nil, buildPreAPI},
@@ -43,7 +49,7 @@ var order = [...]place{
 	// one to those who may not call it.
 	{[]string{catalog.PluginMock}, nil, buildMock},
 	// Last: it is the answer, and the only step that needs the request's body.
-	{[]string{catalog.PluginHTTPProxy}, buildHTTPProxy, nil},
+	{[]string{catalog.PluginHTTPProxy}, buildHTTPProxy, buildSettledProxy},
 }
 
 // firstCustom is the first place behind authentication (spec section 3, step 5).
@@ -67,8 +73,13 @@ func ofDomain(build func(*catalog.Domain) (Step, error)) func(*Env, *catalog.Dom
 // Env is what the steps of one domain are built with.
 type Env struct {
 	Quota Quota
-	// Admitted counts the calls admitted by onUnavailable.
-	Admitted Counter
+	// Admitted counts the calls admitted by onUnavailable, Shadowed those that shadow
+	// conditions would have refused, and Unsettled those whose answer did not say what
+	// they were worth.
+	Admitted, Shadowed, Unsettled Counter
+
+	// Keys knows the consumers' API keys.
+	Keys Keys
 
 	// Tokens remembers those of JWT that are good.
 	Tokens *jwtauth.Cache

@@ -16,7 +16,7 @@ func TestOrder(t *testing.T) {
 			t.Errorf("%q builds nothing", p.plugins)
 		}
 	}
-	want := strings.Fields("CORS IPACL MAINTENANCE USAGE_QUOTA ENDPOINT_USAGE_QUOTA HMAC JWT PRE_API URI_REWRITE HEADER MOCK HTTP_PROXY")
+	want := strings.Fields("CORS IPACL MAINTENANCE USAGE_QUOTA ENDPOINT_USAGE_QUOTA API_KEY HMAC JWT USAGE_QUOTA ENDPOINT_USAGE_QUOTA PRE_API URI_REWRITE HEADER MOCK HTTP_PROXY")
 	if !slices.Equal(names, want) {
 		t.Errorf("%q, want %q", names, want)
 	}

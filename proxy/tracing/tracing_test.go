@@ -85,7 +85,14 @@ type rig struct {
 	proxy *proxy.Proxy
 }
 
-type admitAll struct{}
+type admitAll struct{ onlyTakes }
+
+// onlyTakes is the rest of a Quota that decides calls and nothing else.
+type onlyTakes struct{}
+
+func (onlyTakes) Standings(_ *quota.Call, into []quota.Standing) []quota.Standing { return into }
+
+func (onlyTakes) Claim(string, []byte, time.Time) (bool, error) { return true, nil }
 
 func (admitAll) Take(*quota.Call) (quota.Verdict, error) {
 	return quota.Verdict{Admitted: true}, nil

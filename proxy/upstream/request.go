@@ -36,6 +36,8 @@ type Request struct {
 	// of Fields, unless it is empty or Traced says that Set has them.
 	Trace  []byte
 	Traced bool
+	// Consumer is X-Consumer-Id as a line of the wire, empty where there is none.
+	Consumer []byte
 	// Body is the body in pieces, none of them empty.
 	Body [][]byte
 	// Coming is a body that is still coming, in place of Body; Length is how many
@@ -114,6 +116,7 @@ func (r *Request) appendHead(dst []byte, host, base string) []byte {
 	}
 	dst = r.Fields.AppendEndToEnd(dst, without)
 	dst = append(dst, r.Set...)
+	dst = append(dst, r.Consumer...)
 	if r.sendsID() {
 		dst = append(dst, "X-Request-Id: "...)
 		dst = append(append(dst, r.ID...), "\r\n"...)

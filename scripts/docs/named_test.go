@@ -74,7 +74,7 @@ func hasWord(text, word string) bool {
 // helps is what the commands say of themselves, by their names.
 type helps map[string]string
 
-// of is what a command says; ok is false if there is none.
+// of is what a command says, and its own commands do; ok is false if there is none.
 func (h helps) of(t *testing.T, command string) (said string, ok bool) {
 	t.Helper()
 	if _, asked := h[command]; !asked {
@@ -83,6 +83,11 @@ func (h helps) of(t *testing.T, command string) (said string, ok bool) {
 			out = nil
 		}
 		h[command] = string(out)
+		for _, m := range listed.FindAllStringSubmatch(string(out), -1) { // of its own commands, too
+			if own, err := exec.Command(built(t), command, m[1], "--help").Output(); err == nil {
+				h[command] += string(own)
+			}
+		}
 	}
 	return h[command], h[command] != ""
 }

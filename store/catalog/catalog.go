@@ -49,7 +49,13 @@ type Draft struct {
 	Size int
 	// Conditions are Domain.Conditions, in force once the draft is deployed.
 	Conditions []quota.Condition
+	// SingleUse is the clockSkew, in seconds, of signatures that are good once; 0: they
+	// are not.
+	SingleUse uint32
 }
+
+// IsPlain reports whether the draft needs no rules beyond the second.
+func (d *Draft) IsPlain() bool { return isPlain(d.Conditions) && d.SingleUse == 0 }
 
 // Revision is one saved state of a domain. Its slices are read-only.
 type Revision struct {
@@ -63,8 +69,10 @@ type Revision struct {
 	Document []byte
 	// Size is 0, or the bytes of the document if Document is compressed.
 	Size int
-	// Conditions are the quota conditions the document configures.
+	// Conditions are the quota conditions the document configures, SingleUse is as in
+	// a Draft.
 	Conditions []quota.Condition
+	SingleUse  uint32
 }
 
 // Entry is one domain of the catalogue.

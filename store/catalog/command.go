@@ -60,7 +60,7 @@ func Delete(key string) Command { return Command{Op: OpDelete, Key: key} }
 func (c *Command) Check() error {
 	unused := func() error {
 		d := &c.Draft
-		if c.Deploy || c.MustBeNew || d.Key != "" || d.Name != "" || d.Endpoints != 0 || d.Document != nil || d.Size != 0 || d.Conditions != nil {
+		if c.Deploy || c.MustBeNew || d.Key != "" || d.Name != "" || d.Endpoints != 0 || d.Document != nil || d.Size != 0 || d.Conditions != nil || d.SingleUse != 0 {
 			return errUnused
 		}
 		return nil
@@ -116,7 +116,7 @@ func (c *Command) Append(b []byte) []byte {
 	b = wire.AppendString(b, c.Draft.Name)
 	b = wire.AppendUints(b, uint64(c.Draft.Endpoints))
 	b = appendDocument(b, c.Draft.Document, c.Draft.Size)
-	return appendConditions(b, c.Draft.Conditions)
+	return appendConditions(b, c.Draft.Conditions, c.Draft.SingleUse)
 }
 
 // DecodeCommand reads what Append wrote, and nothing else. It keeps no part
@@ -139,7 +139,7 @@ func DecodeCommand(b []byte) (Command, error) {
 		c.Draft.Name = d.String("name", 0, maxNameBytes)
 		c.Draft.Endpoints = int(d.Uint("endpoints", 0, MaxEndpoints))
 		c.Draft.Document, c.Draft.Size = d.document()
-		c.Draft.Conditions = d.conditions()
+		c.Draft.Conditions, c.Draft.SingleUse = d.conditions()
 	case OpDeploy, OpDelete:
 		c.Key = d.String("key", 1, MaxKeyBytes)
 	default:

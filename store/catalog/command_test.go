@@ -30,8 +30,32 @@ func genDraft(t *rapid.T) Draft {
 			Max:          rapid.Uint64Range(1, MaxQuota).Draw(t, "max"),
 			ResetSeconds: rapid.Uint32Range(1, MaxResetSeconds/3-1).Draw(t, "seconds")*3 + uint32(i),
 		})
+		if rapid.IntRange(0, 2).Draw(t, "kind") == 0 {
+			genCaller(t, &d.Conditions[i])
+		}
+	}
+	if rapid.IntRange(0, 3).Draw(t, "single use") == 0 {
+		d.SingleUse = rapid.Uint32Range(1, maxClockSkew).Draw(t, "skew")
 	}
 	return d
+}
+
+// genCaller makes it a condition that older rules do not know.
+func genCaller(t *rapid.T, c *quota.Condition) {
+	c.By = rapid.SampledFrom([]quota.By{quota.ByIP, quota.ByConsumer, quota.ByHeader("x-tenant")}).Draw(t, "by")
+	c.MaxCallers = rapid.Uint32Range(1, quota.MaxMaxCallers).Draw(t, "callers")
+	c.Shadow, c.AfterAuth = rapid.Bool().Draw(t, "shadow"), rapid.Bool().Draw(t, "after")
+	if rapid.Bool().Draw(t, "calendar") {
+		c.ResetSeconds, c.Period = 0, quota.Period{Unit: quota.Day, Zone: c.Endpoint + "z"}
+	}
+	for _, name := range []string{"a", "b"} {
+		if rapid.Bool().Draw(t, "plan") {
+			c.Plans = append(c.Plans, quota.Plan{Name: name, Max: rapid.Uint64Range(1, MaxQuota).Draw(t, "max")})
+		}
+	}
+	if rapid.Bool().Draw(t, "alerts") {
+		c.Alerts = []uint8{50, 100}
+	}
 }
 
 func genPrecondition(t *rapid.T) Precondition {
@@ -94,14 +118,19 @@ func TestCommandRoundTrip(t *testing.T) {
 func TestCommandBytes(t *testing.T) {
 	conditions := []quota.Condition{{Max: 1, ResetSeconds: 300}, {Endpoint: "GET /", Max: 2, ResetSeconds: 3}}
 	for want, c := range map[string]Command{
-		"01 01 0161 026e6e 03 027b7d 02 00 01 ac02 05474554202f 02 03": Put(Draft{"a", "nn", 3, []byte("{}"), 0, conditions}, true),
+		"01 01 0161 026e6e 03 027b7d 02 00 01 ac02 05474554202f 02 03": Put(Draft{Key: "a", Name: "nn", Endpoints: 3, Document: []byte("{}"), Conditions: conditions}, true),
 		"01 00 0161 00 00 0178 00":                                     Put(Draft{Key: "a", Document: []byte("x")}, false),
 		"01 00 0161 00 00 00 8020 0178 00":                             Put(Draft{Key: "a", Document: []byte("x"), Size: 4096}, false),
-		"02 0161":                                                      Deploy("a"),
-		"03 0161":                                                      Delete("a"),
-		"04 00 01 00 0161 00 00 0178 00":                               {Op: OpPut, Draft: Draft{Key: "a", Document: []byte("x")}, If: Precondition{Absent: true}},
-		"04 01 02 0161":                                                {Op: OpDeploy, Key: "a", If: Precondition{Present: true}},
-		"04 02 02 01 ac02 03 0161":                                     {Op: OpDelete, Key: "a", If: Precondition{Serials: []uint64{1, 300}}},
+		"01 00 0161 00 00 0178 808040 3c":                              Put(Draft{Key: "a", Document: []byte("x"), SingleUse: 60}, false),
+		"01 00 0161 00 00 0178 01 00 00 05 00 05 0355544308636c61696d3a696403010370726f09046b696e64e80701 50": Put(Draft{Key: "a", Document: []byte("x"), Conditions: []quota.Condition{{
+			Max: 5, Period: quota.Period{Unit: quota.Month, Zone: "UTC"}, By: "claim:id", Shadow: true, AfterAuth: true,
+			Plans: []quota.Plan{{Name: "pro", Max: 9}}, PlanClaim: "kind", MaxCallers: 1000, Alerts: []uint8{80},
+		}}}, false),
+		"02 0161":                        Deploy("a"),
+		"03 0161":                        Delete("a"),
+		"04 00 01 00 0161 00 00 0178 00": {Op: OpPut, Draft: Draft{Key: "a", Document: []byte("x")}, If: Precondition{Absent: true}},
+		"04 01 02 0161":                  {Op: OpDeploy, Key: "a", If: Precondition{Present: true}},
+		"04 02 02 01 ac02 03 0161":       {Op: OpDelete, Key: "a", If: Precondition{Serials: []uint64{1, 300}}},
 	} {
 		want = strings.ReplaceAll(want, " ", "")
 		if got := hex.EncodeToString(c.Append(nil)); got != want {
@@ -208,7 +237,7 @@ func TestCommandCaps(t *testing.T) {
 
 // FuzzDecodeCommand: whatever is accepted has exactly this encoding.
 func FuzzDecodeCommand(f *testing.F) {
-	for _, c := range []Command{Deploy("a"), Delete("b"), Put(Draft{"a", "n", 1, []byte("{}"), 0, []quota.Condition{{Endpoint: "GET /", Max: 1, ResetSeconds: 2}}}, true)} {
+	for _, c := range []Command{Deploy("a"), Delete("b"), Put(Draft{Key: "a", Name: "n", Endpoints: 1, Document: []byte("{}"), Conditions: []quota.Condition{{Endpoint: "GET /", Max: 1, ResetSeconds: 2}, {Max: 3, ResetSeconds: 9, By: "ip", MaxCallers: 7, Alerts: []uint8{1, 100}}}}, true)} {
 		f.Add(c.Append(nil))
 	}
 	f.Add(wire.AppendUints([]byte{2}, 1<<63))

@@ -38,6 +38,7 @@ func (d *Document) Draft() Draft {
 		Endpoints:  len(d.Domain.Endpoints),
 		Document:   d.JSON,
 		Conditions: d.Domain.Conditions(),
+		SingleUse:  d.Domain.singleUse(),
 	}
 }
 
@@ -121,6 +122,7 @@ func (p *parser) document(root value, d *Domain) (title string) {
 	p.format(ext)
 	p.store(o, ext)
 	p.paths(o, d)
+	p.checkQuotas(d)
 	if n := len(d.Conditions()); n > MaxConditions {
 		p.fail(root, "has %d quota conditions, at most %d are allowed", n, MaxConditions)
 	}

@@ -69,12 +69,14 @@ func obviousDomain(t testing.TB, stored []byte) *Domain {
 		Maintenance *Maintenance `json:"MAINTENANCE"`
 		HMAC        *HMAC        `json:"HMAC"`
 		JWT         *JWT         `json:"JWT"`
+		APIKey      *APIKey      `json:"API_KEY"`
 		UsageQuota  *UsageQuota  `json:"USAGE_QUOTA"`
 		CORS        *commaCORS   `json:"CORS"`
 		URIRewrite  *URIRewrite  `json:"URI_REWRITE"`
 	}
 	type endpointPlugins struct {
 		UsageQuota *UsageQuota `json:"ENDPOINT_USAGE_QUOTA"`
+		UsageCost  *UsageCost  `json:"USAGE_COST"`
 		PreAPI     *PreAPI     `json:"PRE_API"`
 		URIRewrite *URIRewrite `json:"URI_REWRITE"`
 		Header     *Header     `json:"HEADER"`
@@ -104,7 +106,7 @@ func obviousDomain(t testing.TB, stored []byte) *Domain {
 	base = strings.TrimRight(base, "/")
 	d := &Domain{Key: cmp.Or(ext.Key, strings.TrimPrefix(base, "/")), Name: cmp.Or(ext.Name, swagger.Info.Title)}
 	pl := ext.Plugins
-	d.Plugins = DomainPlugins{pl.HTTPProxy, pl.IPACL, pl.Maintenance, pl.HMAC, pl.JWT, pl.UsageQuota, (*CORS)(pl.CORS), pl.URIRewrite}
+	d.Plugins = DomainPlugins{pl.HTTPProxy, pl.IPACL, pl.Maintenance, pl.HMAC, pl.JWT, pl.APIKey, lowerBy(pl.UsageQuota), (*CORS)(pl.CORS), pl.URIRewrite}
 	switch {
 	case ext.EndpointServer == "":
 	case pl.HTTPProxy != nil:
@@ -139,6 +141,7 @@ func obviousDomain(t testing.TB, stored []byte) *Domain {
 			if raw := operation[Extension]; raw != nil {
 				must(json.Unmarshal(raw, &ext))
 			}
+			lowerBy(ext.Plugins.UsageQuota)
 			d.Endpoints = append(d.Endpoints, Endpoint{strings.ToUpper(m), pattern, EndpointPlugins(ext.Plugins)})
 		}
 	}
@@ -146,6 +149,21 @@ func obviousDomain(t testing.TB, stored []byte) *Domain {
 		return cmp.Or(strings.Compare(a.Pattern, b.Pattern), strings.Compare(a.Method, b.Method))
 	})
 	return d
+}
+
+// lowerBy has header names in lower case, and thresholds in order, as Parse has them.
+func lowerBy(q *UsageQuota) *UsageQuota {
+	if q == nil {
+		return nil
+	}
+	for i := range q.Beans {
+		b := &q.Beans[i]
+		if strings.HasPrefix(b.By, "header:") {
+			b.By = strings.ToLower(b.By)
+		}
+		slices.Sort(b.AlertPercent)
+	}
+	return q
 }
 
 // commaCORS is CORS with lists that may be one text.

@@ -1,6 +1,10 @@
 package catalog
 
 import (
+	"cmp"
+	"maps"
+	"slices"
+
 	"github.com/tollgate/tollgate/store/quota"
 )
 
@@ -41,6 +45,7 @@ type DomainPlugins struct {
 	Maintenance *Maintenance
 	HMAC        *HMAC
 	JWT         *JWT
+	APIKey      *APIKey
 	UsageQuota  *UsageQuota
 	CORS        *CORS
 	URIRewrite  *URIRewrite
@@ -49,6 +54,7 @@ type DomainPlugins struct {
 // EndpointPlugins holds an endpoint's plugins; a nil one is not configured.
 type EndpointPlugins struct {
 	UsageQuota *UsageQuota // ENDPOINT_USAGE_QUOTA
+	UsageCost  *UsageCost
 	PreAPI     *PreAPI
 	URIRewrite *URIRewrite
 	Header     *Header
@@ -146,7 +152,19 @@ type HMAC struct {
 	SecretKey string `json:"secretKey"`
 	// ClockSkew in seconds, 0 to 86400; 0 switches the time check off.
 	ClockSkew int64 `json:"clockSkew"`
+	// SingleUse has each signature be good once in the cluster; ClockSkew is not 0
+	// then. Ours.
+	SingleUse bool `json:"singleUse,omitempty"`
 }
+
+// APIKey lets in who sends the key of a consumer (plugin API_KEY). Ours.
+type APIKey struct {
+	// Header holds the key; empty means DefaultAPIKeyHeader.
+	Header string `json:"header,omitempty"`
+}
+
+// DefaultAPIKeyHeader is the header of an APIKey that names none.
+const DefaultAPIKeyHeader = "X-Api-Key"
 
 // JWT checks HS256 tokens (plugin JWT, spec section 7).
 type JWT struct {
@@ -164,15 +182,49 @@ type UsageQuota struct {
 	// time: "reject" or "admit". Empty means reject; at an endpoint it means
 	// what the domain says. Ours, not the original's.
 	OnUnavailable string `json:"onUnavailable,omitempty"`
+	// Order is OrderAfterAuthentication, or empty: conditions by consumer or claim
+	// are decided behind authentication, the others before. Ours.
+	Order string `json:"order,omitempty"`
+	// Headers has every answer tell where the call stands. Ours.
+	Headers bool `json:"headers,omitempty"`
+}
+
+// OrderAfterAuthentication has all conditions of a quota decided behind authentication.
+const OrderAfterAuthentication = "afterAuthentication"
+
+// UsageCost is what a call of the endpoint takes of every condition (plugin USAGE_COST).
+// Ours.
+type UsageCost struct {
+	// Units is 1 to 10^9.
+	Units int64 `json:"units"`
+	// SettleHeader, unless it is empty, is the header of the endpoint server's answer
+	// that says how many units it was; Units are reserved until then.
+	SettleHeader string `json:"settleHeader,omitempty"`
 }
 
 // UsageQuotaBean is one condition of a quota.
 type UsageQuotaBean struct {
 	// MaxUsageQuota is calls per window, 1 to 10^12.
 	MaxUsageQuota uint64 `json:"maxUsageQuota"`
-	// ResetTimeSeconds is the window's length, 1 to 31,536,000 s. No two
-	// conditions of one quota have the same.
-	ResetTimeSeconds uint32 `json:"resetTimeSeconds"`
+	// ResetTimeSeconds is the window's length, 1 to 31,536,000 s; 0 where there is
+	// a Period. Conditions of one quota differ in window, By or Shadow.
+	ResetTimeSeconds uint32 `json:"resetTimeSeconds,omitempty"`
+	// The rest is ours, and as in quota.Condition.
+	Period       *Period           `json:"period,omitempty"`
+	By           string            `json:"by,omitempty"`
+	Plans        map[string]uint64 `json:"plans,omitempty"`
+	PlanClaim    string            `json:"planClaim,omitempty"`
+	MaxCallers   uint32            `json:"maxCallers,omitempty"` // 0 means quota.DefaultMaxCallers
+	Shadow       bool              `json:"shadow,omitempty"`
+	AlertPercent []uint8           `json:"alertPercent,omitempty"`
+}
+
+// Period is a window of the calendar.
+type Period struct {
+	// Unit is "minute", "hour", "day", "week" or "month".
+	Unit string `json:"unit"`
+	// TimeZone is a name of the IANA database, such as "Asia/Seoul".
+	TimeZone string `json:"timeZone"`
 }
 
 // CORS answers preflights and marks responses (plugin CORS).
@@ -222,7 +274,7 @@ func (d *Domain) Conditions() []quota.Condition {
 			return
 		}
 		for _, b := range q.Beans {
-			list = append(list, quota.Condition{Endpoint: endpoint, Max: b.MaxUsageQuota, ResetSeconds: b.ResetTimeSeconds})
+			list = append(list, b.condition(endpoint, q.Order))
 		}
 	}
 	add("", d.Plugins.UsageQuota)
@@ -230,6 +282,35 @@ func (d *Domain) Conditions() []quota.Condition {
 		add(d.Endpoints[i].ID(), d.Endpoints[i].Plugins.UsageQuota)
 	}
 	return list
+}
+
+// singleUse is Draft.SingleUse.
+func (d *Domain) singleUse() uint32 {
+	if h := d.Plugins.HMAC; h != nil && h.SingleUse {
+		return uint32(h.ClockSkew)
+	}
+	return 0
+}
+
+// condition is the bean as the quota state machine takes it.
+func (b *UsageQuotaBean) condition(endpoint, order string) quota.Condition {
+	c := quota.Condition{
+		Endpoint: endpoint, Max: b.MaxUsageQuota, ResetSeconds: b.ResetTimeSeconds,
+		By: quota.By(b.By), Shadow: b.Shadow, PlanClaim: b.PlanClaim, Alerts: b.AlertPercent,
+	}
+	if b.Period != nil {
+		c.Period.Unit, _ = quota.ParseUnit(b.Period.Unit)
+		c.Period.Zone = b.Period.TimeZone
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.Plans)) {
+		c.Plans = append(c.Plans, quota.Plan{Name: name, Max: b.Plans[name]})
+	}
+	if c.By != quota.ByAll {
+		c.MaxCallers = cmp.Or(b.MaxCallers, quota.DefaultMaxCallers)
+	}
+	_, byClaim := c.By.Claim()
+	c.AfterAuth = order == OrderAfterAuthentication || byClaim || c.By == quota.ByConsumer
+	return c
 }
 
 // AdmitsUndecided tells whether a call of the endpoint passes when its quotas

@@ -23,6 +23,11 @@ type parser struct {
 	sets     [][2]string // members of Extension, and the JSON they get
 	// kept are the stored secrets by their place, read when one is asked for.
 	kept map[string]string
+	// method is the ID of the endpoint whose plugins are read; required and costs are
+	// checked when all plugins have been.
+	method   string
+	required []requirement
+	costs    []costAt
 }
 
 func (p *parser) warn(v value, format string, args ...any) {
@@ -122,12 +127,20 @@ func (o *object) integer(name string, least, most int64) int64 {
 	if !ok {
 		return 0
 	}
-	n, err := strconv.ParseInt(v.raw, 10, 64)
-	if v.kind() != kindNumber || err != nil || n < least || n > most {
+	n, ok := wholeNumber(v, least, most)
+	if !ok {
 		o.p.wrong(v, want)
-		return 0
 	}
 	return n
+}
+
+// wholeNumber is a number of least to most; 0 if v is none.
+func wholeNumber(v value, least, most int64) (n int64, ok bool) {
+	n, err := strconv.ParseInt(v.raw, 10, 64)
+	if v.kind() != kindNumber || err != nil || n < least || n > most {
+		return 0, false
+	}
+	return n, true
 }
 
 // integerOrZero is integer for a number that may be missing, which is zero.

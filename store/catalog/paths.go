@@ -116,7 +116,7 @@ func (p *parser) pathItem(path member, d *Domain) {
 		}
 		e := Endpoint{Method: method, Pattern: strings.Clone(path.key)}
 		if o, ok := p.object(m.value, "an operation, which is an object"); ok {
-			p.endpoint = e.Pattern
+			p.endpoint, p.method = e.Pattern, e.ID()
 			p.endpointPlugins(o, &e.Plugins)
 		}
 		d.Endpoints = append(d.Endpoints, e)

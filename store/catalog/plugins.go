@@ -20,6 +20,8 @@ const (
 	PluginURIRewrite         = "URI_REWRITE"
 	PluginHeader             = "HEADER"
 	PluginMock               = "MOCK"
+	PluginAPIKey             = "API_KEY"
+	PluginUsageCost          = "USAGE_COST"
 )
 
 // plugin says where a plugin may stand and how its object is read there; a
@@ -40,6 +42,8 @@ var plugins = []plugin{
 	{PluginUsageQuota, func(o *object, d *DomainPlugins) { d.UsageQuota = readUsageQuota(o) }, nil},
 	{PluginCORS, func(o *object, d *DomainPlugins) { d.CORS = readCORS(o) }, nil},
 	{PluginEndpointUsageQuota, nil, func(o *object, e *EndpointPlugins) { e.UsageQuota = readUsageQuota(o) }},
+	{PluginAPIKey, func(o *object, d *DomainPlugins) { d.APIKey = readAPIKey(o) }, nil},
+	{PluginUsageCost, nil, func(o *object, e *EndpointPlugins) { e.UsageCost = readUsageCost(o) }},
 	{PluginPreAPI, nil, func(o *object, e *EndpointPlugins) { e.PreAPI = readPreAPI(o) }},
 	{PluginURIRewrite,
 		func(o *object, d *DomainPlugins) { d.URIRewrite = readURIRewrite(o) },

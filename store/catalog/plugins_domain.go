@@ -3,6 +3,8 @@ package catalog
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/tollgate/tollgate/store/quota"
 )
 
 const (
@@ -69,7 +71,17 @@ func readMaintenance(o *object) *Maintenance {
 func readHMAC(o *object) *HMAC {
 	// No default: 0 switches the time check off, which nobody should get by
 	// forgetting a field.
-	return &HMAC{SecretKey: o.secret("secretKey"), ClockSkew: o.integer("clockSkew", 0, maxClockSkew)}
+	h := &HMAC{
+		SecretKey: o.secret("secretKey"), ClockSkew: o.integer("clockSkew", 0, maxClockSkew),
+		SingleUse: o.boolean("singleUse", false, "true (a signature is good once) or false"),
+	}
+	if v, _ := o.take("singleUse"); h.SingleUse && h.ClockSkew == 0 {
+		o.p.fail(v, "needs a clockSkew of at least 1: signatures that never grow old would have to be remembered for ever")
+	} else if h.SingleUse {
+		rate := quota.MaxClaims / (2*h.ClockSkew + 10)
+		o.p.warn(v, "the cluster remembers %d used signatures, and so takes up to %d calls/s with a clockSkew of %d s; a smaller one takes more", quota.MaxClaims, rate, h.ClockSkew)
+	}
+	return h
 }
 
 func readJWT(o *object) *JWT {
@@ -78,35 +90,6 @@ func readJWT(o *object) *JWT {
 		ClockSkew: o.integerOrZero("clockSkew", maxClockSkew),
 		Issuer:    o.text("issuer", false, "a string"),
 	}
-}
-
-func readUsageQuota(o *object) *UsageQuota {
-	const want = `a list of at least one {"maxUsageQuota":1000,"resetTimeSeconds":60}`
-	q := &UsageQuota{}
-	items := o.array("usageQuotaBeans", true, want)
-	if len(items) > MaxQuotaConditions {
-		o.p.fail(items[MaxQuotaConditions], "there are %d conditions, one quota has at most %d", len(items), MaxQuotaConditions)
-	}
-	windows := map[uint32]bool{}
-	for _, item := range items {
-		bean, ok := o.p.object(item, `an object such as {"maxUsageQuota":1000,"resetTimeSeconds":60}`)
-		if !ok {
-			continue
-		}
-		b := UsageQuotaBean{
-			MaxUsageQuota:    uint64(bean.integer("maxUsageQuota", 1, MaxQuota)),
-			ResetTimeSeconds: uint32(bean.integer("resetTimeSeconds", 1, MaxResetSeconds)),
-		}
-		bean.done("a condition")
-		if windows[b.ResetTimeSeconds] && b.ResetTimeSeconds != 0 {
-			v, _ := bean.take("resetTimeSeconds")
-			o.p.fail(v, "%d seconds are another condition's time already: keep the smaller maxUsageQuota of the two", b.ResetTimeSeconds)
-		}
-		windows[b.ResetTimeSeconds] = true
-		q.Beans = append(q.Beans, b)
-	}
-	q.OnUnavailable = o.oneOf("onUnavailable", "reject", "admit")
-	return q
 }
 
 func readCORS(o *object) *CORS {

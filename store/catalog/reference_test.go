@@ -95,6 +95,9 @@ func exampleDocument(t *testing.T, pl plugin, example string) (string, bool) {
 	}
 	member := `"` + pl.name + `":` + string(one[pl.name])
 	domain, endpoint := `"HTTP_PROXY":{"url":"http://10.0.0.5"}`, ""
+	if pl.name == PluginUsageQuota || pl.name == PluginEndpointUsageQuota {
+		domain += `,"JWT":{"secretKey":"k"},"API_KEY":{}` // which their callers need
+	}
 	switch {
 	case pl.endpoint != nil:
 		endpoint = member
@@ -115,9 +118,11 @@ func pluginType(doc *Document, pl plugin) reflect.Type {
 	all := []reflect.Value{reflect.ValueOf(doc.Domain.Endpoints[0].Plugins), reflect.ValueOf(doc.Domain.Plugins)}
 	for _, plugins := range all {
 		for i := range plugins.NumField() {
-			field := plugins.Field(i)
-			proxy := field.Type() == reflect.TypeFor[*HTTPProxy]()
-			if !field.IsNil() && proxy == (pl.name == PluginHTTPProxy) {
+			field, beside := plugins.Field(i), false
+			for name, needed := range map[string]reflect.Type{PluginHTTPProxy: reflect.TypeFor[*HTTPProxy](), PluginJWT: reflect.TypeFor[*JWT](), PluginAPIKey: reflect.TypeFor[*APIKey]()} {
+				beside = beside || field.Type() == needed && pl.name != name
+			}
+			if !field.IsNil() && !beside {
 				return field.Type()
 			}
 		}

@@ -24,6 +24,7 @@ var (
 type State struct {
 	serial  uint64                    // of the newest revision
 	domains btree.Map[string, *Entry] // what they point at is never changed
+	consumers
 }
 
 // NewState is an empty catalogue.
@@ -32,7 +33,9 @@ func NewState() *State { return &State{} }
 // Clone is a copy that later commands to s do not change; it may be read while
 // they are applied. It shares what does not change of it, and costs nothing.
 func (s *State) Clone() *State {
-	return &State{serial: s.serial, domains: *s.domains.Copy()}
+	c := &State{serial: s.serial, domains: *s.domains.Copy()}
+	c.byID, c.byKey = *s.byID.Copy(), *s.byKey.Copy()
+	return c
 }
 
 // Result is what a command did.
@@ -45,6 +48,7 @@ type Result struct {
 	// then the quota conditions now in force, replacing all the domain had.
 	Deployed   bool
 	Conditions []quota.Condition
+	SingleUse  uint32 // as in Draft
 	// Deleted is true when the domain is gone, and with it its conditions.
 	Deleted bool
 }
@@ -75,6 +79,7 @@ func (s *State) Apply(c Command) (Result, error) {
 		return s.deploy(e), nil
 	case OpDelete:
 		s.domains.Delete(c.Key)
+		s.removeAll(c.Key)
 		return Result{Key: c.Key, Deleted: true}, nil
 	}
 	// DecodeCommand lets no other through: a node that went on would differ
@@ -92,6 +97,7 @@ func (s *State) put(d Draft, deploy bool) Result {
 		Document:   d.Document,
 		Size:       d.Size,
 		Conditions: d.Conditions,
+		SingleUse:  d.SingleUse,
 	}
 	s.domains.Set(d.Key, &e)
 	if deploy {
@@ -110,6 +116,7 @@ func (s *State) deploy(e Entry) Result {
 		Serial:     e.Deployed.Serial,
 		Deployed:   true,
 		Conditions: e.Deployed.Conditions,
+		SingleUse:  e.Deployed.SingleUse,
 	}
 }
 

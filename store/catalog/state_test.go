@@ -34,7 +34,7 @@ func (m *model) draft(key string) int {
 
 func (m *model) revision(i int) Revision {
 	d := m.saved[i].draft
-	r := Revision{Serial: uint64(i + 1), Document: d.Document, Conditions: d.Conditions}
+	r := Revision{Serial: uint64(i + 1), Document: d.Document, Conditions: d.Conditions, SingleUse: d.SingleUse}
 	for j := m.since[d.Key]; j <= i; j++ {
 		if m.saved[j].draft.Key == d.Key {
 			r.Number++
@@ -69,7 +69,7 @@ func (m *model) apply(c Command) (Result, error) {
 	r := Result{Key: key, Revision: rev.Number, Serial: rev.Serial}
 	if c.Op == OpDeploy || c.Deploy {
 		m.live[key] = i
-		r.Deployed, r.Conditions = true, rev.Conditions
+		r.Deployed, r.Conditions, r.SingleUse = true, rev.Conditions, rev.SingleUse
 	}
 	return r, nil
 }

@@ -70,7 +70,7 @@ func appendRevision(b []byte, r Revision) []byte {
 	b = wire.AppendUints(b, r.Number)
 	b = wire.AppendUints(b, r.Serial)
 	b = appendDocument(b, r.Document, r.Size)
-	return appendConditions(b, r.Conditions)
+	return appendConditions(b, r.Conditions, r.SingleUse)
 }
 
 // DecodeState reads what State.Append wrote, and nothing else. It keeps no
@@ -131,6 +131,6 @@ func (d *decoder) revision(serial, number uint64) Revision {
 	r := Revision{Number: d.Uint("revision number", 1, number)}
 	r.Serial = d.Uint("revision serial", r.Number, serial)
 	r.Document, r.Size = d.document()
-	r.Conditions = d.conditions()
+	r.Conditions, r.SingleUse = d.conditions()
 	return r
 }

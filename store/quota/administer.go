@@ -100,12 +100,19 @@ func (s *State) Adjust(t Target, add int64) error {
 	return nil
 }
 
-// Lookup finds a condition, and the seed of its callers' digests.
+// Lookup finds a condition, and the seed of its callers' digests. Of a period the time
+// zone may be left out, where that leaves one.
 func (s *State) Lookup(key string, name ConditionName) (rule Rule, ok bool) {
+	found := 0
 	for _, r := range s.Rules(key) {
-		if r.Condition.Name() == name {
-			return r, true
+		like := r.Condition.Name()
+		if name.Period.Zone == "" {
+			like.Period.Zone = ""
+		}
+		if like == name {
+			rule = r
+			found++
 		}
 	}
-	return Rule{}, false
+	return rule, found == 1
 }

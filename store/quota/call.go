@@ -32,7 +32,7 @@ const (
 type Caller interface {
 	// CallerBy is the value that a condition counts this caller by, such as an
 	// address or a header's value; empty if the call has none. It is read-only, and
-	// good until the call has been decided.
+	// good until the next call of this method.
 	CallerBy(By) []byte
 	// CallerPlan is the name of the caller's plan: what the verified JWT's claim of
 	// that name says or, without a name, what the consumer has. Empty: none.

@@ -73,6 +73,21 @@ func (c *Condition) Least() uint64 {
 	return least
 }
 
+// Most is the greatest maximum that a caller may have.
+func (c *Condition) Most() uint64 {
+	most := c.Max
+	for _, p := range c.Plans {
+		most = max(most, p.Max)
+	}
+	return most
+}
+
+// IsPlain reports whether the condition is one of all calls in windows of seconds, before
+// authentication, and nothing else: as they all were by the first version.
+func (c *Condition) IsPlain() bool {
+	return c.Period == Period{} && c.By == ByAll && !c.Shadow && !c.AfterAuth && len(c.Plans) == 0 && c.PlanClaim == "" && c.MaxCallers == 0 && len(c.Alerts) == 0
+}
+
 // Equal reports whether two conditions agree in everything.
 func (c Condition) Equal(o Condition) bool {
 	return c.Name() == o.Name() && c.Max == o.Max && c.AfterAuth == o.AfterAuth && c.PlanClaim == o.PlanClaim &&

@@ -37,6 +37,15 @@ func ClonePath(key string) string { return DomainPath(key) + "/clone" }
 // DiffPath is where draft and live document of a domain are compared.
 func DiffPath(key string) string { return DomainPath(key) + "/diff" }
 
+// ConsumersPath is where a domain's consumers are.
+func ConsumersPath(key string) string { return DomainPath(key) + "/consumers" }
+
+// ConsumerPath is one consumer.
+func ConsumerPath(key, id string) string { return ConsumersPath(key) + "/" + url.PathEscape(id) }
+
+// KeysPath is where a consumer's keys are made.
+func KeysPath(key, id string) string { return ConsumerPath(key, id) + "/keys" }
+
 // QuotaPath is where a domain's quotas are read.
 func QuotaPath(key string) string { return DomainPath(key) + "/quota" }
 
@@ -121,7 +130,66 @@ type NewDomain struct {
 // Quota is the answer of GET …/quota.
 type Quota struct {
 	Conditions []Condition `json:"conditions"`
+	// Top are the callers who have used most of each condition with by, where they were
+	// asked for.
+	Top []Caller `json:"top,omitempty"`
 }
+
+// Caller is one caller of a condition.
+type Caller struct {
+	Endpoint *string `json:"endpoint"`
+	By       string  `json:"by"`
+	// Window is resetTimeSeconds, or the period's unit.
+	Window any `json:"window"`
+	// Caller is whose it is, where that is known: the log has digests alone.
+	Caller string `json:"caller,omitempty"`
+	Digest string `json:"digest"`
+	Used   uint64 `json:"used"`
+	// WindowMax is the maximum of the caller's window, WindowID its name.
+	WindowMax    uint64 `json:"windowMax"`
+	WindowID     int64  `json:"windowId"`
+	WindowEndsAt string `json:"windowEndsAt"`
+}
+
+// QuotaChanged is the answer to a reset or an adjustment.
+type QuotaChanged struct {
+	Key   string `json:"key"`
+	Reset bool   `json:"reset,omitempty"`
+	Added int64  `json:"added,omitempty"`
+}
+
+// Consumer is who calls a domain with an API key.
+type Consumer struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Plan string `json:"plan"`
+	Keys []Key  `json:"keys"`
+}
+
+// Key is an API key without its secret.
+type Key struct {
+	Prefix    string `json:"prefix"`
+	CreatedAt string `json:"createdAt"`
+}
+
+// NewKey is the answer to the making of a key: it is shown this once.
+type NewKey struct {
+	Key       string `json:"key"`
+	Prefix    string `json:"prefix"`
+	CreatedAt string `json:"createdAt"`
+}
+
+// DeletedConsumer and DeletedKey are the answers to deletions.
+type (
+	DeletedConsumer struct {
+		ID      string `json:"id"`
+		Deleted bool   `json:"deleted"`
+	}
+	DeletedKey struct {
+		Prefix  string `json:"prefix"`
+		Deleted bool   `json:"deleted"`
+	}
+)
 
 // Condition is one quota of a domain.
 type Condition struct {
@@ -141,6 +209,28 @@ type Condition struct {
 	Pool   uint64  `json:"pool"`
 	Phase  *string `json:"phase"`
 	Lost   uint64  `json:"lost"`
+	// Period is in place of ResetTimeSeconds, By what callers are told apart by, Caller
+	// whose window it is, where one was asked for; Shadow: the condition only counts.
+	Period *Period `json:"period,omitempty"`
+	By     string  `json:"by,omitempty"`
+	Caller string  `json:"caller,omitempty"`
+	Shadow bool    `json:"shadow,omitempty"`
+	// WindowID names the running window, and is null when none runs; WindowMax is its
+	// maximum where that is not MaxUsageQuota.
+	WindowID  *int64  `json:"windowId"`
+	WindowMax *uint64 `json:"windowMax,omitempty"`
+	// Reserved is the part of Used that calls have reserved and not settled.
+	Reserved uint64 `json:"reserved,omitempty"`
+	// Callers is how many callers are counted by themselves, Shared whether others
+	// share a counter.
+	Callers *int `json:"callers,omitempty"`
+	Shared  bool `json:"shared,omitempty"`
+}
+
+// Period is a window of the calendar.
+type Period struct {
+	Unit     string `json:"unit"`
+	TimeZone string `json:"timeZone"`
 }
 
 // Diff is the answer of GET …/diff.
