@@ -117,6 +117,10 @@ type Config struct {
 	// AccessLog is the path of the access log; accesslog.Stdout is standard output,
 	// empty or "off" none.
 	AccessLog string
+	// EventWebhook is the URL that events are sent to, such as a quota's alerts; empty:
+	// none is. EventWebhookKeyFile holds the secret that they are signed with; empty:
+	// they are not.
+	EventWebhook, EventWebhookKeyFile string
 	// OTLPEndpoint is the URL of the collector that gets traces; empty: calls are
 	// not traced. TraceRatio is the part of the traces begun here that is recorded,
 	// 0 to 1.
@@ -175,6 +179,12 @@ func (c *Config) Validate() error {
 	}
 	if c.ClusterKey != "" && len(c.ClusterKey) < pki.MinKeyLength {
 		bad("--%s: the key has %d characters, must have at least %d; `tollgate keygen` makes one", ClusterKeyFile, len(c.ClusterKey), pki.MinKeyLength)
+	}
+	if u, err := url.Parse(c.EventWebhook); c.EventWebhook != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
+		bad("--event-webhook: must be the URL of a server, such as https://alerts.example/tollgate, without a user or a password")
+	}
+	if c.EventWebhookKeyFile != "" && c.EventWebhook == "" {
+		bad("--event-webhook-key-file: give --event-webhook too: it signs what is sent there")
 	}
 	if c.OTLPEndpoint != "" {
 		if err := tracing.CheckEndpoint(c.OTLPEndpoint); err != nil {

@@ -180,6 +180,9 @@ func (c control) administer(ctx context.Context, cmd store.Command, value []byte
 	return err
 }
 
+// Listen implements admin.Events.
+func (c control) Listen() (<-chan api.Event, func()) { return c.n.events.listen() }
+
 // Consumers implements admin.Consumers.
 func (c control) Consumers(ctx context.Context, domain, after string, n int) ([]*catalog.Consumer, error) {
 	if _, err := c.Domain(ctx, domain); err != nil {

@@ -33,6 +33,7 @@ type Node struct {
 	proxy                        *proxy.Proxy
 	admin                        *http.Server
 	domains                      *domains
+	events                       *events
 
 	accessLog *accesslog.Log  // nil: there is none
 	tracer    *tracing.Tracer // nil: calls are not traced
@@ -93,6 +94,8 @@ func (n *Node) steps() []step {
 		// Decides calls and finds the other nodes; hands leadership over last
 		// of all, once no call of this node can want it any more.
 		{"cluster", n.openCluster, 1500 * time.Millisecond},
+		// What happens to quotas; nobody is told before the store is there.
+		{"events", n.openEvents, 100 * time.Millisecond},
 		// What the admin API and the client port act on.
 		{"data plane", n.makeProxy, 100 * time.Millisecond},
 		// Answers /healthz and /readyz while the rest starts and stops.

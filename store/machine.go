@@ -50,6 +50,8 @@ type machine struct {
 	fatal       func(error)
 	checkpoints *checkpoints
 	keys        *keys
+	// events is told what happens to quotas; nil: nobody is.
+	events atomic.Pointer[func([]quota.Event)]
 }
 
 func newMachine(initialized func(string), fatal func(error)) *machine {
@@ -88,6 +90,11 @@ func (m *machine) observe(res Result, before Rules) {
 	}
 	if changed := m.state.quota.TakeChanges(); len(changed) > 0 {
 		m.observer.PhasesChanged(changed)
+	}
+	if events := m.state.quota.TakeEvents(); len(events) > 0 {
+		if tell := m.events.Load(); tell != nil {
+			(*tell)(events)
+		}
 	}
 }
 

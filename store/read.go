@@ -62,6 +62,11 @@ func (s *Store) Domain(key string) (e catalog.Entry, ok bool) {
 // ObserveQuota tells o all counters, and from then on what changes of them.
 func (s *Store) ObserveQuota(o QuotaObserver) { s.machine.watch(o) }
 
+// OnQuotaEvents has what happens to quotas told, as commands are applied: tell is called
+// under the state machine's lock, and must not block. Events of commands that are applied
+// again, as a replica catches up, are told again.
+func (s *Store) OnQuotaEvents(tell func([]quota.Event)) { s.machine.events.Store(&tell) }
+
 // QuotaDomains lists the live domains that have quota conditions, sorted by key.
 func (s *Store) QuotaDomains() []string {
 	return read(s, func(st *state) []string { return st.quota.Domains() })

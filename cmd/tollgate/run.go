@@ -35,7 +35,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.nodeCommand(),
 		a.importCommand(), a.applyCommand(), a.validateCommand(), a.exportCommand(), a.diffCommand(), a.deployCommand(),
 		a.domainsCommand(), a.cloneCommand(), a.deleteCommand(), a.quotaCommand(),
-		a.consumersCommand(), a.keysCommand(),
+		a.consumersCommand(), a.keysCommand(), a.eventsCommand(),
 		a.membersCommand(), a.joinCommand(), a.leaveCommand(), a.transferCommand(),
 		a.readyCommand(), a.keygenCommand(), a.caCommand(),
 		a.signCommand(), a.tokenCommand(), a.explainCommand(), formerBenchCommand(),

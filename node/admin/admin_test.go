@@ -1,8 +1,10 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -284,5 +286,27 @@ func TestControlErrors(t *testing.T) {
 		if w := get(New(Config{Control: fake}), "/v1/domains"); w.Body.String() != c.want {
 			t.Errorf("%v:\n got %s\nwant %s", c.err, w.Body, c.want)
 		}
+	}
+}
+
+// TestEvents: the stream is one of server-sent events.
+func TestEvents(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server := httptest.NewServer(New(Config{Control: newFake()}))
+	defer server.Close()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/v1/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	const want = ": tollgate\n\nevent: quotaAlert\ndata: {\"type\":\"quotaAlert\",\"domain\":\"shop\",\"endpoint\":null,\"window\":60,\"percent\":80,\"used\":0,\"maxUsageQuota\":0,\"windowId\":0,\"windowEndsAt\":\"\"}\n\n"
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != want || resp.Header.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("%q, %v, %v", got, err, resp.Header)
 	}
 }

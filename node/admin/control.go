@@ -69,6 +69,7 @@ type Control interface {
 	Quota(ctx context.Context, key string) ([]quota.Reading, error)
 	Quotas
 	Consumers
+	Events
 
 	// Explain tells what this node would do with a request, by what it serves
 	// now, or ErrNotServing. It calls nobody, counts nothing and needs no

@@ -193,3 +193,9 @@ func (f *fakeControl) ChangeConsumer(ctx context.Context, c catalog.ConsumerComm
 	}
 	return f.note(ctx, "change %d of %s in %s", c.Op, c.ID, c.Domain)
 }
+
+func (f *fakeControl) Listen() (<-chan api.Event, func()) {
+	events := make(chan api.Event, 1)
+	events <- api.Event{Type: "quotaAlert", Domain: "shop", Window: 60, Percent: 80}
+	return events, func() {}
+}

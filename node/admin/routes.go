@@ -103,6 +103,7 @@ func (s *server) mount() {
 		s.mux.Handle(path, s.dispatch(methods))
 	}
 	s.mountProbes()
+	s.mountEvents()
 	s.mux.HandleFunc("/", s.noSuchCall)
 }
 

@@ -151,6 +151,27 @@ type Caller struct {
 	WindowEndsAt string `json:"windowEndsAt"`
 }
 
+// EventsPath streams events.
+const EventsPath = "/v1/events"
+
+// Event is what has happened to a quota: a window has come to a part of its maximum.
+type Event struct {
+	Type     string  `json:"type"` // quotaAlert
+	Domain   string  `json:"domain"`
+	Endpoint *string `json:"endpoint"`
+	// Window is resetTimeSeconds, or the period's unit.
+	Window any    `json:"window"`
+	By     string `json:"by,omitempty"`
+	Shadow bool   `json:"shadow,omitempty"`
+	// CallerDigest stands for the caller: the log knows no more of one.
+	CallerDigest  string `json:"callerDigest,omitempty"`
+	Percent       int    `json:"percent"`
+	Used          uint64 `json:"used"`
+	MaxUsageQuota uint64 `json:"maxUsageQuota"`
+	WindowID      int64  `json:"windowId"`
+	WindowEndsAt  string `json:"windowEndsAt"`
+}
+
 // QuotaChanged is the answer to a reset or an adjustment.
 type QuotaChanged struct {
 	Key   string `json:"key"`
