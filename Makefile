@@ -41,7 +41,7 @@ test: ## all tests, with the race detector, and without it the simulation and wh
 	$(NEEDS) go race git bash curl openssl
 	$(GO) test -race -timeout 15m ./...
 	$(GO) test -timeout 5m -run 'Flood|Allocations' ./proxy/...
-	$(GO) test -timeout 10m -run Simulation ./cluster/ledger
+	$(GO) test -timeout 20m -run Simulation ./cluster/ledger
 
 simulate: ## more schedules of the quota simulation: make simulate SEEDS=100000 [FROM=1]
 	$(NEEDS) go

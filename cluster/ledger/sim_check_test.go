@@ -17,6 +17,8 @@ type checker struct {
 	// asked and decided are the calls that each process of a node has sent to be
 	// decided in the log, and those that the log has decided.
 	asked, decided map[string]uint64
+	// own is the newest window of each caller, as the log has decided its calls.
+	own map[quota.ID]callerWindow
 	// lost is what the state machine gives up of a window with its holders.
 	lost   map[counterWindow]uint64
 	failed []string
@@ -30,6 +32,12 @@ type counterWindow struct {
 	window  int64
 }
 
+// callerWindow is a caller's window.
+type callerWindow struct {
+	window, ends int64
+	reset        bool // it may be followed by another before its end
+}
+
 // windowLog is what happened in a window.
 type windowLog struct {
 	limit     uint64 // the largest in force while it ran
@@ -37,11 +45,14 @@ type windowLog struct {
 	admitted  uint64
 	charged   uint64 // calls that another counter refused
 	refusedAt int64  // when the first 20004 was answered, real ns; 0 if none
+	// refusedFrom is the fewest units that the log has refused for good; 0 if none.
+	refusedFrom uint64
 }
 
 // simCall is one call of a client.
 type simCall struct {
 	begun int64
+	cost  uint64 // units
 	units []counterWindow
 }
 
@@ -59,7 +70,7 @@ func (r *simCall) take(asks []ask, paid []*lease, missing uint64) {
 func newChecker(w *world) checker {
 	return checker{
 		w: w, waiting: map[*call]*simCall{}, windows: map[counterWindow]*windowLog{}, refusals: map[string][][]counterWindow{},
-		asked: map[string]uint64{}, decided: map[string]uint64{}, lost: map[counterWindow]uint64{},
+		asked: map[string]uint64{}, decided: map[string]uint64{}, lost: map[counterWindow]uint64{}, own: map[quota.ID]callerWindow{},
 	}
 }
 
@@ -89,7 +100,7 @@ func (c *checker) admitted(r *simCall) {
 	c.admittedCalls++
 	for _, k := range r.units {
 		wl := c.log(k)
-		wl.admitted++
+		wl.admitted += r.cost
 		if wl.limit > 0 && wl.admitted > wl.limit {
 			c.fail("promise 1: %d calls admitted by counter %d in window %d, its limit is %d", wl.admitted, k.counter, k.window, wl.limit)
 		}
@@ -122,9 +133,12 @@ func (c *checker) applied(s *quota.State, f *quota.Frame, res quota.Result) {
 	infos := map[uint64]quota.Rule{}
 	for _, info := range s.Rules("d") {
 		infos[info.ID] = info
+		if info.By != quota.ByAll {
+			continue
+		}
 		wl := c.log(counterWindow{info.ID, info.Window})
 		for _, cond := range c.w.limits {
-			if cond.Endpoint == info.Endpoint {
+			if cond.Name() == info.Condition.Name() {
 				wl.limit = max(wl.limit, cond.Max)
 				if wl.least == 0 || cond.Max < wl.least {
 					wl.least = cond.Max
@@ -137,7 +151,7 @@ func (c *checker) applied(s *quota.State, f *quota.Frame, res quota.Result) {
 	}
 	for _, r := range s.Readings("d", 0) {
 		for _, info := range infos {
-			if r.Endpoint == info.Endpoint && r.WindowEnds != 0 {
+			if r.Condition.Name() == info.Condition.Name() && r.WindowEnds != 0 && r.By == quota.ByAll {
 				c.lost[counterWindow{info.ID, info.Window}] = r.Lost
 			}
 		}
@@ -147,13 +161,24 @@ func (c *checker) applied(s *quota.State, f *quota.Frame, res quota.Result) {
 	for i, t := range f.Takes {
 		if !again { // a frame that comes twice has one result
 			c.decided[process] += uint64(res.Decisions[i].Decided)
+			c.follows(t, res.Decisions[i], res.Now)
+			c.explained(t, res.Decisions[i])
 		}
-		for _, item := range t.Items {
-			id := item.ID.Rule
+		for j, item := range t.Items {
+			d, id := res.Decisions[i], item.ID.Rule
 			k := counterWindow{id, infos[id].Window}
-			if infos[id].Phase == quota.Exhausted {
+			if item.ID.Caller != (quota.Digest{}) {
+				k.window = c.caller(s, item.ID)
+				if taken := d.Taken; len(taken) > j && taken[j].Window != 0 {
+					wl := c.log(counterWindow{id, taken[j].Window})
+					wl.limit = max(wl.limit, taken[j].Max)
+				}
+			}
+			switch {
+			case d.Decided == d.Admitted || item.ID.Caller != (quota.Digest{}) && !d.ByCaller:
+			case c.exhausted(s, infos[id], item.ID):
 				lists[i] = append(lists[i], k)
-			} else if d := res.Decisions[i]; d.Decided > d.Admitted {
+			case !d.ByCaller:
 				c.log(k).charged += uint64(d.Decided - d.Admitted)
 			}
 		}
@@ -162,6 +187,78 @@ func (c *checker) applied(s *quota.State, f *quota.Frame, res quota.Result) {
 	if decided, asked := c.decided[process], c.asked[process]; decided > asked {
 		c.fail("exactly once: %s has asked for %d calls, and the log has decided %d", process, asked, decided)
 	}
+}
+
+// follows: a caller's window is followed by another when it has ended, or was reset, or
+// was raised and goes on to the same end; whether the counter is its own or shared.
+func (c *checker) follows(t quota.Take, d quota.Decision, now int64) {
+	for j, item := range t.Items {
+		if item.ID.Caller == (quota.Digest{}) || len(d.Taken) <= j || d.Taken[j].Window == 0 {
+			continue
+		}
+		before, is := c.own[item.ID], callerWindow{window: d.Taken[j].Window, ends: now + d.Taken[j].EndsIn}
+		if is.window != before.window && now < before.ends && is.ends != before.ends && !before.reset {
+			c.fail("a caller's window %d was to end in %d ms, and the log has window %d after it", before.window, before.ends-now, is.window)
+		}
+		if is.window != before.window {
+			c.own[item.ID] = is
+		}
+	}
+}
+
+// explained: calls that were refused for good did not fit into a window, or as many
+// units, or fewer, had been refused there.
+func (c *checker) explained(t quota.Take, d quota.Decision) {
+	if d.Decided == d.Admitted || d.RetryAfter <= 1000 {
+		return
+	}
+	why, units := false, uint64(t.Units)
+	for j, item := range t.Items {
+		if d.Taken[j].Window == 0 {
+			why = true // it is of no window: the decision has opened none
+			continue
+		}
+		wl := c.log(counterWindow{item.ID.Rule, d.Taken[j].Window})
+		fits := d.Taken[j].Left >= units && (wl.refusedFrom == 0 || units < wl.refusedFrom)
+		why = why || !fits
+		if !fits && (wl.refusedFrom == 0 || units < wl.refusedFrom) {
+			wl.refusedFrom = units
+		}
+	}
+	if !why {
+		c.fail("promise 2: calls of %d units were refused where they fit: %+v", units, d)
+	}
+}
+
+// reading is what the state has of a caller's counter.
+func (c *checker) reading(s *quota.State, id quota.ID) (r quota.Reading) {
+	for _, rule := range s.Rules("d") {
+		if rule.ID != id.Rule {
+			continue
+		}
+		for who := range c.w.kinds.callers {
+			if value := fmt.Appendf(nil, "c%d", who); quota.DigestOf(rule.Seed, value) == id.Caller {
+				for _, one := range s.Callers("d", 0, func(quota.By) []byte { return value }) {
+					if one.Condition.Name() == rule.Condition.Name() {
+						r = one
+					}
+				}
+			}
+		}
+	}
+	return r
+}
+
+// caller is the window that runs of a caller's counter.
+func (c *checker) caller(s *quota.State, id quota.ID) int64 { return c.reading(s, id).Window }
+
+// exhausted reports whether a counter's window admits nothing more.
+func (c *checker) exhausted(s *quota.State, rule quota.Rule, id quota.ID) bool {
+	if id.Caller != (quota.Digest{}) {
+		r := c.reading(s, id)
+		return r.Window != 0 && r.Phase == quota.Exhausted
+	}
+	return rule.Phase == quota.Exhausted
 }
 
 // settled: a node has taken a result in and answered its callers.
@@ -180,11 +277,12 @@ func (c *checker) settled(n *simNode, f simFrame, res quota.Result) {
 						rec.units = append(rec.units, counterWindow{item.ID.Rule, res.Decisions[i].Taken[j].Window})
 					}
 					c.admitted(rec)
+					c.w.settle(n, a.verdict.Reservation, rec)
 				default:
 					for _, k := range lists[i] {
 						c.refused(k.counter, k.window)
 					}
-					for _, k := range rec.units { // paid for all the same
+					for _, k := range rec.units { // paid for all the same, as far as it counts
 						c.log(k).charged++
 					}
 				}
@@ -200,7 +298,7 @@ func (c *checker) end() {
 		c.fail("%v", err)
 	}
 	c.closeAccounts()
-	if c.w.faults {
+	if c.w.faults || !c.w.kinds.plain() {
 		return
 	}
 	// Where there are two counters, a refusal may be put down to the wrong one
@@ -220,7 +318,7 @@ func (c *checker) end() {
 // not admit or charge was lost with its holders, or was taken for callers that
 // were gone, or died with their nodes, before they were answered.
 func (c *checker) closeAccounts() {
-	if len(c.w.limits) > 1 {
+	if len(c.w.limits) > 1 || !c.w.kinds.plain() {
 		return // a refusal may be put down to the wrong one of two counters
 	}
 	for k, wl := range c.windows {

@@ -21,7 +21,7 @@ func (n *simNode) boot() {
 	n.ledger = newLedger(Config{Node: n.id, Incarnation: n.incarnation, Wait: time.Hour, MinLease: n.w.params.MinLease}, simMetrics, n.clock)
 	n.ledger.applier.stripes = 2 // whatever this machine has: a seed is a schedule anywhere
 	n.r, n.sending, n.leases = round{}, false, map[*holding]*lease{}
-	n.ledger.RulesChanged(map[string][]quota.Rule{"d": n.state.Rules("d")}, quota.Third)
+	n.ledger.RulesChanged(map[string][]quota.Rule{"d": n.state.Rules("d")}, n.w.version)
 }
 
 // catchUp applies what is committed, up to an index.
@@ -31,7 +31,7 @@ func (n *simNode) catchUp(to int) {
 		n.applied++
 		n.w.apply(n.state, e, false)
 		if e.limits != nil {
-			n.ledger.RulesChanged(map[string][]quota.Rule{"d": n.state.Rules("d")}, quota.Third)
+			n.ledger.RulesChanged(map[string][]quota.Rule{"d": n.state.Rules("d")}, n.w.version)
 		}
 		if changed := n.state.TakeChanges(); len(changed) > 0 {
 			n.ledger.PhasesChanged(changed)
@@ -64,7 +64,7 @@ func (n *simNode) step() {
 		return
 	}
 	if n.w.broken == stopAfterReport {
-		for _, h := range n.ledger.holdings {
+		for _, h := range n.ledger.leased {
 			n.leases[h] = h.lease.Load()
 		}
 	}
@@ -162,29 +162,34 @@ func (w *world) calls(n *simNode, rate, next float64) {
 // call makes one call, as Ledger.begin and Take do. It reports whether the
 // node's replica has refused it.
 func (w *world) call(n *simNode, endpoint string) (refused bool) {
-	l, rec := n.ledger, &simCall{begun: w.now}
-	cl := l.classOf("d", endpoint)
+	one := w.draw(endpoint)
+	l, rec := n.ledger, &simCall{begun: w.now, cost: uint64(one.Units)}
+	cl := l.class(one)
 	if cl == nil {
 		return false
 	}
-	if _, ok := l.refuse(cl.together, 1, 0); ok {
-		for _, a := range cl.together {
-			if ex := a.exhausted.Load(); ex != nil {
+	asks := l.asks(cl.rules, cl.together, one, nil)
+	if v, ok := l.refuse(asks, one.Units, 0); ok {
+		for _, a := range asks {
+			if ex := a.exhausted.Load(); ex != nil && a.limit <= ex.max {
 				w.check.refused(a.id.Rule, ex.window)
-			} else {
+			} else if !v.ByCaller && a.id.Caller == (quota.Digest{}) {
 				w.check.charged(a.id.Rule)
 			}
 		}
 		return true
 	}
-	paid, missing := l.spend(cl.together, 1, false, 0, nil)
-	rec.take(cl.together, paid, missing)
+	paid, missing := l.spend(asks, one.Units, one.Reserve, 0, nil)
+	rec.take(asks, paid, missing)
 	if missing == 0 {
 		w.check.admitted(rec)
+		if one.Reserve {
+			w.settle(n, l.reserved(asks, paid, 0, one.Units, nil), rec)
+		}
 		return false
 	}
 	c := calls.New().(*call)
-	c.class, c.asks, c.missing, c.paid, c.units = cl, cl.together, missing, paid, 1
+	c.class, c.asks, c.missing, c.paid, c.units, c.reserve = cl, asks, missing, paid, one.Units, one.Reserve
 	w.check.asks(n, c, rec)
 	if l.enqueue(c) {
 		w.on(n, 0, n.step)
@@ -197,6 +202,9 @@ func (w *world) call(n *simNode, endpoint string) (refused bool) {
 func (w *world) fault() {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	kind := w.rng.IntN(9)
+	if w.kinds.resets && w.chance(3) {
+		kind = 9
+	}
 	if w.broken == timerFromReceipt || w.broken == trustStoredExpiry {
 		// It takes a holder that is cut off, and a leader that gives it up.
 		kind = []int{0, 5}[w.rng.IntN(2)]
@@ -226,11 +234,15 @@ func (w *world) fault() {
 		i := w.rng.IntN(len(w.limits))
 		w.limits[i].Max = w.limit()
 		w.commit(simEntry{term: w.term, stamp: w.stamp(), limits: w.limits})
+	case 9:
+		if w.leads() && w.inFlight == nil {
+			w.resetOne()
+		}
 	case 7:
 		n.offset += w.between(-50, 50) // the wall clock is set
 	case 8:
 		n.ledger.mu.Lock() // a node that is about to stop gives back
-		for _, h := range n.ledger.holdings {
+		for _, h := range n.ledger.leased {
 			if h.lease.Load() != nil {
 				h.giveUp = true
 				n.ledger.markLocked(h, 0)
@@ -271,7 +283,7 @@ func (w *world) crash(n *simNode) {
 	n.up, n.sending = false, false
 	w.after(w.between(10, 200), func() {
 		b := n.state.Append(nil)
-		s, err := quota.DecodeState(b, quota.Third)
+		s, err := quota.DecodeState(b, n.w.version)
 		if err != nil {
 			panic(err)
 		}

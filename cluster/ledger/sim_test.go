@@ -52,6 +52,9 @@ type world struct {
 	nodes  []*simNode
 	limits []quota.Condition
 	params quota.Params
+	// version is what all is applied by; kinds says what calls there are.
+	version quota.Version
+	kinds   simKinds
 
 	leader   *simNode
 	term     uint64
@@ -78,6 +81,8 @@ type simEntry struct {
 	stamp  int64
 	frames []simFrame
 	limits []quota.Condition // a deploy, where not nil
+	reset  *quota.Target     // the end of a window, where not nil
+	ends   []quota.CalendarEnd
 }
 
 // simNode is one node.
@@ -113,7 +118,15 @@ func newWorld(seed uint64, broken mutation) *world {
 	if broken == timerFromReceipt { // the answer must come later than a lease lasts
 		w.params = quota.Params{LeaseMillis: 60, MinLease: 2}
 	}
-	w.truth = newState()
+	w.limits = []quota.Condition{{Endpoint: "", Max: w.limit(), ResetSeconds: 1000}}
+	switch w.rng.IntN(3) {
+	case 0: // windows that end within the schedule
+		w.limits[0].ResetSeconds = 1
+	case 1:
+		w.limits = append(w.limits, quota.Condition{Endpoint: "e", Max: w.limit(), ResetSeconds: 1000})
+	}
+	w.drawKinds()
+	w.truth = w.newState()
 	for i := range 2 + w.rng.IntN(3) {
 		n := &simNode{id: fmt.Sprintf("n%d", i+1), w: w, up: true, rate: 1 + (w.rng.Float64()-0.5)*0.018}
 		n.offset = w.rng.Int64N(400*ms) - 200*ms
@@ -123,15 +136,8 @@ func newWorld(seed uint64, broken mutation) *world {
 		w.nodes = append(w.nodes, n)
 	}
 	for _, n := range w.nodes {
-		n.state = newState()
+		n.state = w.newState()
 		n.boot()
-	}
-	w.limits = []quota.Condition{{Endpoint: "", Max: w.limit(), ResetSeconds: 1000}}
-	switch w.rng.IntN(3) {
-	case 0: // windows that end within the schedule
-		w.limits[0].ResetSeconds = 1
-	case 1:
-		w.limits = append(w.limits, quota.Condition{Endpoint: "e", Max: w.limit(), ResetSeconds: 1000})
 	}
 	w.elect(w.nodes[0])
 	w.commit(simEntry{term: w.term, stamp: w.stamp(), limits: w.limits})
@@ -240,6 +246,7 @@ func (w *world) propose() {
 		return
 	}
 	e := &simEntry{term: w.term, stamp: w.stamp(), frames: w.pending}
+	e.ends = w.ends(e.stamp)
 	w.inFlight, w.pending = e, nil
 	w.after(w.between(0.5, 3), func() {
 		if w.inFlight != e {
@@ -282,6 +289,12 @@ func (w *world) apply(s *quota.State, e simEntry, truth bool) (results []quota.R
 	}
 	s.BeginFrames(w.params)
 	s.SetMembers(len(w.nodes))
+	for _, end := range e.ends {
+		s.SetEnd(end)
+	}
+	if e.reset != nil {
+		_ = s.Reset(*e.reset) // there may be none
+	}
 	if e.limits != nil {
 		s.SetConditions("d", e.limits, "")
 	}
@@ -334,7 +347,7 @@ func (w *world) copies(lossy bool) int {
 // equal compares every replica with the log applied anew, through a snapshot.
 func (w *world) equal() error {
 	for _, n := range w.nodes {
-		s := newState()
+		s := w.newState()
 		for _, e := range w.log[:n.applied] {
 			w.apply(s, e, false)
 		}

@@ -55,6 +55,26 @@ func TestSimulationCanFail(t *testing.T) {
 type sourceChange struct{ file, is, becomes string }
 
 var sourceChanges = map[string]sourceChange{
+	"a caller is removed before its window's end": {
+		file:    "../../store/quota/callers.go",
+		is:      "if !ok || first.at > s.now {",
+		becomes: "if !ok || first.at > s.now+300 {",
+	},
+	"a caller gets a counter of its own while the shared window runs": {
+		file:    "../../store/quota/callers.go",
+		is:      "shared != nil && shared.running(s.now) {",
+		becomes: "shared != nil && shared.running(s.now) && r.callers.count() >= int(r.cond.MaxCallers) {",
+	},
+	"a refusal of costly calls exhausts the window": {
+		file:    "../../store/quota/decide.go",
+		is:      "\tif units == 1 {\n\t\tc.exhaust(s)\n",
+		becomes: "\tif units >= 1 {\n\t\tc.exhaust(s)\n",
+	},
+	"a window's name comes again": {
+		file:    "../../store/quota/counter.go",
+		is:      "\ts.serial = max(s.serial, s.now) + 1\n",
+		becomes: "\ts.serial = s.now\n",
+	},
 	"an expired lease is credited": {
 		file:    "../../store/quota/counter.go",
 		is:      "\tw.used += w.leased()\n\tw.lost += w.leased()\n",
