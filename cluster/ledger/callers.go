@@ -21,6 +21,10 @@ const callerRest = 4 * callerShards
 // callers are the holdings of callers that were seen lately.
 type callers struct {
 	shards [callerShards]callerShard
+	// most is how many a shard has, rest for how many ticks it remembers one that does
+	// not call.
+	most int
+	rest int64
 	// tick counts the ticks.
 	tick atomic.Int64
 }
@@ -31,7 +35,7 @@ type callerShard struct {
 }
 
 func newCallers() *callers {
-	cs := &callers{}
+	cs := &callers{most: maxCallers / callerShards, rest: callerRest}
 	for i := range cs.shards {
 		cs.shards[i].held = map[quota.ID]*holding{}
 	}
@@ -54,7 +58,7 @@ func (cs *callers) find(id quota.ID) *holding {
 func (cs *callers) get(id quota.ID) *holding {
 	h := cs.find(id)
 	if h == nil {
-		h = cs.shard(id).make(id)
+		h = cs.make(id)
 	}
 	if tick := cs.tick.Load(); h.seen.Load() != tick {
 		h.seen.Store(tick)
@@ -62,13 +66,14 @@ func (cs *callers) get(id quota.ID) *holding {
 	return h
 }
 
-func (s *callerShard) make(id quota.ID) *holding {
+func (cs *callers) make(id quota.ID) *holding {
+	s := cs.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.held[id]
 	if h == nil {
 		h = &holding{id: id}
-		if len(s.held) < maxCallers/callerShards {
+		if len(s.held) < cs.most {
 			s.held[id] = h
 		}
 	}
@@ -84,7 +89,7 @@ func (cs *callers) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, h := range s.held {
-		if tick-h.seen.Load() > callerRest && h.lease.Load() == nil && h.owed.Load() == 0 && !h.marked && !h.asking {
+		if tick-h.seen.Load() > cs.rest && h.lease.Load() == nil && h.owed.Load() == 0 && !h.marked && !h.asking {
 			delete(s.held, id)
 		}
 	}

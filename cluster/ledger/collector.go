@@ -97,7 +97,10 @@ func (c *collector) askFor(r *round) {
 				continue
 			}
 			often := t.N > 1 || r.sent.mono-a.asked < callerPause
-			if a.asked = r.sent.mono; often || a.id.Caller == (quota.Digest{}) {
+			a.asked = r.sent.mono
+			// A holding that is not remembered, or was forgotten while the call waited, gets
+			// no lease: another one of the same counter would have its units too.
+			if a.id.Caller == (quota.Digest{}) || often && c.callers.find(a.id) == a.holding {
 				c.markLocked(a.holding, max(c.minLease, uint32(min(4*uint64(t.N)*uint64(t.Units), math.MaxUint32))))
 			}
 		}
@@ -198,6 +201,11 @@ func (c *collector) collectReturns(r *round, size int) int {
 	c.settles = append(c.settles[:0], c.settles[n:]...)
 	n = min(len(c.returns), roundOthers, max(frameBudget-size, 0)/itemBytes)
 	r.frame.Returns = append(r.frame.Returns, c.returns[:n]...)
+	if c.version < quota.Third { // whose returns have fewer units; the rest is used
+		for i := range r.frame.Returns {
+			r.frame.Returns[i].N = min(r.frame.Returns[i].N, quota.MaxCalls)
+		}
+	}
 	c.returns = append(c.returns[:0], c.returns[n:]...)
 	return size + n*itemBytes
 }

@@ -61,3 +61,41 @@ func TestLocalDecisionsDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations a refusal by the replica", n)
 	}
 }
+
+// benchCaller is a caller with a value of 36 bytes.
+type benchCaller struct{ value []byte }
+
+func (c *benchCaller) CallerBy(quota.By) []byte { return c.value }
+func (c *benchCaller) CallerPlan(string) string { return "" }
+
+// hotCaller is a ledger that holds units of one caller, and a call of that caller.
+func hotCaller() (*Ledger, *quota.Call) {
+	l := newLedger(Config{Node: "n1", Incarnation: 1, Wait: time.Second, MinLease: 16}, simMetrics, systemClock())
+	r := quota.Rule{ID: 1, Condition: quota.Condition{By: quota.ByConsumer}}
+	l.RulesChanged(map[string][]quota.Rule{"d": {r}}, quota.Third)
+	c := &quota.Call{Domain: "d", Caller: &benchCaller{[]byte("0f0e0d0c-0b0a-4908-8706-050403020100")}}
+	h := l.callers.get(quota.ID{Rule: 1, Caller: quota.DigestOf(r.Seed, c.Caller.CallerBy(r.By))})
+	le := newLease(h.id, 1, l.applier.stripes)
+	le.units.Store(1 << 50)
+	le.deadline.Store(int64(time.Hour))
+	h.lease.Store(le)
+	return l, c
+}
+
+// BenchmarkCaller is a decision out of a hot caller's lease, its digest included.
+func BenchmarkCaller(b *testing.B) {
+	l, c := hotCaller()
+	b.ReportAllocs()
+	for b.Loop() {
+		if v, err := l.Take(c); err != nil || !v.Admitted {
+			b.Fatalf("%+v, %v", v, err)
+		}
+	}
+}
+
+func TestCallersDoNotAllocate(t *testing.T) {
+	l, c := hotCaller()
+	if n := testing.AllocsPerRun(1000, func() { _, _ = l.Take(c) }); n != 0 {
+		t.Errorf("%v allocations a decision for a caller", n)
+	}
+}

@@ -10,6 +10,8 @@ import (
 type simKinds struct {
 	// callers is how many callers there are, 0 where nothing tells them apart.
 	callers int
+	// forgetful has nodes forget callers that have not called for a moment.
+	forgetful bool
 	// costs has calls take up to three units, and settles some of them.
 	costs, settles bool
 	// calendar has windows end when the leader says so, resets ends some before that.
@@ -29,6 +31,7 @@ func (w *world) drawKinds() {
 	}
 	k := &w.kinds
 	k.callers = w.rng.IntN(2) * (1 + w.rng.IntN(12))
+	k.forgetful = w.chance(2)
 	k.costs = w.chance(3)
 	k.settles = w.chance(3)
 	k.resets = w.chance(3)
@@ -131,4 +134,16 @@ func (w *world) resetOne() {
 		}
 	}
 	w.commit(simEntry{term: w.term, stamp: w.stamp(), reset: t})
+}
+
+// forget has a node look after all its callers at once, where it is forgetful.
+func (w *world) forget(n *simNode) {
+	if !w.kinds.forgetful {
+		return
+	}
+	n.ledger.mu.Lock()
+	defer n.ledger.mu.Unlock()
+	for range callerShards {
+		n.ledger.callers.forget()
+	}
 }

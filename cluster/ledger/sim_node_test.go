@@ -20,6 +20,9 @@ func (n *simNode) boot() {
 	n.incarnation++
 	n.ledger = newLedger(Config{Node: n.id, Incarnation: n.incarnation, Wait: time.Hour, MinLease: n.w.params.MinLease}, simMetrics, n.clock)
 	n.ledger.applier.stripes = 2 // whatever this machine has: a seed is a schedule anywhere
+	if n.w.kinds.forgetful {
+		n.ledger.callers.rest = callerShards // one tick, as they are counted here
+	}
 	n.r, n.sending, n.leases = round{}, false, map[*holding]*lease{}
 	n.ledger.RulesChanged(map[string][]quota.Rule{"d": n.state.Rules("d")}, n.w.version)
 }
@@ -52,6 +55,7 @@ func (w *world) tick(n *simNode) {
 	w.after(int64(tick), func() {
 		if n.up && w.now >= n.pausedUntil {
 			n.ledger.look()
+			w.forget(n)
 			n.step()
 		}
 		w.tick(n)

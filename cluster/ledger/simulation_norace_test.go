@@ -50,8 +50,8 @@ func TestSimulationCanFail(t *testing.T) {
 	}
 }
 
-// sourceChange takes a rule out of the state machine's source. What is replicated has
-// no switch to break a promise by, not even for a test.
+// sourceChange takes a rule out of the source, the state machine's above all. What is
+// replicated has no switch to break a promise by, not even for a test.
 type sourceChange struct{ file, is, becomes string }
 
 var sourceChanges = map[string]sourceChange{
@@ -64,6 +64,11 @@ var sourceChanges = map[string]sourceChange{
 		file:    "../../store/quota/callers.go",
 		is:      "shared != nil && shared.running(s.now) {",
 		becomes: "shared != nil && shared.running(s.now) && r.callers.count() >= int(r.cond.MaxCallers) {",
+	},
+	"a caller that the node does not remember gets a lease": {
+		file:    "collector.go",
+		is:      " || often && c.callers.find(a.id) == a.holding {",
+		becomes: " || often {",
 	},
 	"a refusal of costly calls exhausts the window": {
 		file:    "../../store/quota/decide.go",
