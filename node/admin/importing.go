@@ -164,16 +164,12 @@ func (im *importing) read(key string) {
 // this window, and that a deploy of others drops. It is told as far as it can
 // be: what fails here is no failure of the deploy.
 func (s *server) droppedCounters(r *request, live catalog.Entry, next []quota.Condition) (warnings []catalog.Problem) {
-	type counter struct {
-		endpoint string
-		seconds  uint32
-	}
-	dropped := map[counter]bool{}
+	dropped := map[quota.ConditionName]bool{}
 	for _, c := range live.Deployed.Conditions {
-		dropped[counter{c.Endpoint, c.ResetSeconds}] = true
+		dropped[c.Name()] = true
 	}
 	for _, c := range next {
-		delete(dropped, counter{c.Endpoint, c.ResetSeconds})
+		delete(dropped, c.Name())
 	}
 	if len(dropped) == 0 {
 		return nil
@@ -183,7 +179,18 @@ func (s *server) droppedCounters(r *request, live catalog.Entry, next []quota.Co
 		return nil
 	}
 	for _, c := range readings {
-		if c.Used > 0 && dropped[counter{c.Endpoint, c.ResetSeconds}] {
+		if !dropped[c.Name()] {
+			continue
+		}
+		if c.By != quota.ByAll && c.Callers > 0 {
+			warnings = append(warnings, catalog.Problem{Path: quotaPath(c.Endpoint), Message: fmt.Sprintf(
+				"the condition by %s that is live counts %d callers in their windows: this deploy drops their counters; one with the same window, by and shadow at the same endpoint goes on counting",
+				c.By, c.Callers)})
+		} else if c.Used > 0 && c.Period.Unit != quota.NoUnit {
+			warnings = append(warnings, catalog.Problem{Path: quotaPath(c.Endpoint), Message: fmt.Sprintf(
+				"the condition by the %s that is live has counted %d calls of at most %d in its window: this deploy drops its counter; one with the same period at the same endpoint goes on counting",
+				c.Period.Unit, c.Used, c.Max)})
+		} else if c.Used > 0 {
 			warnings = append(warnings, catalog.Problem{Path: quotaPath(c.Endpoint), Message: fmt.Sprintf(
 				"the condition of %d seconds that is live has counted %d calls of at most %d in its window: this deploy drops its counter; one with the same resetTimeSeconds at the same endpoint goes on counting",
 				c.ResetSeconds, c.Used, c.Max)})

@@ -102,15 +102,19 @@ func TestExportAsYAML(t *testing.T) {
 
 // TestDeployDropsCounters: a deploy says which running counters it ends.
 func TestDeployDropsCounters(t *testing.T) {
+	byIP, monthly := quota.Condition{Max: 9, ResetSeconds: 60, By: quota.ByIP}, quota.Condition{Max: 9, Period: quota.Period{Unit: quota.Month, Zone: "UTC"}}
 	slower := strings.Replace(shop, `"HTTP_PROXY"`, `"USAGE_QUOTA":{"usageQuotaBeans":[{"maxUsageQuota":5,"resetTimeSeconds":3600}]},"HTTP_PROXY"`, 1)
 	doc := mustParse(t, slower, catalog.ParseOptions{})
-	dropped := []catalog.Problem{{Path: "$['x-toastcloud-apigw'].plugins.USAGE_QUOTA", Message: "the condition of 60 seconds that is live has counted 3 calls of at most 9 in its window: this deploy drops its counter; one with the same resetTimeSeconds at the same endpoint goes on counting"}}
+	dropped := []catalog.Problem{{Path: "$['x-toastcloud-apigw'].plugins.USAGE_QUOTA", Message: "the condition of 60 seconds that is live has counted 3 calls of at most 9 in its window: this deploy drops its counter; one with the same resetTimeSeconds at the same endpoint goes on counting"},
+		{Path: "$['x-toastcloud-apigw'].plugins.USAGE_QUOTA", Message: "the condition by ip that is live counts 7 callers in their windows: this deploy drops their counters; one with the same window, by and shadow at the same endpoint goes on counting"},
+		{Path: "$['x-toastcloud-apigw'].plugins.USAGE_QUOTA", Message: "the condition by the month that is live has counted 2 calls of at most 9 in its window: this deploy drops its counter; one with the same period at the same endpoint goes on counting"}}
 	live := func(cfg *Config) {
 		fake := cfg.Control.(*fakeControl)
 		fake.domains["shop"] = catalog.Entry{Key: "shop", Name: "Shop",
 			Draft:    catalog.Revision{Number: 4, Serial: 18, Document: doc.JSON, Conditions: doc.Domain.Conditions()},
-			Deployed: catalog.Revision{Number: 3, Serial: 17, Document: []byte(shop), Conditions: []quota.Condition{{Max: 9, ResetSeconds: 60}, {Endpoint: "GET /x", Max: 9, ResetSeconds: 60}}}}
-		fake.readings = []quota.Reading{{Condition: quota.Condition{Max: 9, ResetSeconds: 60}, Used: 3}, {Condition: quota.Condition{Endpoint: "GET /x", Max: 9, ResetSeconds: 60}}}
+			Deployed: catalog.Revision{Number: 3, Serial: 17, Document: []byte(shop), Conditions: []quota.Condition{{Max: 9, ResetSeconds: 60}, {Endpoint: "GET /x", Max: 9, ResetSeconds: 60}, byIP, monthly}}}
+		fake.readings = []quota.Reading{{Condition: quota.Condition{Max: 9, ResetSeconds: 60}, Used: 3}, {Condition: quota.Condition{Endpoint: "GET /x", Max: 9, ResetSeconds: 60}},
+			{Condition: byIP, Callers: 7}, {Condition: monthly, Used: 2}}
 	}
 	run(t, []call{
 		{name: "import", do: "POST /v1/domains?deploy=true&dryRun=true", body: slower, status: 200, asked: "domain shop; quota shop",

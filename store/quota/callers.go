@@ -108,11 +108,11 @@ func (c *counter) record() record {
 // keep puts a caller's counter back that was got, or made.
 func (s *State) keep(c *counter) {
 	r := c.rule
-	if c.shared {
-		r.callers.shared = c
+	if c.window.serial == 0 { // never opened
 		return
 	}
-	if c.window.serial == 0 { // never opened
+	if c.shared {
+		r.callers.shared = c
 		return
 	}
 	if c.indexed != c.window.ends {
