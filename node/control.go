@@ -248,6 +248,9 @@ func (c control) Ready() ([]admin.Check, bool) {
 	case stopping:
 		checks[2].Problem = "stopping"
 	}
+	if note := n.events.crowded(); note != "" {
+		checks = append(checks, admin.Check{Name: "callers", Note: note})
+	}
 	ready := true
 	for _, check := range checks {
 		ready = ready && check.Problem == ""

@@ -36,6 +36,10 @@ type events struct {
 
 	mu        sync.Mutex
 	listeners map[chan api.Event]bool
+	// shared has the newest of the conditions whose callers beyond maxCallers share a
+	// counter, and until when they do.
+	shared      string
+	sharedUntil time.Time
 	// second is when lines were counted last, lines how many there were then.
 	second time.Time
 	lines  int
@@ -115,6 +119,9 @@ func (e *events) run(ctx context.Context) {
 func (e *events) tell(one quota.Event) {
 	event := newEvent(one)
 	e.mu.Lock()
+	if one.Percent == 0 {
+		e.shared, e.sharedUntil = fmt.Sprintf("the domain %s has more callers by %s than maxCallers", one.Domain, one.Name.By), time.UnixMilli(one.Ends)
+	}
 	for l := range e.listeners {
 		select {
 		case l <- event:
@@ -126,6 +133,11 @@ func (e *events) tell(one quota.Event) {
 	if !e.leads() { // each node has it, and one of them tells
 		return
 	}
+	if one.Percent == 0 {
+		e.logger.Warn("a quota has more callers than maxCallers: new ones share a counter, and may be refused early", "domain", event.Domain, "endpoint", one.Name.Endpoint,
+			"window", event.Window, "by", event.By, "maxUsageQuota", one.Max, "windowEndsAt", event.WindowEndsAt)
+		return
+	}
 	e.told.WithLabelValues(one.Domain, one.Name.Endpoint, strconv.Itoa(int(one.Percent))).Inc()
 	if e.line() {
 		e.logger.Warn("a quota has come to a threshold", "domain", event.Domain, "endpoint", one.Name.Endpoint, "window", event.Window, "by", event.By,
@@ -134,6 +146,20 @@ func (e *events) tell(one quota.Event) {
 	if e.hook != nil && !e.hook.put(event) {
 		e.dropped.Inc()
 	}
+}
+
+// crowded says which condition's callers share a counter now; empty: none do, as far as
+// this node has heard since it serves.
+func (e *events) crowded() string {
+	if e == nil {
+		return ""
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !time.Now().Before(e.sharedUntil) {
+		return ""
+	}
+	return fmt.Sprintf("%s: new ones share a counter until %s", e.shared, e.sharedUntil.UTC().Format(time.RFC3339))
 }
 
 // line reports whether an event may have a line of the log.
@@ -161,7 +187,7 @@ func (e *events) listen() (list <-chan api.Event, stop func()) {
 // newEvent is an event as people are told of it.
 func newEvent(e quota.Event) api.Event {
 	out := api.Event{
-		Type: "quotaAlert", Domain: e.Domain, By: string(e.Name.By), Shadow: e.Name.Shadow, Percent: int(e.Percent), Used: e.Used, MaxUsageQuota: e.Max,
+		Type: typeOf(&e), Domain: e.Domain, By: string(e.Name.By), Shadow: e.Name.Shadow, Percent: int(e.Percent), Used: e.Used, MaxUsageQuota: e.Max,
 		Window: e.Name.ResetSeconds, WindowID: e.Window, WindowEndsAt: time.UnixMilli(e.Ends).UTC().Format(time.RFC3339),
 	}
 	if e.Name.Endpoint != "" {
@@ -174,4 +200,11 @@ func newEvent(e quota.Event) api.Event {
 		out.CallerDigest = hex.EncodeToString(e.Caller[:])
 	}
 	return out
+}
+
+func typeOf(e *quota.Event) string {
+	if e.Percent == 0 {
+		return "quotaCallers"
+	}
+	return "quotaAlert"
 }

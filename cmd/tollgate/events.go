@@ -44,6 +44,9 @@ func (a *app) eventsCommand() *cobra.Command {
 // eventLine is an event for people.
 func eventLine(e *api.Event) string {
 	of := endpointOf(e.Endpoint)
+	if e.Percent == 0 {
+		return fmt.Sprintf("%s %s: more callers by %s than maxCallers; new ones share a counter until %s\n", cli.Cell(e.Domain), cli.Cell(of), cli.Cell(e.By), cli.Cell(e.WindowEndsAt))
+	}
 	if e.By != "" {
 		of += " by " + e.By + " " + e.CallerDigest
 	}

@@ -110,4 +110,6 @@ type Check struct {
 	Name string
 	// Problem is empty when the check passes.
 	Problem string
+	// Note is what people should know although the check passes; it may be empty.
+	Note string
 }

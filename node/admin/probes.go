@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"strings"
@@ -35,8 +36,8 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 	var lines strings.Builder
 	for _, c := range checks {
 		state := "ok"
-		if c.Problem != "" {
-			state = strings.Join(strings.Fields(c.Problem), " ") // a line a check
+		if said := cmp.Or(c.Problem, c.Note); said != "" {
+			state = strings.Join(strings.Fields(said), " ") // a line a check
 		}
 		lines.WriteString(c.Name + ": " + state + "\n")
 	}

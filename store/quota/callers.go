@@ -112,6 +112,9 @@ func (s *State) keep(c *counter) {
 		return
 	}
 	if c.shared {
+		if before := r.callers.shared; before == nil || before.window.serial != c.window.serial && before.window.serial != c.window.was {
+			s.happened(c, 0)
+		}
 		r.callers.shared = c
 		return
 	}

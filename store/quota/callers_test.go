@@ -73,8 +73,8 @@ func TestCallersBeyond(t *testing.T) {
 	d.says("one beyond", d.decides(calling(2, 1, 8)), 2, 2)
 	d.says("another beyond", d.decides(calling(2, 1, 9)), 2, 1)
 	d.says("one with a counter", d.decides(calling(5, 1, 0)), 5, 4)
-	if !d.Readings("d", 0)[0].Shared {
-		t.Error("the read-out does not tell")
+	if events := d.TakeEvents(); len(events) != 1 || events[0].Percent != 0 || !events[0].Shared || !d.Readings("d", 0)[0].Shared {
+		t.Errorf("%+v are told", events)
 	}
 	d.Advance(d.Now() + 59_500) // the three are over, the shared one is not
 	d.says("there is room", d.decides(calling(1, 1, 8)), 1, 0)

@@ -1,6 +1,7 @@
 package quota
 
-// Event: a window has come to one of its condition's Alerts.
+// Event: a window has come to one of its condition's Alerts, or the window has opened
+// that callers beyond Condition.MaxCallers share: then Percent is 0.
 type Event struct {
 	Domain string
 	Name   ConditionName
@@ -8,7 +9,7 @@ type Event struct {
 	// beyond Condition.MaxCallers.
 	Caller Digest
 	Shared bool
-	// Percent is which of the Alerts.
+	// Percent is which of the Alerts; 0 is none.
 	Percent uint8
 	// Used of Max units are gone. Leased ones are not among them.
 	Used, Max uint64
@@ -24,11 +25,16 @@ func (s *State) alert(c *counter) {
 			continue
 		}
 		w.alerted |= 1 << i
-		s.events = append(s.events, Event{
-			Domain: c.rule.domain, Name: c.rule.cond.Name(), Caller: c.caller, Shared: c.shared,
-			Percent: percent, Used: w.used, Max: w.max(), Window: w.serial, Ends: w.ends,
-		})
+		s.happened(c, percent)
 	}
+}
+
+func (s *State) happened(c *counter, percent uint8) {
+	w := &c.window
+	s.events = append(s.events, Event{
+		Domain: c.rule.domain, Name: c.rule.cond.Name(), Caller: c.caller, Shared: c.shared,
+		Percent: percent, Used: w.used, Max: w.max(), Window: w.serial, Ends: w.ends,
+	})
 }
 
 // reached reports whether used is that part of most.

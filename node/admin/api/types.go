@@ -154,9 +154,11 @@ type Caller struct {
 // EventsPath streams events.
 const EventsPath = "/v1/events"
 
-// Event is what has happened to a quota: a window has come to a part of its maximum.
+// Event is what has happened to a quota. Its Type is quotaAlert: a window has come to a
+// part of its maximum; or quotaCallers: there are more callers than maxCallers, and new
+// ones share a counter.
 type Event struct {
-	Type     string  `json:"type"` // quotaAlert
+	Type     string  `json:"type"`
 	Domain   string  `json:"domain"`
 	Endpoint *string `json:"endpoint"`
 	// Window is resetTimeSeconds, or the period's unit.
