@@ -101,6 +101,32 @@ func TestCommands(t *testing.T) {
 			want: outcome{0, "shop2: saved as revision 1, not live yet; `tollgate deploy shop2` makes it so\n", ""}},
 		{args: "delete shop --confirm shop", answer: `{"key":"shop","deleted":true}`, asked: "DELETE /v1/domains/shop?confirm=shop",
 			want: outcome{0, "shop: deleted\n", ""}},
+		{args: "quota shop --caller kim --top 2", asked: "GET /v1/domains/shop/quota?caller=kim&top=2",
+			answer: `{"conditions":[{"endpoint":null,"maxUsageQuota":9,"resetTimeSeconds":0,"used":4,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":0,"pool":16,"phase":"strict","lost":0,"period":{"unit":"month","timeZone":"UTC"},"by":"consumer","caller":"kim","windowId":17,"windowMax":20}],` +
+				`"top":[{"endpoint":null,"by":"consumer","window":"month","caller":"kim","digest":"aa","used":4,"windowMax":20,"windowId":17,"windowEndsAt":"2019-03-20T03:00:00.005Z"},{"endpoint":"GET /x","by":"ip","window":60,"digest":"bb","used":1,"windowMax":5,"windowId":18,"windowEndsAt":"2019-03-20T03:00:00.005Z"}]}`,
+			want: outcome{0, "ENDPOINT        BY            USED  LEASED  LOST  MAX  PER        PHASE   WINDOW ENDS\n" +
+				"(whole domain)  consumer kim  4     0       0     20   month UTC  strict  2019-03-20T03:00:00.005Z\n\n" +
+				"ENDPOINT        BY        WINDOW  CALLER OR DIGEST  USED  MAX  WINDOW ENDS\n" +
+				"(whole domain)  consumer  month   kim               4     20   2019-03-20T03:00:00.005Z\n" +
+				"GET /x          ip        60      bb                1     5    2019-03-20T03:00:00.005Z\n", ""}},
+		{args: "quota reset shop --window month --by consumer --caller kim --window-id 17", asked: `POST /v1/domains/shop/quota/reset {"by":"consumer","caller":"kim","window":"month","windowId":17}`,
+			answer: `{"key":"shop","reset":true}`, want: outcome{0, "shop: the window has ended; the next call opens another\n", ""}},
+		{args: "quota adjust shop --window 60 --endpoint GET_/x --add -5", asked: `POST /v1/domains/shop/quota/adjust {"add":-5,"endpoint":"GET_/x","window":60}`,
+			answer: `{"key":"shop","added":-5}`, want: outcome{0, "shop: -5 for the window that runs\n", ""}},
+		{args: "consumers shop", asked: "GET /v1/domains/shop/consumers", answer: `[{"id":"kim","name":"Kim","plan":"pro","keys":[{"prefix":"tg_12345678","createdAt":"2019-03-20T03:00:00.005Z"}]}]`,
+			want: outcome{0, "ID   NAME  PLAN  KEYS\nkim  Kim   pro   tg_12345678…\n", ""}},
+		{args: "consumers shop --after kim", asked: "GET /v1/domains/shop/consumers?after=kim", answer: `[]`,
+			want: outcome{0, "There are no consumers; `tollgate consumers put KEY ID` makes one.\n", ""}},
+		{args: "consumers put shop kim --plan pro", asked: `PUT /v1/domains/shop/consumers/kim {"name":"","plan":"pro"}`, answer: `{"id":"kim","name":"","plan":"pro","keys":[]}`,
+			want: outcome{0, "kim: saved, with 0 keys\n", ""}},
+		{args: "consumers delete shop kim", asked: "DELETE /v1/domains/shop/consumers/kim", answer: `{"id":"kim","deleted":true}`,
+			want: outcome{0, "kim: deleted; no key of it is let in any more\n", ""}},
+		{args: "keys shop kim", asked: "GET /v1/domains/shop/consumers/kim", answer: `{"id":"kim","name":"","plan":"","keys":[{"prefix":"tg_12345678","createdAt":"2019-03-20T03:00:00.005Z"}]}`,
+			want: outcome{0, "PREFIX       CREATED\ntg_12345678  2019-03-20T03:00:00.005Z\n", ""}},
+		{args: "keys add shop kim", asked: "POST /v1/domains/shop/consumers/kim/keys", answer: `{"key":"tg_1234567890","prefix":"tg_12345678","createdAt":"2019-03-20T03:00:00.005Z"}`,
+			want: outcome{0, "tg_1234567890\n", "This is the only time that the key is shown:\n"}},
+		{args: "keys delete shop kim tg_12345678", asked: "DELETE /v1/domains/shop/consumers/kim/keys/tg_12345678", answer: `{"prefix":"tg_12345678","deleted":true}`,
+			want: outcome{0, "tg_12345678…: deleted\n", ""}},
 		{args: "quota shop", answer: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000000000000,"resetTimeSeconds":3600,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":999999999985,"phase":"leasing","lost":1},{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null,"lost":0}]}`, asked: "GET /v1/domains/shop/quota",
 			want: outcome{0, "" +
 				"ENDPOINT        USED  LEASED  LOST  MAX            PER    PHASE    WINDOW ENDS\n" +
