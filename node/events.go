@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 
@@ -29,7 +28,7 @@ const (
 type events struct {
 	leads   func() bool
 	logger  *slog.Logger
-	told    *prometheus.CounterVec
+	told    prometheus.Counter
 	dropped prometheus.Counter
 	queue   chan quota.Event
 	hook    *webhook // nil: there is none
@@ -48,9 +47,9 @@ type events struct {
 func newEvents(leads func() bool, logger *slog.Logger, reg prometheus.Registerer, hook *webhook) *events {
 	e := &events{
 		leads: leads, logger: logger, hook: hook, queue: make(chan quota.Event, eventQueue), listeners: map[chan api.Event]bool{},
-		told: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tollgate_quota_alerts_total", Help: "Windows that have come to one of the thresholds of their alertPercent while this node led.",
-		}, []string{"domain", "endpoint", "percent"}),
+		told: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tollgate_quota_alerts_total", Help: "Windows that have come to one of the thresholds of their alertPercent while this node led; the log and /v1/events say which.",
+		}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tollgate_events_dropped_total", Help: "Events that were not told, because a listener, the webhook or this node was too slow.",
 		}),
@@ -138,7 +137,7 @@ func (e *events) tell(one quota.Event) {
 			"window", event.Window, "by", event.By, "maxUsageQuota", one.Max, "windowEndsAt", event.WindowEndsAt)
 		return
 	}
-	e.told.WithLabelValues(one.Domain, one.Name.Endpoint, strconv.Itoa(int(one.Percent))).Inc()
+	e.told.Inc()
 	if e.line() {
 		e.logger.Warn("a quota has come to a threshold", "domain", event.Domain, "endpoint", one.Name.Endpoint, "window", event.Window, "by", event.By,
 			"callerDigest", event.CallerDigest, "percent", one.Percent, "used", one.Used, "maxUsageQuota", one.Max, "windowEndsAt", event.WindowEndsAt)

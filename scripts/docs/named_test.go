@@ -129,15 +129,18 @@ func metricsOfNode(t *testing.T) string {
 		t.Fatal(err)
 	}
 	answer.Body.Close()
-	answer, err = http.Get(leader.AdminURL() + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var text []byte
+	nodetest.Eventually(t, "the call has been counted", func() bool { // a moment after its answer
+		answer, err := http.Get(leader.AdminURL() + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if text, err = io.ReadAll(answer.Body); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(text), "tollgate_proxy_request_seconds")
+	})
 	return string(text)
 }
 
