@@ -205,13 +205,15 @@ func (w *world) call(n *simNode, endpoint string) (refused bool) {
 // fault has something go wrong, and the next thing after it.
 func (w *world) fault() {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
-	kind := w.rng.IntN(9)
+	kind := w.rng.IntN(10)
 	if w.kinds.resets && w.chance(3) {
-		kind = 9
+		kind = 10
 	}
-	if w.broken == timerFromReceipt || w.broken == trustStoredExpiry {
-		// It takes a holder that is cut off, and a leader that gives it up.
-		kind = []int{0, 5}[w.rng.IntN(2)]
+	switch w.broken {
+	case timerFromReceipt: // it takes a holder that hears of all too late
+		kind = 9
+	case trustStoredExpiry: // it takes a holder that hears of nothing in time, and a leader that gives it up
+		kind = []int{0, 5, 9}[w.rng.IntN(3)]
 	}
 	switch kind {
 	case 0, 1:
@@ -238,12 +240,15 @@ func (w *world) fault() {
 		i := w.rng.IntN(len(w.limits))
 		w.limits[i].Max = w.limit()
 		w.commit(simEntry{term: w.term, stamp: w.stamp(), limits: w.limits})
-	case 9:
+	case 10:
 		if w.leads() && w.inFlight == nil {
 			w.resetOne()
 		}
 	case 7:
 		n.offset += w.between(-50, 50) // the wall clock is set
+	case 9:
+		n.lag = w.between(30, 250)
+		w.after(w.between(50, 400), func() { n.lag = 0 })
 	case 8:
 		n.ledger.mu.Lock() // a node that is about to stop gives back
 		for _, h := range n.ledger.leased {

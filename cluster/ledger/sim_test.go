@@ -94,6 +94,7 @@ type simNode struct {
 	rate        float64
 	offset      int64 // of the wall clock, ns
 	suspended   int64 // for how long the monotonic clock stood still
+	lag         int64 // by how much all that comes to it is late, ns
 
 	incarnation uint64
 	ledger      *Ledger
@@ -276,7 +277,7 @@ func (w *world) commit(e simEntry) {
 	for _, n := range w.nodes {
 		if n != w.leader {
 			w.deliver(w.leader, n, func() { n.catchUp(at) })
-			w.on(n, w.between(20, 80), func() { n.heartbeat() })
+			w.on(n, w.between(20, 80)+n.lag, func() { n.catchUp(at) })
 		}
 	}
 }
@@ -327,9 +328,9 @@ func (w *world) deliver(from, to *simNode, f func()) {
 			}
 		}
 		if from == to {
-			d = 0
+			d = -to.lag
 		}
-		w.on(to, d, func() {
+		w.on(to, d+to.lag, func() {
 			if from == to || !from.cut && !to.cut {
 				f()
 			}
