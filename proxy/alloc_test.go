@@ -1,12 +1,9 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -14,75 +11,13 @@ import (
 
 	"github.com/tollgate/tollgate/proxy/accesslog"
 	"github.com/tollgate/tollgate/proxy/hmacsign"
+	"github.com/tollgate/tollgate/proxy/turns"
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
-// blunt is an endpoint server that allocates nothing: it answers 200 to
-// whatever it reads, which must come in one piece.
-func blunt(t testing.TB) string { return bluntly(t, "ok") }
-
-func bluntly(t testing.TB, body string) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ln.Close() })
-	say := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				buf := make([]byte, 4<<10)
-				for {
-					if _, err := c.Read(buf); err != nil {
-						return
-					}
-					if _, err := c.Write(say); err != nil {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	return "http://" + ln.Addr().String()
-}
-
-// lean is a client that allocates nothing.
-type lean struct {
-	net.Conn
-	buf []byte
-}
-
-func newLean(t testing.TB, addr string) *lean {
-	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &lean{c, make([]byte, 16<<10)}
-}
-
-// ask sends a request and reads an answer that ends with the given bytes.
-func (l *lean) ask(t testing.TB, request, end []byte) {
-	if _, err := l.Write(request); err != nil {
-		t.Fatal(err)
-	}
-	for n := 0; ; {
-		m, err := l.Read(l.buf[n:])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n += m; bytes.HasSuffix(l.buf[:n], end) {
-			return
-		}
-	}
-}
+// blunt is the URL of an endpoint server that allocates nothing.
+func blunt(t testing.TB) string { return "http://" + turns.Serve(t, "ok") }
 
 const usual = " HTTP/1.1\r\nHost: gateway.example.com\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\nAccept-Encoding: gzip\r\nCookie: a=1; b=2\r\nConnection: keep-alive\r\nX-Request-Id: 0123456789abcdef\r\n\r\n"
 
@@ -138,7 +73,7 @@ func leanGateway(t testing.TB, log *accesslog.Log) *gateway {
 		c.Quota = quotaFunc(func(domain, _ string) (quota.Verdict, error) {
 			return quota.Verdict{Admitted: domain != "exhausted", RetryAfter: 90 * time.Second}, nil
 		})
-	}, domainOf("plain", url, "GET /members/{id}"), domainOf("held", bluntly(t, strings.Repeat("x", 8<<10)+"held"), "GET /members/{id}"), withQuota("quota"), mock, withQuota("exhausted"),
+	}, domainOf("plain", url, "GET /members/{id}"), domainOf("held", "http://"+turns.Serve(t, strings.Repeat("x", 8<<10)+"held"), "GET /members/{id}"), withQuota("quota"), mock, withQuota("exhausted"),
 		balanced("targets", "", ""), balanced("roundrobin", catalog.RoundRobin, ""), balanced("hash", catalog.Hash, "User-Agent"), fullPipeline(t, url),
 		parsed(t, "preapi", url, "", `GET /members/{id} "PRE_API":{"method":"GET","url":"`+url+`/check"}`),
 		parsed(t, "acl", url, `"IPACL":{"isPermit":false,"ipList":[{"ip":"127.0.0.0/8"}]}`, "GET /members/{id}"),
@@ -170,7 +105,7 @@ func logNowhere(t testing.TB) *accesslog.Log {
 
 func testAllocations(t *testing.T, g *gateway) {
 	for _, p := range paths {
-		wantNoAllocations(t, newLean(t, g.addr), p.name, p.request, p.end)
+		wantNoAllocations(t, turns.Dial(t, g.addr), p.name, p.request, p.end)
 	}
 }
 
@@ -179,23 +114,23 @@ func TestAllocationsBehindProxy(t *testing.T) {
 	g := startGateway(t, trusting(t, "127.0.0.0/8", "10.0.0.0/8"), domainOf("plain", blunt(t), "GET /members/{id}"))
 	for _, from := range []string{"192.0.2.1", "2001:db8:1111:2222:3333:4444:5555:6666", "198.51.100.1, [2001:db8::1]:443, 10.1.1.1"} {
 		request := "GET /plain/members/1 HTTP/1.1\r\nX-Forwarded-For: " + from + "\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: api.example\r\nX-Forwarded-Prefix: /outer" + usual[len(" HTTP/1.1"):]
-		wantNoAllocations(t, newLean(t, g.addr), from, request, "\r\n\r\nok")
+		wantNoAllocations(t, turns.Dial(t, g.addr), from, request, "\r\n\r\nok")
 	}
 }
 
-func wantNoAllocations(t *testing.T, c *lean, name, raw, last string) {
+func wantNoAllocations(t *testing.T, c *turns.Client, name, raw, last string) {
 	t.Helper()
 	defer c.Close()
 	request, end := []byte(raw), []byte(last)
 	for range 100 { // buffers find their size
-		c.ask(t, request, end)
+		c.Ask(t, request, end)
 	}
 	// testing.AllocsPerRun would round 0.9 down to 0.
 	const runs = 2000
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	for range runs {
-		c.ask(t, request, end)
+		c.Ask(t, request, end)
 	}
 	runtime.ReadMemStats(&after)
 	// A little is for what goes on beside: the garbage collector empties
@@ -222,10 +157,10 @@ func benchmarkPath(b *testing.B, g *gateway, ask, until string) {
 	b.SetParallelism(8)
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
-		c := newLean(b, g.addr)
+		c := turns.Dial(b, g.addr)
 		defer c.Close()
 		for pb.Next() {
-			c.ask(b, request, end)
+			c.Ask(b, request, end)
 		}
 	})
 }
@@ -239,10 +174,10 @@ func BenchmarkDirect(b *testing.B) {
 	b.SetParallelism(8)
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
-		c := newLean(b, addr)
+		c := turns.Dial(b, addr)
 		defer c.Close()
 		for pb.Next() {
-			c.ask(b, request, end)
+			c.Ask(b, request, end)
 		}
 	})
 }

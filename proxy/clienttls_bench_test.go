@@ -4,8 +4,9 @@ package proxy
 
 import (
 	"crypto/tls"
-	"net"
 	"testing"
+
+	"github.com/tollgate/tollgate/proxy/turns"
 )
 
 // BenchmarkTLSAgainstPlain compares the CPU time of a request over a kept TLS
@@ -20,67 +21,40 @@ func BenchmarkTLSAgainstPlain(b *testing.B) {
 	server := blunt(b)
 	plain := startGateway(b, nil, domainOf("plain", server, "GET /members/{id}"))
 	secure := startGateway(b, secured(served), domainOf("plain", server, "GET /members/{id}"))
-	request, end := []byte("GET /plain/members/1?x=1"+usual), []byte("\r\n\r\nok")
-	kinds := []*load{
-		newLoad(b, server[len("http://"):], request, end),
-		newLoad(b, bluntTLS(b, served, end), request, end),
-		newLoad(b, plain.addr, request, end),
-		newLoad(b, secure.addr, request, end),
+	const request, end = "GET /plain/members/1?x=1" + usual, "\r\n\r\nok"
+	kinds := []*turns.Load{
+		turns.NewLoad(b, server[len("http://"):], request, end),
+		turns.NewLoad(b, bluntTLS(b, served), request, end),
+		turns.NewLoad(b, plain.addr, request, end),
+		turns.NewLoad(b, secure.addr, request, end),
 	}
 	for i, l := range kinds {
 		if i%2 == 1 {
-			for _, c := range l.clients {
+			for _, c := range l.Clients {
 				c.Conn = tls.Client(c.Conn, &tls.Config{RootCAs: ca.pool, ServerName: "a.example"})
 			}
 		}
-		l.round(b) // buffers find their size
 	}
 	var without, with, ratio, both []float64
-	for b.Loop() {
-		var us [4]float64
-		for i, l := range kinds {
-			us[i] = l.round(b)
-		}
+	turns.Take(b, kinds, func(us []float64) {
 		client := (us[1] - us[0]) / 2
 		off, on := us[2]-us[0], us[3]-us[0]-client
 		without, with, ratio = append(without, off), append(with, on), append(ratio, 100*on/off)
 		both = append(both, us[3]-us[0])
-	}
-	b.ReportMetric(median(without), "plain-cpu-µs/req")
-	b.ReportMetric(median(with), "tls-cpu-µs/req")
-	b.ReportMetric(median(ratio), "tls-%-of-plain")
-	b.ReportMetric(median(both), "tls-and-client-cpu-µs/req")
-	b.ReportMetric(0, "ns/op")
+	})
+	b.ReportMetric(turns.Median(without), "plain-cpu-µs/req")
+	b.ReportMetric(turns.Median(with), "tls-cpu-µs/req")
+	b.ReportMetric(turns.Median(ratio), "tls-%-of-plain")
+	b.ReportMetric(turns.Median(both), "tls-and-client-cpu-µs/req")
 }
 
-// bluntTLS is blunt over TLS.
-func bluntTLS(b *testing.B, cfg *tls.Config, end []byte) string {
+// bluntTLS is an endpoint server's address over TLS.
+func bluntTLS(b *testing.B, cfg *tls.Config) string {
 	ln, err := tls.Listen("tcp", "127.0.0.1:0", cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = ln.Close() })
-	say := append([]byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Mon, 02 Jan 2006 15:04:05 GMT\r\nContent-Length: 2"), end...)
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func(c net.Conn) {
-				defer c.Close()
-				buf := make([]byte, 4<<10)
-				for {
-					if _, err := c.Read(buf); err != nil {
-						return
-					}
-					if _, err := c.Write(say); err != nil {
-						return
-					}
-				}
-			}(c)
-		}
-	}()
+	turns.ServeOn(b, ln, "ok")
 	return ln.Addr().String()
 }
 
@@ -90,12 +64,12 @@ func BenchmarkHandshake(b *testing.B) {
 	ca := newAuthority(b)
 	g := startGateway(b, secured(&tls.Config{Certificates: []tls.Certificate{ca.pair("a.example")}}), domainOf("plain", blunt(b), "GET /members/{id}"))
 	request, end := []byte("GET /plain/members/1?x=1"+usual), []byte("\r\n\r\nok")
-	before := cpuTime(b)
+	before := turns.CPUTime(b)
 	for b.Loop() {
-		c := newLean(b, g.addr)
+		c := turns.Dial(b, g.addr)
 		c.Conn = tls.Client(c.Conn, &tls.Config{RootCAs: ca.pool, ServerName: "a.example"})
-		c.ask(b, request, end)
+		c.Ask(b, request, end)
 		_ = c.Close()
 	}
-	b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+	b.ReportMetric(float64((turns.CPUTime(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
 }

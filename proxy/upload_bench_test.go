@@ -7,6 +7,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/tollgate/tollgate/proxy/turns"
 )
 
 // BenchmarkUpload measures bodies of several sizes on their way to an endpoint
@@ -26,13 +28,13 @@ func BenchmarkUpload(b *testing.B) {
 		} {
 			b.Run(fmt.Sprintf("%s/%dKiB", name, length>>10), func(b *testing.B) {
 				g := startGateway(b, nil, domainOf("test", swallow(b, length), everything...))
-				c := newLean(b, g.addr)
+				c := turns.Dial(b, g.addr)
 				defer c.Close()
 				request, end := []byte(raw), []byte("\r\n\r\nok")
 				b.SetBytes(int64(length))
 				b.ReportAllocs()
 				for b.Loop() {
-					c.ask(b, request, end)
+					c.Ask(b, request, end)
 				}
 			})
 		}
