@@ -16,6 +16,11 @@ const (
 	issuer = "tollgate-bench"
 	// clockSkew is seconds that a signature or token may be old.
 	clockSkew = 300
+	// singleUseSkew is how long, before and after its time, a signature that is
+	// good once may come, seconds: claims are kept as long.
+	singleUseSkew = 60
+	// callerField has who calls.
+	callerField = "X-Caller"
 )
 
 // mockBody is the answer of a MOCK: as long as what the endpoint server says.
@@ -65,12 +70,16 @@ func (s *Setup) method() string {
 
 func (s *Setup) domainPlugins(origin string) object {
 	plugins := object{"HTTP_PROXY": object{"url": origin}}
-	if beans := s.beans(OnDomain); beans != nil {
+	if beans := append(s.beans(OnDomain), s.beans(OnCaller)...); beans != nil {
 		plugins["USAGE_QUOTA"] = object{"usageQuotaBeans": beans}
 	}
 	switch s.Auth {
 	case HMAC:
 		plugins["HMAC"] = object{"secretKey": secret, "clockSkew": clockSkew}
+	case SingleUse:
+		plugins["HMAC"] = object{"secretKey": secret, "clockSkew": singleUseSkew, "singleUse": true}
+	case APIKey:
+		plugins["API_KEY"] = object{}
 	case JWT:
 		plugins["JWT"] = object{"secretKey": secret, "clockSkew": clockSkew, "issuer": issuer}
 	}
@@ -92,6 +101,9 @@ func (s *Setup) endpointPlugins() object {
 			"responseHeaders": object{"X-Gateway": "tollgate", "Cache-Control": "no-store"},
 		}
 	}
+	if s.Units > 1 {
+		plugins["USAGE_COST"] = object{"units": s.Units}
+	}
 	if s.Mock {
 		plugins["MOCK"] = object{"statusCode": 200, "headers": object{"Content-Type": "application/json"}, "body": mockBody}
 	}
@@ -102,9 +114,17 @@ func (s *Setup) endpointPlugins() object {
 func (s *Setup) beans(on Place) []object {
 	var list []object
 	for _, q := range s.Quotas {
-		if q.On == on {
-			list = append(list, object{"maxUsageQuota": q.Limit, "resetTimeSeconds": int64(q.Window / time.Second)})
+		if q.On != on {
+			continue
 		}
+		bean := object{"maxUsageQuota": q.Limit, "resetTimeSeconds": int64(q.Window / time.Second)}
+		if on == OnCaller {
+			bean["by"] = "header:" + callerField
+			if s.Auth == APIKey {
+				bean["by"] = "consumer"
+			}
+		}
+		list = append(list, bean)
 	}
 	return list
 }

@@ -45,8 +45,14 @@ func (r *run) measureInto(ctx context.Context, p *point, result *report.Result) 
 	if err := p.deploy(ctx, c, r.origin.URL()); err != nil {
 		return err
 	}
+	var keys []string
+	if p.Auth == APIKey {
+		if keys, err = p.consumers(ctx, c); err != nil {
+			return err
+		}
+	}
 	began := time.Now()
-	out, in, w, err := r.load(ctx, p, c)
+	out, in, w, err := r.load(ctx, p, c, keys)
 	if err := errors.Join(c.Err(), err); err != nil { // a node that ended is why, where both are
 		return err
 	}
@@ -79,11 +85,26 @@ func (p *point) deploy(ctx context.Context, c *rig.Cluster, origin string) error
 	return c.Deploy(ctx, domains...)
 }
 
+// consumers makes every caller a consumer, and returns their API keys, by domain
+// and caller. Every node knows them.
+func (p *point) consumers(ctx context.Context, c *rig.Cluster) (keys []string, err error) {
+	for _, domain := range p.keys() {
+		for i := range p.Callers {
+			key, err := c.Consumer(ctx, domain, caller(i))
+			if err != nil {
+				return nil, err
+			}
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
+
 // load makes the setup's calls, has its event happen meanwhile, and watches the
 // nodes.
-func (r *run) load(ctx context.Context, p *point, c *rig.Cluster) (*load.Outcome, incident, *watch, error) {
+func (r *run) load(ctx context.Context, p *point, c *rig.Cluster, keys []string) (*load.Outcome, incident, *watch, error) {
 	whole := r.cfg.loadTime(p)
-	prepare, err := p.prepare(whole)
+	prepare, err := p.prepare(whole, keys)
 	if err != nil {
 		return nil, incident{}, nil, err
 	}

@@ -5,6 +5,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tollgate/tollgate/bench/report"
@@ -33,8 +34,16 @@ type Setup struct {
 	Domains int
 	// Endpoints of each domain are alike, and called in turn; 0 is one.
 	Endpoints int
-	// Quotas are in force on every domain, or on every endpoint of each. The
-	// first one is the one that exactness is judged by: the load must not come
+	// Callers of each domain say who they are in a header field, or by an API
+	// key, and call in turn; 0 is that nobody says so, and that quotas by caller
+	// are not in force.
+	Callers int
+	// Strangers has every second call come from a caller who never came before.
+	Strangers bool
+	// Units is what a call costs; 0 is one.
+	Units int
+	// Quotas are in force on every domain, on every endpoint of each, or for
+	// every caller of each. The first one is the one that exactness is judged by: the load must not come
 	// to the end of another before.
 	Quotas []Quota
 	// Pipeline adds address control, a rewrite of the path and header fields
@@ -67,17 +76,18 @@ const (
 	DefaultConnections = 64
 	MostConnections    = 10_000
 	MostNodes          = 9
+	MostConsumers      = 1000
 	MostPayload        = 1 << 20 // bytes
 	MostRate           = 1e6     // calls a second
-	// mostCells bounds domains × endpoints of a setup, each of which has a
-	// request of its own made ready.
+	// mostCells bounds domains × endpoints × callers of a setup, each of which
+	// has a request of its own made ready.
 	mostCells = 100_000
 )
 
-// Quota is a condition: Limit calls a Window.
+// Quota is a condition: Limit units a Window.
 type Quota struct {
 	On     Place
-	Limit  uint64        // 1 to 10^12
+	Limit  uint64        // 1 to 10^12, a multiple of what calls cost
 	Window time.Duration // whole seconds, at most 365 days
 }
 
@@ -88,6 +98,7 @@ type Place uint8
 const (
 	OnDomain Place = iota
 	OnEndpoint
+	OnCaller // of the domain
 )
 
 // Auth is how calls prove who they are.
@@ -98,9 +109,13 @@ const (
 	Plain Auth = iota // not at all
 	HMAC
 	JWT
+	// SingleUse is HMAC whose signatures are good once: each is of a path of its own.
+	SingleUse
+	// APIKey is one of each caller's own. There are at most MostConsumers.
+	APIKey
 )
 
-func (a Auth) String() string { return [...]string{"plain", "hmac", "jwt"}[a] }
+func (a Auth) String() string { return [...]string{"plain", "hmac", "jwt", "singleUse", "apiKey"}[a] }
 
 // Event is what happens in the middle of a load.
 type Event uint8
@@ -135,6 +150,7 @@ const (
 	VaryDomains     Field = "domains"
 	VaryEndpoints   Field = "endpoints"
 	VaryCounters    Field = "counters" // endpoints, each of which has a quota
+	VaryCallers     Field = "callers"
 	VaryConnections Field = "connections"
 	VaryRate        Field = "rate"
 	VaryPayload     Field = "payload"
@@ -198,6 +214,8 @@ func (s *Setup) set(f Field, v Value) error {
 		s.Domains = n
 	case VaryEndpoints, VaryCounters:
 		s.Endpoints = n
+	case VaryCallers:
+		s.Callers = n
 	case VaryConnections:
 		s.Connections = n
 	case VaryRate:
@@ -221,7 +239,10 @@ func (s *Setup) set(f Field, v Value) error {
 
 // settled fills the defaults in.
 func (s Setup) settled() Setup {
-	s.Domains, s.Endpoints = max(s.Domains, 1), max(s.Endpoints, 1)
+	s.Domains, s.Endpoints, s.Units = max(s.Domains, 1), max(s.Endpoints, 1), max(s.Units, 1)
+	if s.Callers == 0 {
+		s.Quotas = slices.DeleteFunc(slices.Clone(s.Quotas), func(q Quota) bool { return q.On == OnCaller })
+	}
 	if s.Connections == 0 {
 		s.Connections = DefaultConnections
 	}
@@ -237,15 +258,18 @@ func (p *point) check() error {
 	}{
 		{"nodes", float64(p.Nodes), 1, MostNodes},
 		{"non-voters", float64(p.Nonvoters), 0, float64(p.Nodes - 1)},
-		{"domains × endpoints", float64(p.Domains) * float64(p.Endpoints), 1, mostCells},
+		{"domains × endpoints × callers", float64(p.Domains) * float64(p.Endpoints) * float64(max(p.Callers, 1)), 1, mostCells},
 		{"payload", float64(p.Payload), 0, MostPayload},
 		{"connections", float64(p.Connections), 1, MostConnections},
 		{"rate", p.Rate, 0, MostRate},
-		{"auth", float64(p.Auth), 0, float64(JWT)},
+		{"auth", float64(p.Auth), 0, float64(APIKey)},
 	} {
 		if b.value < b.least || b.value > b.top {
 			return fmt.Errorf("scenario %s: %s are %v: must be %v to %v", p.scenario, b.what, b.value, b.least, b.top)
 		}
+	}
+	if p.Auth == APIKey && (p.Callers < 1 || p.Domains*p.Callers > MostConsumers) {
+		return fmt.Errorf("scenario %s: %d consumers have keys: must be 1 to %d", p.scenario, p.Domains*p.Callers, MostConsumers)
 	}
 	if p.During == KillLeader && p.Nodes-p.Nonvoters < 3 {
 		return fmt.Errorf("scenario %s: it kills the leader of %d voters: must be 3 or more", p.scenario, p.Nodes-p.Nonvoters)

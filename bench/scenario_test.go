@@ -55,6 +55,9 @@ func TestScenarios(t *testing.T) {
 		}
 		results[p.name()] = true
 		for _, q := range p.Quotas {
+			if q.Limit%uint64(p.Units) != 0 {
+				t.Errorf("%s: %d calls of %d units do not use a quota up", p.name(), q.Limit, p.Units)
+			}
 			if q.Limit < p.Quotas[0].Limit {
 				t.Errorf("%s: the quota that is judged, %+v, is not the first to be used up: %+v", p.name(), p.Quotas[0], q)
 			}
@@ -79,12 +82,16 @@ func TestDocuments(t *testing.T) {
 			t.Fatal(err)
 		}
 		parsed, err := catalog.Parse(doc, node.ParseOptions())
-		if err != nil || parsed.Warnings != nil {
-			t.Errorf("%s: %v, %v", p.name(), err, parsed)
+		if err != nil || parsed.Warnings != nil && p.Auth != SingleUse { // which warns of the rate that it can take
+			t.Errorf("%s: %v, %+v", p.name(), err, parsed)
 			continue
 		}
 		counters := 0
 		for _, q := range p.Quotas {
+			if q.On == OnCaller {
+				counters++
+				continue
+			}
 			counters += p.counters(q) / p.Domains
 		}
 		if d := parsed.Domain; len(d.Endpoints) != p.Endpoints || len(d.Conditions()) != counters {
@@ -96,7 +103,7 @@ func TestDocuments(t *testing.T) {
 // calls makes calls of a setup as the load does, n of each connection.
 func calls(t *testing.T, s Setup, n int) (requests []string, cells []int) {
 	t.Helper()
-	prepare, err := s.prepare(time.Second)
+	prepare, err := s.prepare(time.Second, slices.Repeat([]string{"tg_key"}, s.Domains*s.callers()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +115,42 @@ func calls(t *testing.T, s Setup, n int) (requests []string, cells []int) {
 		}
 	}
 	return requests, cells
+}
+
+// TestCallers: every caller of every domain has a cell and a counter of its own,
+// and calls of strangers have none.
+func TestCallers(t *testing.T) {
+	q := Quota{OnCaller, 10, time.Hour}
+	s := Setup{Nodes: 3, Domains: 2, Endpoints: 2, Callers: 5, Strangers: true, Units: 1, Connections: 4, Quotas: []Quota{q}}
+	prepare, err := s.prepare(time.Second, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strangers := map[string]bool{}
+	counterOf := map[string]int{}
+	for conn := range s.Connections {
+		var req fasthttp.Request
+		for i := range 80 {
+			cell := prepare(&req, conn, i)
+			who := string(req.Header.Peek(callerField))
+			if cell < 0 {
+				if strangers[who] || i%2 == 0 {
+					t.Errorf("%s, call %d: not a stranger", who, i)
+				}
+				strangers[who] = true
+				continue
+			}
+			domain, _, _ := strings.Cut(string(req.RequestURI()[1:]), "/")
+			counter := s.counter(q, int32(cell))
+			if other, met := counterOf[domain+who]; met && other != counter || counter >= s.counters(q) {
+				t.Errorf("%s of %s is on counter %d and on %d of %d", who, domain, other, counter, s.counters(q))
+			}
+			counterOf[domain+who] = counter
+		}
+	}
+	if len(counterOf) != 10 || len(strangers) != 160 {
+		t.Errorf("%d callers of 10, %d strangers of 160", len(counterOf), len(strangers))
+	}
 }
 
 // TestCells: the cell of a call says which node it goes to, and which counter
@@ -189,7 +232,7 @@ func TestPoints(t *testing.T) {
 	}{
 		{func(s *Scenario) { s.Nodes = 0 }, "scenario s: nodes are 0: must be 1 to 9"},
 		{func(s *Scenario) { s.Nonvoters = 3 }, "scenario s: non-voters are 3: must be 0 to 2"},
-		{func(s *Scenario) { s.Domains, s.Endpoints = 1000, 1000 }, "scenario s: domains × endpoints are 1e+06: must be 1 to 100000"},
+		{func(s *Scenario) { s.Domains, s.Endpoints = 1000, 1000 }, "scenario s: domains × endpoints × callers are 1e+06: must be 1 to 100000"},
 		{func(s *Scenario) { s.Vary = Axis{"colours", numbers(1)} }, `scenario s: nothing varies "colours"`},
 		{func(s *Scenario) { s.Nonvoters, s.During = 1, KillLeader }, "scenario s: it kills the leader of 2 voters: must be 3 or more"},
 	} {

@@ -63,6 +63,31 @@ var Scenarios = []Scenario{
 		Vary:  Axis{VaryCounters, numbers(1, 10, 100, 1000)},
 	},
 	{
+		Name: "callers", Summary: "more callers with a counter each, called in turn; none is the domain without a quota",
+		Setup: Setup{Nodes: 3, Quotas: []Quota{{OnCaller, 1_000_000_000_000, time.Hour}}, Mock: true},
+		Vary:  Axis{VaryCallers, []Value{{Label: "none"}, {Number: 1}, {Number: 100}, {Number: 1000}, {Number: 10_000}}},
+	},
+	{
+		Name: "callers-rare", Summary: "100,000 callers, each a call every ten seconds: all are decided in the log",
+		Setup: Setup{Nodes: 3, Callers: 100_000, Quotas: []Quota{{OnCaller, 2, time.Hour}}, Mock: true, Rate: 10_000},
+	},
+	{
+		Name: "callers-flood", Summary: "a hundred callers come to the end of their quotas, beside ever new ones",
+		Setup: Setup{Nodes: 3, Callers: 100, Strangers: true, Quotas: []Quota{{OnCaller, 500, time.Hour}}, Mock: true, Cold: true},
+	},
+	{
+		Name: "consumers", Summary: "200 API keys, and 100 calls a second for each consumer",
+		Setup: Setup{Nodes: 3, Callers: 200, Auth: APIKey, Quotas: []Quota{{OnCaller, 100, time.Second}}, Mock: true},
+	},
+	{
+		Name: "costs", Summary: "calls of five units, 50,000 an hour at three nodes, called past its end",
+		Setup: Setup{Nodes: 3, Units: 5, Quotas: []Quota{{OnDomain, 50_000, time.Hour}}, Mock: true, Cold: true},
+	},
+	{
+		Name: "single-use", Summary: "signatures that are good once, at a fixed rate",
+		Setup: Setup{Nodes: 3, Auth: SingleUse, Mock: true, Rate: 20_000},
+	},
+	{
 		Name: "nodes", Summary: "more nodes, and nodes without a vote",
 		Setup: Setup{Quotas: []Quota{far}},
 		Vary:  Axis{VaryNodes, []Value{{Number: 1}, {Number: 3}, {Number: 5}, {Number: 5, Label: "3+2", Nonvoters: 2}}},

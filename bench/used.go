@@ -44,10 +44,13 @@ func (p *point) readable(calls []load.Call, elapsed time.Duration) bool {
 }
 
 // wantUsed is what the conditions must read out: every call counts on every
-// condition, up to its limit.
+// condition without callers, up to its limit.
 func (p *point) wantUsed(calls []load.Call) map[condition]uint64 {
 	want := map[condition]uint64{}
 	for _, q := range p.Quotas {
+		if q.On == OnCaller { // it has no figure of its own
+			continue
+		}
 		counted := make([]uint64, p.counters(q))
 		for i := range calls {
 			counted[p.counter(q, calls[i].Counter)]++
@@ -57,7 +60,7 @@ func (p *point) wantUsed(calls []load.Call) map[condition]uint64 {
 			if q.On == OnEndpoint {
 				at.domain, at.endpoint = i/p.Endpoints, p.method()+" "+pattern(i%p.Endpoints)
 			}
-			want[at] = min(n, q.Limit)
+			want[at] = min(n, p.most(q)) * uint64(p.Units)
 		}
 	}
 	return want
@@ -95,6 +98,9 @@ func (p *point) checkUsed(ctx context.Context, c *rig.Cluster, calls []load.Call
 // wanted, and tells of the first.
 func compare(want map[condition]uint64, domain int, readings []api.Condition) (differing int, first string) {
 	for _, r := range readings {
+		if r.By != "" {
+			continue
+		}
 		at := condition{domain: domain, seconds: r.ResetTimeSeconds}
 		name := "the whole domain"
 		if r.Endpoint != nil {

@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,26 @@ func HMAC(secretKey string, targets ...Target) func(req *fasthttp.Request, conn,
 			req.Header.Set(hmacsign.TimestampField, s.timestamp)
 			req.Header.Set(hmacsign.AuthorizationField, s.authorization)
 		}
+		return counter
+	}
+}
+
+// SingleUse makes the calls of a Plan for domains whose signatures are good once:
+// as HMAC, but each call has a query of its own, and a signature.
+func SingleUse(secretKey string, targets ...Target) func(req *fasthttp.Request, conn, n int) (counter int) {
+	plain := Plain(targets...)
+	return func(req *fasthttp.Request, conn, n int) int {
+		counter := plain(req, conn, n)
+		own := targets[turn(conn, n, len(targets))]
+		separator := "?"
+		if strings.Contains(own.URI, "?") {
+			separator = "&"
+		}
+		own.URI = fmt.Sprintf("%s%scall=%d-%d", own.URI, separator, conn, n)
+		s := sign(secretKey, &own, time.Now().Unix())
+		req.SetRequestURI(own.URI)
+		req.Header.Set(hmacsign.TimestampField, s.timestamp)
+		req.Header.Set(hmacsign.AuthorizationField, s.authorization)
 		return counter
 	}
 }

@@ -45,6 +45,18 @@ var callers = map[string]struct {
 	"WebSocket, broken":  {1, chatBroken},
 }
 
+// session is one call that lasts for all the time that the others call.
+type session func(ctx context.Context, s *soak, ends time.Time) error
+
+var sessions = map[string]session{
+	"events, all the time": func(ctx context.Context, s *soak, ends time.Time) error {
+		return s.follow(ctx, func(int) bool { return time.Now().Before(ends) })
+	},
+	"long poll, half of the time": func(ctx context.Context, s *soak, ends time.Time) error {
+		return s.want(ctx, "GET", "/open/poll?after="+(time.Until(ends)/2).String(), nil, nil, 200, "news")
+	},
+}
+
 func (s *soak) do(ctx context.Context, method, path string, body io.Reader, change func(*http.Request)) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, s.url+path, body)
 	if err != nil {
@@ -161,13 +173,18 @@ func downloadGivenUp(ctx context.Context, s *soak) error {
 }
 
 func events(ctx context.Context, s *soak) error {
+	return s.follow(ctx, func(i int) bool { return i < 100 })
+}
+
+// follow reads a stream of events, each of which must come once and in turn.
+func (s *soak) follow(ctx context.Context, more func(i int) bool) error {
 	resp, err := s.do(ctx, "GET", "/open/events", nil, nil)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
-	for i := range 100 {
+	for i := 0; more(i); i++ {
 		if !lines.Scan() || lines.Text() != fmt.Sprintf("data: %d", i) || !lines.Scan() {
 			return fmt.Errorf("event %d: %q, %w", i, lines.Text(), lines.Err())
 		}
@@ -176,7 +193,7 @@ func events(ctx context.Context, s *soak) error {
 }
 
 func longPoll(ctx context.Context, s *soak) error {
-	return s.want(ctx, "GET", "/open/poll", nil, nil, 200, "news")
+	return s.want(ctx, "GET", "/open/poll?after=1s", nil, nil, 200, "news")
 }
 
 func endpointDies(ctx context.Context, s *soak) error {

@@ -51,9 +51,14 @@ func startOrigin(t *testing.T, name string) string {
 		}
 	})
 	mux.HandleFunc("/poll", func(w http.ResponseWriter, r *http.Request) {
+		after, err := time.ParseDuration(r.FormValue("after"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
 		select {
 		case <-r.Context().Done():
-		case <-time.After(time.Second): // what makes it a long poll
+		case <-time.After(after): // what makes it a long poll
 			fmt.Fprint(w, "news")
 		}
 	})

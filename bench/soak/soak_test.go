@@ -60,7 +60,7 @@ func start(t *testing.T, more ...string) *soak {
 		"node", "--id", "n1", "--data-dir", filepath.Join(s.dir, "data"), "--bootstrap", "--founding-wait", "10ms",
 		"--listen", addresses[0], "--admin", addresses[1], "--cluster", addresses[2],
 		"--tls-cert", s.file("cert.pem"), "--tls-key", s.file("key.pem"), "--access-log", s.log, "--log-level", "warn",
-		"--disk-timeout", "1m",
+		"--disk-timeout", "1m", "--upstream-timeout", "1h", // for the long polls
 	}, more...)})
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestSoak(t *testing.T) {
 	if err := s.deploy(t.Context(), origins, 0); err != nil {
 		t.Fatal(err)
 	}
-	s.work(t, origins, min(*durationFlag, 5*time.Second)) // until caches and pools are full
+	s.work(t, origins, max(min(*durationFlag, 5*time.Second), *durationFlag/5)) // until caches and pools are full
 	before := s.atRest(t)
 	t.Logf("after warming up: %v", before)
 	s.work(t, origins, *durationFlag)
@@ -164,6 +164,15 @@ func (s *soak) work(t *testing.T, origins []string, during time.Duration) {
 				}
 			})
 		}
+	}
+	for kind, session := range sessions {
+		wg.Go(func() {
+			ctx, cancel := context.WithDeadline(t.Context(), ends.Add(patience))
+			defer cancel()
+			if err := session(ctx, s, ends); err != nil {
+				t.Errorf("%s: %v", kind, err)
+			}
+		})
 	}
 	wg.Go(func() {
 		for turn := 1; time.Now().Before(ends) && !t.Failed(); turn++ {
