@@ -53,6 +53,11 @@ var Scenarios = []Scenario{
 		Vary:  Axis{VaryDomains, numbers(1, 10, 100, 1000)},
 	},
 	{
+		Name: "quotas", Summary: "the same, answered by the gateway: without a pool of connections a domain",
+		Setup: Setup{Nodes: 3, Quotas: []Quota{far}, Mock: true},
+		Vary:  Axis{VaryDomains, numbers(1, 10, 100, 1000)},
+	},
+	{
 		Name: "endpoints", Summary: "more endpoints of a domain, called in turn",
 		Setup: Setup{Nodes: 3, Quotas: []Quota{far}},
 		Vary:  Axis{VaryEndpoints, numbers(10, 100, 1000, 10_000)},
@@ -69,7 +74,7 @@ var Scenarios = []Scenario{
 	},
 	{
 		Name: "callers-rare", Summary: "100,000 callers, each a call every ten seconds: all are decided in the log",
-		Setup: Setup{Nodes: 3, Callers: 100_000, Quotas: []Quota{{OnCaller, 2, time.Hour}}, Mock: true, Rate: 10_000},
+		Setup: Setup{Nodes: 3, Callers: 100_000, Quotas: []Quota{{OnCaller, 2, time.Hour}}, Mock: true, Rate: 10_000, Connections: 256},
 	},
 	{
 		Name: "callers-flood", Summary: "a hundred callers come to the end of their quotas, beside ever new ones",
@@ -85,7 +90,7 @@ var Scenarios = []Scenario{
 	},
 	{
 		Name: "single-use", Summary: "signatures that are good once, at a fixed rate",
-		Setup: Setup{Nodes: 3, Auth: SingleUse, Mock: true, Rate: 20_000},
+		Setup: Setup{Nodes: 3, Auth: SingleUse, Mock: true, Rate: 20_000, Connections: 256},
 	},
 	{
 		Name: "nodes", Summary: "more nodes, and nodes without a vote",

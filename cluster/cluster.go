@@ -200,6 +200,7 @@ func (c *Cluster) nameCluster(ctx context.Context) {
 	if id == "" {
 		id = uuid.NewString()
 	}
+	c.store.RaiseRules(store.KnownRules().Newest) // all members, who are this one, know them
 	if _, err := c.store.Apply(ctx, store.Command{Kind: store.KindInit, ClusterID: id}); err != nil {
 		c.cfg.Logger.Warn("could not name the cluster yet", "error", err)
 	}

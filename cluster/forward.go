@@ -103,6 +103,7 @@ type Applied struct {
 // too. Errors are the store's, catalog.ErrNotFound and
 // catalog.ErrPrecondition.
 func (c *Cluster) Apply(ctx context.Context, cmd store.Command) (Applied, error) {
+	cmd = cmd.Known(c.store.Rules())
 	cmd.Rules = cmd.LeastRules()
 	encoded := cmd.Append(nil)
 	if len(encoded) > store.MaxCommandBytes {
@@ -125,6 +126,10 @@ func (c *Cluster) Apply(ctx context.Context, cmd store.Command) (Applied, error)
 
 func (c *Cluster) applyHere(ctx context.Context, cmd store.Command) (Applied, error) {
 	res, err := c.store.Apply(ctx, cmd)
+	if errors.Is(err, store.ErrUpgrading) { // perhaps only for want of asking
+		c.raiseRules(ctx)
+		res, err = c.store.Apply(ctx, cmd)
+	}
 	if errors.Is(err, store.ErrUpgrading) {
 		return Applied{}, conflict("%v", err)
 	}

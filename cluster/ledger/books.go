@@ -25,6 +25,7 @@ type books struct {
 
 	waiting []*call
 	marked  []*holding // to report on
+	patient []*holding // to report on, but not before the beat
 	owing   []*holding // to charge
 	returns []quota.Return
 	settles []quota.Settle
@@ -64,15 +65,8 @@ func (b *books) due() {
 	}
 }
 
-// mark has the next frame report on a holding, asking for at least want units.
-func (b *books) mark(h *holding, want uint32) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.markLocked(h, want)
-	b.due()
-}
-
-// markLocked is mark under the lock.
+// markLocked has, under the lock, the next frame report on a holding, asking for at
+// least want units.
 func (b *books) markLocked(h *holding, want uint32) {
 	h.want = max(h.want, want)
 	if !h.marked {

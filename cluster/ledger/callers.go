@@ -89,7 +89,7 @@ func (cs *callers) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, h := range s.held {
-		if tick-h.seen.Load() > cs.rest && h.lease.Load() == nil && h.owed.Load() == 0 && !h.marked && !h.asking {
+		if tick-h.seen.Load() > cs.rest && h.lease.Load() == nil && h.owed.Load() == 0 && !h.marked && !h.patient && !h.asking {
 			delete(s.held, id)
 		}
 	}

@@ -21,6 +21,8 @@ type collector struct {
 	// lastFlush is when charges last had a frame of their own, mono ns; 0 has
 	// them sent.
 	lastFlush int64
+	// lastBeat is when those that could wait were last reported on, mono ns.
+	lastBeat int64
 }
 
 // collect makes a frame of what waits, as far as one goes. It reports false if
@@ -121,9 +123,46 @@ func (c *collector) collectClaims(r *round, size int) int {
 	return size
 }
 
+// beat is how often a frame is sent for nothing but reports that can wait, ns. A frame
+// costs the cluster a write to all disks, a report in it next to nothing: thousands of
+// leases, each renewed when it is time, would have every node send all the time.
+const beat = int64(5 * tick)
+
+// canWait reports whether a lease lasts so long that the beat makes no difference to it.
+func (l *lease) canWait() bool { return l.length >= 8*beat }
+
+// waitForBeat has, under the lock, a frame report on a holding: the next one that is
+// sent for something else, or the beat's.
+func (b *books) waitForBeat(h *holding) {
+	if !h.patient && !h.marked {
+		h.patient = true
+		b.patient = append(b.patient, h)
+	}
+}
+
+// endWait marks those that can wait, if a frame is sent anyway, or with the beat.
+func (c *collector) endWait(r *round) {
+	if len(c.patient) == 0 {
+		return
+	}
+	f := &r.frame
+	others := len(f.Takes) + len(f.Claims) + len(c.marked) + len(c.returns) + len(c.settles)
+	if others == 0 && !c.closing && r.sent.mono-c.lastBeat < beat {
+		return
+	}
+	c.lastBeat = r.sent.mono
+	for _, h := range c.patient {
+		h.patient = false
+		c.markLocked(h, 0)
+	}
+	clear(c.patient)
+	c.patient = c.patient[:0]
+}
+
 // collectReports reports on the marked holdings: what was spent, what comes
 // back, and what is wanted.
 func (c *collector) collectReports(r *round, size int) int {
+	c.endWait(r)
 	done := 0
 	for _, h := range c.marked {
 		if len(r.frame.Reports) == roundReports || size > frameBudget {

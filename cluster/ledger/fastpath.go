@@ -68,11 +68,12 @@ func (l *Ledger) spend(asks []ask, units uint32, reserve bool, core int, paid []
 			le.reserved += uint64(units)
 		}
 		if le.units.Load() <= le.low.Load() && !le.asked.Load() && le.asked.CompareAndSwap(false, true) {
-			if reserve {
-				l.markLocked(a.holding, 0)
-				l.due()
-			} else {
-				l.mark(a.holding, 0)
+			if !reserve {
+				l.mu.Lock()
+			}
+			l.runsLow(a.holding, le)
+			if !reserve {
+				l.mu.Unlock()
 			}
 		}
 		paid = append(paid, le)
@@ -104,6 +105,17 @@ func (l *Ledger) spend(asks []ask, units uint32, reserve bool, core int, paid []
 		n++
 	}
 	return alive, missing
+}
+
+// runsLow has more units asked for, under the lock, as a lease has a quarter left of
+// what it was given.
+func (l *Ledger) runsLow(h *holding, le *lease) {
+	if l.clock().mono-le.reported > 6*beat && le.canWait() {
+		l.waitForBeat(h)
+		return
+	}
+	l.markLocked(h, 0)
+	l.due()
 }
 
 // refuse answers a call by this node's replica alone, if a counter is used up

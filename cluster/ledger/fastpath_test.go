@@ -97,7 +97,9 @@ func TestRefusalChargesTheOthers(t *testing.T) {
 		t.Errorf("with the tick there is %+v", f)
 	}
 	g.calls(2, "f")
-	g.mark(g.holdings[of(2)], 0)
+	g.mu.Lock()
+	g.markLocked(g.holdings[of(2)], 0)
+	g.mu.Unlock()
 	if f := g.step(); f == nil || len(f.Reports) != 1 || !slices.Equal(f.Charges, []quota.Charge{{Counter: of(3), N: 2}}) {
 		t.Errorf("with a report there is %+v", f)
 	}

@@ -32,9 +32,9 @@ type holding struct {
 	phaseOf span
 	// listed: the counter is in the ledger's list of those with a lease.
 	listed bool
-	// marked: the counter is in the ledger's list to report on; asking: it is in the
-	// frame under way.
-	marked, asking bool
+	// marked: the counter is in the ledger's list to report on; patient: in the list of
+	// those that can wait; asking: it is in the frame under way.
+	marked, patient, asking bool
 	// asked is when calls on it were sent to be decided last, mono ns.
 	asked int64
 	// want is how many units the next report asks for at least.

@@ -252,6 +252,8 @@ func (l *Ledger) look() {
 				h.giveUp = true
 				l.markLocked(h, 0)
 			}
+		case left > le.length/4 && le.canWait():
+			l.waitForBeat(h)
 		default:
 			l.markLocked(h, 0)
 		}

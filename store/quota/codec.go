@@ -69,6 +69,13 @@ func DecodeFrame(b []byte, newest Version) (*Frame, error) {
 // numbers in more bytes than they must have.
 func DecodeOldFrame(b []byte) (*Frame, error) { return decodeFrame(b, wire.NewOldReader(b), First) }
 
+// FrameNode is the node that an encoded frame is of; empty where it cannot be told.
+func FrameNode(b []byte) string {
+	r := wire.NewOldReader(b)
+	_ = r.Next(frameThird)
+	return r.String("node", 0, maxNodeBytes)
+}
+
 func decodeFrame(b []byte, of *wire.Reader, newest Version) (*Frame, error) {
 	if len(b) > MaxFrameBytes {
 		return nil, fmt.Errorf("quota frame of %d bytes: must be at most %d", len(b), MaxFrameBytes)
