@@ -31,18 +31,37 @@ func (c control) Cluster(ctx context.Context) api.ClusterStatus {
 
 // Join implements admin.Control.
 func (c control) Join(ctx context.Context, m api.NewMember) error {
-	return c.n.cluster.Join(ctx, cluster.Member{
+	_, known := c.n.store.Members()[m.ID] // a member that starts again says so, too
+	err := c.n.cluster.Join(ctx, cluster.Member{
 		ID: m.ID, Voter: m.Voter,
 		ClusterAddress: m.ClusterAddress, AdminAddress: m.AdminAddress, ProxyAddress: m.ProxyAddress,
 	})
+	if err == nil && !known {
+		c.record(ctx, store.ActionJoin, m.ID)
+	}
+	return err
 }
 
 // Leave implements admin.Control.
-func (c control) Leave(ctx context.Context, id string) error { return c.n.cluster.Leave(ctx, id) }
+func (c control) Leave(ctx context.Context, id string) error {
+	if id == c.n.cfg.ID { // who has left proposes nothing
+		c.record(ctx, store.ActionLeave, id)
+		return c.n.cluster.Leave(ctx, id)
+	}
+	err := c.n.cluster.Leave(ctx, id)
+	if err == nil {
+		c.record(ctx, store.ActionLeave, id)
+	}
+	return err
+}
 
 // Transfer implements admin.Control.
 func (c control) Transfer(ctx context.Context, id string) error {
-	return c.n.cluster.Transfer(ctx, id)
+	err := c.n.cluster.Transfer(ctx, id)
+	if err == nil {
+		c.record(ctx, store.ActionTransfer, id)
+	}
+	return err
 }
 
 // Domains implements admin.Control.
@@ -68,13 +87,13 @@ func (c control) Domain(ctx context.Context, key string) (catalog.Entry, error) 
 // PutDomain implements admin.Control.
 func (c control) PutDomain(ctx context.Context, doc *catalog.Document, opts admin.PutOptions) (admin.Saved, error) {
 	put := catalog.Put(doc.Draft(), opts.Deploy)
-	put.MustBeNew, put.If = opts.MustBeNew, opts.If
+	put.MustBeNew, put.If, put.By.Note = opts.MustBeNew, opts.If, opts.Note
 	return c.change(ctx, put, opts.Deploy)
 }
 
 // DeployDomain implements admin.Control.
-func (c control) DeployDomain(ctx context.Context, key string, cond catalog.Precondition) (admin.Saved, error) {
-	deploy := catalog.Deploy(key)
+func (c control) DeployDomain(ctx context.Context, key string, revision uint64, cond catalog.Precondition) (admin.Saved, error) {
+	deploy := catalog.RollBack(key, revision)
 	deploy.If = cond
 	return c.change(ctx, deploy, true)
 }
@@ -90,6 +109,9 @@ func (c control) DeleteDomain(ctx context.Context, key string, cond catalog.Prec
 // change has the cluster make a change of the domains and, if it changes what
 // is live, returns once the members serve it so, as far as they answer.
 func (c control) change(ctx context.Context, cmd catalog.Command, live bool) (admin.Saved, error) {
+	note := cmd.By.Note
+	cmd.By = admin.Origin(ctx)
+	cmd.By.Note = note
 	done, err := c.n.cluster.Apply(ctx, store.Command{Kind: store.KindCatalog, Catalog: &cmd})
 	saved := admin.Saved{Revision: done.Revision, Serial: done.Serial}
 	if err == nil && live {
@@ -173,11 +195,32 @@ func (c control) administer(ctx context.Context, cmd store.Command, value []byte
 	if rule.By != quota.ByAll {
 		cmd.Target.Caller = quota.DigestOf(rule.Seed, value)
 	}
+	cmd.By = admin.Origin(ctx)
 	done, err := c.n.cluster.Apply(ctx, cmd)
 	if err == nil {
 		c.n.cluster.AwaitServed(ctx, done.Index)
 	}
 	return err
+}
+
+// Audit implements admin.Audit.
+func (c control) Audit(ctx context.Context, n int) ([]store.Audit, error) {
+	if _, err := c.n.cluster.Refresh(ctx); err != nil {
+		return nil, err
+	}
+	return c.n.store.Audit(n), nil
+}
+
+// record has the cluster remember what was done. That it cannot is no failure of what
+// was done.
+func (c control) record(ctx context.Context, action, of string) {
+	if c.n.store.Rules() < store.RulesThird {
+		return
+	}
+	act := store.Command{Kind: store.KindAudit, By: admin.Origin(ctx), Action: action, Of: of}
+	if _, err := c.n.cluster.Apply(ctx, act); err != nil {
+		c.n.cfg.Logger.Warn("the audit lacks what an administrator did", "action", action, "of", of, "name", act.By.Name, "error", err)
+	}
 }
 
 // Listen implements admin.Events.
@@ -207,7 +250,7 @@ func (c control) ChangeConsumer(ctx context.Context, change catalog.ConsumerComm
 	if _, err := c.Domain(ctx, change.Domain); err != nil {
 		return err
 	}
-	done, err := c.n.cluster.Apply(ctx, store.Command{Kind: store.KindConsumer, Consumer: change})
+	done, err := c.n.cluster.Apply(ctx, store.Command{Kind: store.KindConsumer, Consumer: change, By: admin.Origin(ctx)})
 	if err == nil {
 		c.n.cluster.AwaitServed(ctx, done.Index)
 	}

@@ -13,6 +13,7 @@ import (
 // Apply proposes a command and waits for its result. A change of the domains
 // that changes nothing is no entry of the log; a large one is several.
 func (s *Store) Apply(ctx context.Context, c Command) (Result, error) {
+	c = c.Known(s.proposing())
 	switch c.Kind {
 	case KindCatalog:
 	case KindPiece: // another node's: what the pieces come to was not checked
@@ -55,6 +56,7 @@ func (s *Store) unchanged(ctx context.Context, c *catalog.Command) (res Result, 
 	if c.Deploy && e.Deployed.Serial != e.Draft.Serial {
 		deploy := catalog.Deploy(e.Key)
 		deploy.If.Serials = []uint64{e.Draft.Serial}
+		deploy.By = c.By
 		res, err = s.Propose(Command{Kind: KindCatalog, Catalog: &deploy}).Wait(ctx)
 		return res, err == nil && res.Err == nil, err // another change came before it: as if there were none
 	}

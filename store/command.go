@@ -48,6 +48,8 @@ const (
 	// maximum. RulesThird.
 	KindReset
 	KindAdjust
+	// KindAudit changes nothing but what is remembered of who did what. RulesThird.
+	KindAudit
 )
 
 // since is the first rules that have a kind.
@@ -55,7 +57,7 @@ func (k Kind) since() Rules {
 	switch k {
 	case KindCheckpoint, KindPiece:
 		return RulesSecond
-	case KindConsumer, KindReset, KindAdjust:
+	case KindConsumer, KindReset, KindAdjust, KindAudit:
 		return RulesThird
 	}
 	return RulesFirst
@@ -63,10 +65,20 @@ func (k Kind) since() Rules {
 
 // LeastRules are the first by which the command can be applied.
 func (c *Command) LeastRules() Rules {
-	if c.Kind == KindCatalog && !c.Catalog.Draft.IsPlain() {
+	if c.Kind == KindCatalog && !(c.Catalog.IsPlain() && c.Catalog.By.IsZero()) {
 		return RulesThird
 	}
 	return c.Kind.since()
+}
+
+// Known leaves out what a cluster of rules r cannot take in and can do without: who
+// asked for a change of the domains.
+func (c Command) Known(r Rules) Command {
+	if c.Kind == KindCatalog && r < RulesThird {
+		change := *c.Catalog
+		change.By, c.Catalog = catalog.Origin{}, &change
+	}
+	return c
 }
 
 // Command is one entry of the log. Which fields count depends on its Kind:
@@ -82,9 +94,11 @@ func (c *Command) LeastRules() Rules {
 //	KindForget   id:s
 //	KindCheckpoint
 //	KindPiece    of:u total:u bytes:s, of a catalog.Command
-//	KindConsumer catalog.ConsumerCommand
-//	KindReset    target
-//	KindAdjust   target add:u(zigzag)
+//	KindConsumer catalog.ConsumerCommand by
+//	KindReset    target by
+//	KindAdjust   target add:u(zigzag) by
+//	KindAudit    action:s of:s by
+//	by           catalog.Origin
 //	target       domain:s endpoint:s reset:u unit:u zone:s by:s shadow:u caller:16 bytes window:u
 //
 // u is a uvarint, s a uvarint length and its bytes.
@@ -110,8 +124,13 @@ type Command struct {
 	// Target is the window of a KindReset or a KindAdjust, Add what is added.
 	Target quota.Target
 	Add    int64
-	Member Member
-	Piece  Piece
+	// By is who asked for a KindConsumer, a KindReset, a KindAdjust or a KindAudit; a
+	// KindCatalog has its own. Action and Of are what a KindAudit says was done, and
+	// of whom.
+	By         catalog.Origin
+	Action, Of string
+	Member     Member
+	Piece      Piece
 }
 
 // Member is where others reach a member's listeners for clients and admins.
@@ -165,11 +184,13 @@ func (c *Command) Append(b []byte) []byte {
 		b = wire.AppendUints(b, c.Piece.Total)
 		b = wire.AppendString(b, c.Piece.Bytes)
 	case KindConsumer:
-		b = c.Consumer.Append(b)
+		b = c.By.Append(c.Consumer.Append(b))
 	case KindReset:
-		b = c.Target.Append(b)
+		b = c.By.Append(c.Target.Append(b))
 	case KindAdjust:
-		b = wire.AppendUints(c.Target.Append(b), wire.Zigzag(c.Add))
+		b = c.By.Append(wire.AppendUints(c.Target.Append(b), wire.Zigzag(c.Add)))
+	case KindAudit:
+		b = c.By.Append(wire.AppendString(wire.AppendString(b, c.Action), c.Of))
 	}
 	return b
 }
@@ -235,11 +256,17 @@ func (d *decoded) payload() {
 		d.decodePiece()
 	case KindConsumer:
 		d.Consumer = catalog.ReadConsumerCommand(d.r)
+		d.By = catalog.ReadOrigin(d.r)
 	case KindReset:
 		d.Target = quota.ReadTarget(d.r)
+		d.By = catalog.ReadOrigin(d.r)
 	case KindAdjust:
 		d.Target = quota.ReadTarget(d.r)
 		d.Add = wire.Unzigzag(d.r.Uint("add", 0, math.MaxUint64))
+		d.By = catalog.ReadOrigin(d.r)
+	case KindAudit:
+		d.Action, d.Of = d.r.String("action", 1, maxActionBytes), text("of")
+		d.By = catalog.ReadOrigin(d.r)
 	default:
 		d.r.Fail("unknown kind")
 	}
@@ -253,8 +280,8 @@ func (d *decoded) decodeCatalog() {
 	if err == nil && cmd.Draft.Size > 0 && d.Rules < RulesSecond {
 		err = fmt.Errorf("a compressed document: there is none by rules %d", d.Rules)
 	}
-	if err == nil && !cmd.Draft.IsPlain() && d.Rules < RulesThird {
-		err = fmt.Errorf("conditions with callers: there are none by rules %d", d.Rules)
+	if err == nil && !(cmd.IsPlain() && cmd.By.IsZero()) && d.Rules < RulesThird {
+		err = fmt.Errorf("conditions with callers, a roll back or an origin: there are none by rules %d", d.Rules)
 	}
 	if d.Catalog = &cmd; err != nil {
 		d.r.Fail("%w", err)

@@ -22,6 +22,9 @@ type state struct {
 	catalog   *catalog.State
 	quota     *quota.State
 	pieces    *assembly // nil while there are none
+	// audit is what was asked for, the newest last. It is only ever appended to: copies
+	// share it.
+	audit []Audit
 }
 
 func newState() state {
@@ -69,18 +72,32 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 		s.quota.Forget(c.Member.ID)
 	case KindConsumer:
 		res.Err = s.catalog.ApplyConsumer(c.Consumer, s.quota.Now())
-		res.Consumer = res.Err == nil
+		if res.Consumer = res.Err == nil; res.Consumer {
+			s.record(&c.By, consumerActions[c.Consumer.Op], c.Consumer.Domain, 0)
+		}
 	case KindReset:
-		res.Err = s.quota.Reset(c.Target)
+		if res.Err = s.quota.Reset(c.Target); res.Err == nil {
+			s.record(&c.By, ActionReset, c.Target.Domain, 0)
+		}
 	case KindAdjust:
-		res.Err = s.quota.Adjust(c.Target, c.Add)
+		if res.Err = s.quota.Adjust(c.Target, c.Add); res.Err == nil {
+			s.record(&c.By, ActionAdjust, c.Target.Domain, 0)
+		}
+	case KindAudit:
+		s.record(&c.By, c.Action, c.Of, 0)
 	}
 	return res
 }
 
 // change makes a change of the domains.
 func (s *state) change(c catalog.Command, res *Result) {
-	res.Catalog, res.Err = s.catalog.Apply(c)
+	now := int64(0)
+	if s.rules >= RulesThird {
+		now = s.quota.Now()
+	}
+	if res.Catalog, res.Err = s.catalog.Apply(c, now); res.Err == nil {
+		s.recordCatalog(&c, res.Catalog)
+	}
 	if res.Catalog.Deployed || res.Catalog.Deleted {
 		s.quota.SetConditions(res.Catalog.Key, res.Catalog.Conditions, s.clusterID)
 		s.quota.SetSingleUse(res.Catalog.Key, res.Catalog.SingleUse > 0, int64(res.Catalog.SingleUse)*1000)
@@ -104,11 +121,12 @@ type snapshot struct {
 	catalog   *catalog.State
 	quota     *quota.Snapshot
 	pieces    *assembly
+	audit     []Audit
 }
 
 // snapshot is the state as of now. It costs a copy of the members.
 func (s *state) snapshot() *snapshot {
-	return &snapshot{s.applied, s.rules, s.clusterID, maps.Clone(s.members), s.catalog.Clone(), s.quota.Snapshot(), s.pieces}
+	return &snapshot{s.applied, s.rules, s.clusterID, maps.Clone(s.members), s.catalog.Clone(), s.quota.Snapshot(), s.pieces, audited(s.audit)}
 }
 
 // WriteTo implements io.WriterTo: it writes the canonical encoding of the state;
@@ -117,7 +135,7 @@ func (s *state) snapshot() *snapshot {
 //
 //	version:byte(1) applied:u clusterID:s           by RulesFirst
 //	version:byte(2) rules:u applied:u clusterID:s   by later rules
-//	members:u { id:s admin:s proxy:s } catalog:s quota:s [ consumers:s since rules 3 ] [ pieces ]
+//	members:u { id:s admin:s proxy:s } catalog:s quota:s [ consumers:s histories:s audit:s since rules 3 ] [ pieces ]
 //	pieces: term:u of:u total:u bytes:s, where there are any
 func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
 	b := []byte{stateFirst}
@@ -136,7 +154,7 @@ func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
 	var written int64
 	parts := []io.WriterTo{s.catalog, s.quota}
 	if s.rules >= RulesThird {
-		parts = append(parts, s.catalog.ConsumersPart())
+		parts = append(parts, s.catalog.ConsumersPart(), s.catalog.HistoriesPart(), auditPart(s.audit))
 	}
 	for _, part := range parts {
 		length, _ := part.WriteTo(io.Discard)
@@ -192,9 +210,9 @@ func decodeState(b []byte) (state, error) {
 		s.members[m.ID] = m
 	}
 	cat, quo := r.Bytes("catalogue", 0, most), r.Bytes("quotas", 0, most)
-	var consumers []byte
+	var consumers, histories, audit []byte
 	if s.rules >= RulesThird {
-		consumers = r.Bytes("consumers", 0, most)
+		consumers, histories, audit = r.Bytes("consumers", 0, most), r.Bytes("histories", 0, most), r.Bytes("audit", 0, most)
 	}
 	if r.Left() {
 		s.pieces = decodeAssembly(r)
@@ -208,6 +226,12 @@ func decodeState(b []byte) (state, error) {
 	}
 	if consumers != nil {
 		if err := s.catalog.DecodeConsumers(consumers); err != nil {
+			return state{}, err
+		}
+		if err := s.catalog.DecodeHistories(histories); err != nil {
+			return state{}, err
+		}
+		if s.audit, err = decodeAudit(audit); err != nil {
 			return state{}, err
 		}
 	}

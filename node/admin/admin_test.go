@@ -32,6 +32,10 @@ func newFake() *fakeControl {
 				Key: "shop", Name: "Shop", Endpoints: 1,
 				Draft:    catalog.Revision{Number: 3, Serial: 17, Document: []byte(secretShop)},
 				Deployed: catalog.Revision{Number: 2, Serial: 12, Document: []byte(shop)},
+				History: []catalog.Past{
+					{Revision: catalog.Revision{Number: 2, Serial: 12, Document: []byte(shop)}},
+					{Revision: catalog.Revision{Number: 3, Serial: 17, Document: []byte(secretShop)}, At: 1700000000000, Name: "kim", Note: "with a key"},
+				},
 			},
 			"new": {Key: "new", Name: "New", Draft: catalog.Revision{Number: 1, Document: []byte(strings.Replace(shop, "/shop", "/new", 1))}},
 		},

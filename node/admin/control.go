@@ -38,7 +38,7 @@ type Refusal = cluster.Refusal
 // Control is what the admin API needs of its node. Methods may be called at
 // the same time from many goroutines; each returns by ctx's deadline. Reads of
 // domains and quotas see every write that was answered, on any node, before
-// the read began.
+// the read began. Who asks stands in the context (Origin).
 type Control interface {
 	// Cluster tells what this node knows; it needs no quorum.
 	Cluster(ctx context.Context) api.ClusterStatus
@@ -59,9 +59,10 @@ type Control interface {
 	// PutDomain stores a checked document as the draft of its key. What else
 	// it does is said by opts.
 	PutDomain(ctx context.Context, doc *catalog.Document, opts PutOptions) (Saved, error)
-	// DeployDomain makes the draft live and returns once this node serves it.
-	// cond is checked in the same command.
-	DeployDomain(ctx context.Context, key string, cond catalog.Precondition) (Saved, error)
+	// DeployDomain makes a revision live, the draft if it is 0, and returns once
+	// this node serves it. cond is checked in the same command. ErrNoRevision of the
+	// catalogue is one more error of it.
+	DeployDomain(ctx context.Context, key string, revision uint64, cond catalog.Precondition) (Saved, error)
 	// DeleteDomain removes a domain with its quota. cond is checked in the
 	// same command.
 	DeleteDomain(ctx context.Context, key string, cond catalog.Precondition) error
@@ -70,6 +71,7 @@ type Control interface {
 	Quotas
 	Consumers
 	Events
+	Audit
 
 	// Explain tells what this node would do with a request, by what it serves
 	// now, or ErrNotServing. It calls nobody, counts nothing and needs no
@@ -93,6 +95,8 @@ type PutOptions struct {
 	// If must hold of the draft, in the same command as well; else
 	// ErrPrecondition, before MustBeNew is looked at.
 	If catalog.Precondition
+	// Note is kept with the revision.
+	Note string
 }
 
 // Saved is what a change of a domain came to.

@@ -21,11 +21,14 @@ const (
 	maxPathKey = 200
 )
 
-// diffDomain compares the draft with what is live.
+// diffDomain compares the draft with what is live, or two revisions.
 func (s *server) diffDomain(r *request) (any, error) {
 	entry, err := s.entry(r)
 	if err != nil {
 		return nil, err
+	}
+	if r.query["from"] != "" || r.query["to"] != "" {
+		return diffRevisions(r, &entry)
 	}
 	return difference(entry)
 }
@@ -37,22 +40,30 @@ func difference(entry catalog.Entry) (api.Diff, error) {
 		return out, nil
 	}
 	out.DeployedRevision = &entry.Deployed.Number
-	if bytes.Equal(entry.Draft.Document, entry.Deployed.Document) && entry.Draft.Size == entry.Deployed.Size {
-		out.Equal = true
-		return out, nil
-	}
-	draft, err := tree(entry.Key, entry.Draft)
+	c, err := compareRevisions(entry.Key, entry.Draft, entry.Deployed)
 	if err != nil {
 		return out, err
 	}
-	deployed, err := tree(entry.Key, entry.Deployed)
-	if err != nil {
-		return out, err
-	}
-	c := comparison{changes: out.Changes}
-	c.compare("$", false, "", draft, deployed)
 	out.Changes, out.Truncated, out.Equal = c.changes, c.truncated, len(c.changes) == 0
 	return out, nil
+}
+
+// compareRevisions compares two revisions of a domain.
+func compareRevisions(key string, draft, deployed catalog.Revision) (comparison, error) {
+	c := comparison{changes: []api.Change{}}
+	if bytes.Equal(draft.Document, deployed.Document) && draft.Size == deployed.Size {
+		return c, nil
+	}
+	a, err := tree(key, draft)
+	if err != nil {
+		return c, err
+	}
+	b, err := tree(key, deployed)
+	if err != nil {
+		return c, err
+	}
+	c.compare("$", false, "", a, b)
+	return c, nil
 }
 
 // tree is a stored document as Go values, its numbers as they are written.

@@ -23,7 +23,7 @@ func TestDiff(t *testing.T) {
 		{name: "no such key", do: "GET /v1/domains/a%20b/diff", status: 422,
 			want: failed(42200, `no domain can have the key "a b": a key is 1 to 64 of A-Z a-z 0-9 . _ ~ -`)},
 		{name: "no parameters", do: "GET /v1/domains/shop/diff?secrets=true", status: 422,
-			want: failed(42200, "the query is refused: 1 problem", "?secrets", "unknown parameter; this call takes none")},
+			want: failed(42200, "the query is refused: 1 problem", "?secrets", "unknown parameter; this call takes from, to")},
 		{name: "no leader", do: "GET /v1/domains/shop/diff", fail: ErrNoLeader, status: 503, asked: "domain shop",
 			want: failed(50300, "the cluster has no leader now")},
 	}, nil)

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -61,7 +62,12 @@ func (s *server) getDomain(r *request) (any, error) {
 	if !r.query.is("deployed") {
 		setETag(r.w, entry.Draft.Serial)
 	}
-	stored, err := storedDocument(entry.Key, rev)
+	return s.export(r, entry.Key, rev)
+}
+
+// export answers with the document of a revision.
+func (s *server) export(r *request, key string, rev catalog.Revision) (any, error) {
+	stored, err := storedDocument(key, rev)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +78,7 @@ func (s *server) getDomain(r *request) (any, error) {
 	r.w.Header().Set("Vary", "Accept")
 	out := export(stored, r.query.is("secrets"))
 	if out == nil {
-		return nil, fmt.Errorf("domain %q, revision %d: the stored document is not readable", entry.Key, rev.Number)
+		return nil, fmt.Errorf("domain %q, revision %d: the stored document is not readable", key, rev.Number)
 	}
 	return document{body: out, yaml: asYAML}, nil
 }
@@ -110,16 +116,38 @@ func (s *server) deployDomain(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	problems, err := r.command()
+	var given json.RawMessage
+	problems, err := r.command(field{"revision", (*anything)(&given)})
 	if err != nil {
 		return nil, err
+	}
+	revision := uint64(0)
+	if given != nil && string(given) != "null" {
+		if revision, err = strconv.ParseUint(string(given), 10, 64); err != nil || revision == 0 {
+			problems = append(problems, catalog.Problem{Path: "$.revision", Message: "must be the number of a revision, 1 or more"})
+		}
 	}
 	if problems != nil {
 		return nil, wrong("the deploy", problems)
 	}
-	warnings, warned := s.deployWarnings(r, key)
-	done, err := s.Control.DeployDomain(r.Context(), key, r.cond)
+	entry, err := s.entry(r)
 	if err != nil {
+		return nil, err
+	}
+	rev := entry.Draft
+	if revision != 0 {
+		past, ok := entry.Past(revision)
+		if !ok {
+			return nil, noRevision(&entry, revision)
+		}
+		rev = past.Revision
+	}
+	warnings, warned := s.deployWarnings(r, entry, rev), rev.Number
+	done, err := s.Control.DeployDomain(r.Context(), key, revision, r.cond)
+	switch {
+	case errors.Is(err, catalog.ErrNoRevision): // others have saved meanwhile
+		return nil, noRevision(&entry, revision)
+	case err != nil:
 		return nil, noDomain(key, err)
 	}
 	if warned != done.Revision { // another one was saved meanwhile
@@ -128,25 +156,28 @@ func (s *server) deployDomain(r *request) (any, error) {
 	return r.newSaved(key, done, true, warnings), nil
 }
 
-// deployWarnings repeats what saving the draft warned of, since now it is to be
-// live, and tells what its deploy drops. What fails here is no failure of the
-// deploy.
-func (s *server) deployWarnings(r *request, key string) (warnings []catalog.Problem, revision uint64) {
-	entry, err := s.Control.Domain(r.Context(), key)
-	if err != nil {
-		return nil, 0
-	}
+// deployWarnings repeats what saving the revision warned of, since now it is to be
+// live, and tells what its deploy drops, and that the draft is another. What fails
+// here is no failure of the deploy.
+func (s *server) deployWarnings(r *request, entry catalog.Entry, rev catalog.Revision) (warnings []catalog.Problem) {
 	opts := s.Parse
 	opts.Target = nil // judged when it was imported
-	stored, err := entry.Draft.JSON()
+	stored, err := rev.JSON()
 	if err != nil {
-		return nil, 0
+		return nil
 	}
 	doc, err := catalog.Parse(stored, opts)
 	if err != nil {
-		return nil, 0
+		return nil
 	}
-	return append(doc.Warnings, s.droppedCounters(r, entry, entry.Draft.Conditions)...), entry.Draft.Number
+	warnings = append(doc.Warnings, s.droppedCounters(r, entry, rev.Conditions)...)
+	if rev.Number != entry.Draft.Number {
+		if d, err := compareRevisions(entry.Key, entry.Draft, rev); err == nil && len(d.changes) > 0 {
+			warnings = append(warnings, catalog.Problem{Path: "$", Message: fmt.Sprintf(
+				"the draft stays revision %d, which differs from revision %d that is live now: the next deploy without a revision makes the draft live", entry.Draft.Number, rev.Number)})
+		}
+	}
+	return warnings
 }
 
 // cloneDomain copies the draft, its secrets included.
@@ -189,7 +220,7 @@ func (s *server) cloneDomain(r *request) (any, error) {
 	if problems != nil {
 		return nil, wrong("the document to be cloned", problems)
 	}
-	done, err := s.Control.PutDomain(r.Context(), doc, PutOptions{MustBeNew: true})
+	done, err := s.Control.PutDomain(r.Context(), doc, PutOptions{MustBeNew: true, Note: fmt.Sprintf("a copy of %s, revision %d", entry.Key, entry.Draft.Number)})
 	if err != nil {
 		return nil, err
 	}

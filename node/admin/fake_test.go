@@ -9,6 +9,7 @@ import (
 
 	"github.com/tollgate/tollgate/node/admin/api"
 	"github.com/tollgate/tollgate/proxy"
+	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
 )
@@ -99,8 +100,12 @@ func (f *fakeControl) PutDomain(ctx context.Context, doc *catalog.Document, opts
 	return Saved{Revision: e.Draft.Number + 1, Serial: 100, Pending: f.pending}, nil
 }
 
-func (f *fakeControl) DeployDomain(ctx context.Context, key string, cond catalog.Precondition) (Saved, error) {
-	if err := f.note(ctx, "deploy %s", key); err != nil {
+func (f *fakeControl) DeployDomain(ctx context.Context, key string, revision uint64, cond catalog.Precondition) (Saved, error) {
+	asked := "deploy " + key
+	if revision != 0 {
+		asked += fmt.Sprintf(", revision %d", revision)
+	}
+	if err := f.note(ctx, "%s", asked); err != nil {
 		return Saved{}, err
 	}
 	e, ok := f.domains[key]
@@ -110,9 +115,26 @@ func (f *fakeControl) DeployDomain(ctx context.Context, key string, cond catalog
 	if !cond.Holds(e.Draft.Serial) {
 		return Saved{}, ErrPrecondition
 	}
-	e.Deployed = e.Draft
+	rev := e.Draft
+	if revision != 0 {
+		past, ok := e.Past(revision)
+		if !ok {
+			return Saved{}, catalog.ErrNoRevision
+		}
+		rev = past.Revision
+	}
+	e.Deployed = rev
 	f.domains[key] = e
-	return Saved{Revision: e.Draft.Number, Serial: e.Draft.Serial, Pending: f.pending}, nil
+	return Saved{Revision: rev.Number, Serial: e.Draft.Serial, Pending: f.pending}, nil
+}
+
+func (f *fakeControl) Audit(ctx context.Context, n int) ([]store.Audit, error) {
+	by := Origin(ctx)
+	list := []store.Audit{
+		{At: 1700000000000, Name: by.Name, Role: by.Role, Address: by.Address, Action: store.ActionDeploy, Domain: "shop", Revision: 3},
+		{At: 1600000000000, Name: "kim", Role: "admin", Address: "192.0.2.1", Action: store.ActionLeave, Domain: "n3"},
+	}
+	return list[:min(n, len(list))], f.note(ctx, "audit %d", n)
 }
 
 func (f *fakeControl) DeleteDomain(ctx context.Context, key string, cond catalog.Precondition) error {

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,7 +36,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
+	r = withAsker(r, caller)
 	// The mux would redirect an unclean path, and a client's next request
 	// would be another one than it meant.
 	if p := r.URL.EscapedPath(); path.Clean(p) != p {
@@ -50,15 +49,6 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // roleNode is of a node of the cluster that shows its certificate. It may do
 // what the routes say, and nothing that a token's role may.
 const roleNode Role = "node"
-
-// callerKey is the context's key of the Caller.
-type callerKey struct{}
-
-// callerOf is who sent a request that guard has let in.
-func callerOf(r *http.Request) Caller {
-	caller, _ := r.Context().Value(callerKey{}).(Caller)
-	return caller
-}
 
 // guard tells who calls, or why nobody may come in like that. What the caller
 // may do is decided by each call (permit).

@@ -24,6 +24,9 @@ func (s *server) save(r *request, key string, replace bool) (any, error) {
 	if r.query.is("diff") && !r.query.is("dryRun") {
 		return nil, wrong("the query", []catalog.Problem{{Path: "?diff", Message: "goes with dryRun=true: an import that saves has GET …/diff behind it"}})
 	}
+	if _, err := r.query.note(); err != nil {
+		return nil, err
+	}
 	raw, err := r.read(catalog.MaxDocumentBytes)
 	if err != nil {
 		return nil, err
@@ -96,7 +99,7 @@ func (im *importing) save(raw []byte, replace bool) (any, error) {
 			cond = catalog.Precondition{Serials: []uint64{im.entry.Draft.Serial}}
 		}
 	}
-	done, err := im.s.Control.PutDomain(r.Context(), doc, PutOptions{Deploy: deploy, If: cond})
+	done, err := im.s.Control.PutDomain(r.Context(), doc, PutOptions{Deploy: deploy, If: cond, Note: r.query["note"]})
 	if err != nil {
 		return nil, err
 	}

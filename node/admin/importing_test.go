@@ -24,7 +24,7 @@ func TestImportOptions(t *testing.T) {
 				"$['x-toastcloud-apigw'].key", `the key given beside the document "a/b" has a slash: a key has no path: must be 1 to 64 of A-Z a-z 0-9 . _ ~ -`,
 				"$['x-toastcloud-apigw'].schemes", `the scheme given beside the document is "ftp": must be http, https, or both with a comma between`)},
 		{name: "key of a PUT", do: "PUT /v1/domains/shop?key=b", body: shop, status: 422,
-			want: failed(42200, "the query is refused: 1 problem", "?key", "unknown parameter; this call takes deploy, dryRun, endpointServer, name, scheme")},
+			want: failed(42200, "the query is refused: 1 problem", "?key", "unknown parameter; this call takes deploy, dryRun, endpointServer, name, note, scheme")},
 	}, nil)
 	if d := want.Domain; d.Key != "other" || d.Name != "Other" || d.Schemes[0] != "https" || d.Plugins.HTTPProxy.URL != "http://10.0.0.9" {
 		t.Errorf("%+v", d)

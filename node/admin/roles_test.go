@@ -49,6 +49,11 @@ var rights = []struct {
 	{"POST /v1/domains/shop/consumers/kim/keys", "", RoleAdmin},
 	{"DELETE /v1/domains/shop/consumers/kim/keys/tg_12345678", "", RoleAdmin},
 	{"GET /v1/domains/shop/diff", "", RoleRead},
+	{"GET /v1/domains/shop/revisions", "", RoleRead},
+	{"GET /v1/domains/shop/revisions/2", "", RoleRead},
+	{"GET /v1/domains/shop/revisions/2?secrets=true", "", RoleAdmin},
+	{"POST /v1/domains/shop/deploy", `{"revision":2}`, RoleDeploy},
+	{"GET /v1/audit", "", RoleRead},
 	{"POST /v1/explain", `{"method":"GET","url":"/shop/x"}`, RoleRead},
 	{"GET /metrics", "", RoleMetrics},
 }
@@ -60,7 +65,7 @@ func TestRoles(t *testing.T) {
 	for _, right := range rights {
 		method, target, _ := strings.Cut(right.do, " ")
 		path, _, _ := strings.Cut(target, "?")
-		seen[method+" "+strings.NewReplacer("/shop", "/{key}", "/kim", "/{id}", "/tg_12345678", "/{prefix}").Replace(path)] = true
+		seen[method+" "+strings.NewReplacer("/shop", "/{key}", "/kim", "/{id}", "/tg_12345678", "/{prefix}", "/revisions/2", "/revisions/{n}").Replace(path)] = true
 		for _, role := range roles {
 			fake := newFake()
 			cfg := Config{Control: fake, Gatherer: prometheus.NewRegistry()}

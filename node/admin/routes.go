@@ -42,7 +42,7 @@ type request struct {
 // routes lists the calls. GET serves HEAD as well. A timeout of 0 is
 // Config.Timeout.
 func (s *server) routes() []route {
-	put := params{"deploy": boolean, "dryRun": boolean, "name": text, "scheme": text, "endpointServer": text}
+	put := params{"deploy": boolean, "dryRun": boolean, "name": text, "scheme": text, "endpointServer": text, "note": text}
 	save := params{"key": text, "replace": boolean, "diff": boolean}
 	maps.Copy(save, put)
 	show := params{"deployed": boolean, "secrets": boolean}
@@ -68,7 +68,10 @@ func (s *server) routes() []route {
 		{method: http.MethodDelete, path: api.DomainsPath + "/{key}/consumers/{id}", role: RoleAdmin, do: s.deleteConsumer},
 		{method: http.MethodPost, path: api.DomainsPath + "/{key}/consumers/{id}/keys", role: RoleAdmin, do: s.postKey},
 		{method: http.MethodDelete, path: api.DomainsPath + "/{key}/consumers/{id}/keys/{prefix}", role: RoleAdmin, do: s.deleteKey},
-		{method: http.MethodGet, path: api.DomainsPath + "/{key}/diff", role: RoleRead, do: s.diffDomain},
+		{method: http.MethodGet, path: api.DomainsPath + "/{key}/diff", role: RoleRead, params: params{"from": text, "to": text}, do: s.diffDomain},
+		{method: http.MethodGet, path: api.DomainsPath + "/{key}/revisions", role: RoleRead, do: s.listRevisions},
+		{method: http.MethodGet, path: api.DomainsPath + "/{key}/revisions/{n}", role: RoleRead, raise: showing, params: params{"secrets": boolean}, do: s.getRevision},
+		{method: http.MethodGet, path: api.AuditPath, role: RoleRead, params: params{"limit": text}, do: s.getAudit},
 		{method: http.MethodPost, path: api.ExplainPath, role: RoleRead, do: s.explain},
 	}
 }

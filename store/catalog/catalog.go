@@ -85,6 +85,9 @@ type Entry struct {
 	Deployed Revision
 	// Endpoints is the number of the draft's endpoints.
 	Endpoints int
+	// History is the saved drafts, the newest, which is Draft, last. It is empty where
+	// nothing was saved since there are histories.
+	History []Past
 }
 
 // Summary is one line of the list of domains.

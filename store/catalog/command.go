@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 
 	"github.com/tollgate/tollgate/store/wire"
 )
@@ -20,6 +22,11 @@ const (
 	// opIf stands, in the encoding alone, before a command that has a
 	// Precondition.
 	opIf Op = 4
+	// opBy stands, in the encoding alone, before a command that has an Origin.
+	opBy Op = 5
+	// opRollBack stands, in the encoding alone, for an OpDeploy that has a
+	// Revision.
+	opRollBack Op = 6
 )
 
 // The flags of OpPut.
@@ -40,15 +47,29 @@ type Command struct {
 	MustBeNew bool
 	// Key is the domain of OpDeploy and OpDelete; unused otherwise.
 	Key string
+	// Revision has OpDeploy make a former revision live instead of the draft; 0:
+	// the draft. Unused otherwise.
+	Revision uint64
 	// If must hold of the domain, or the command fails with ErrPrecondition.
 	If Precondition
+	// By is who asked for it. It came with rules 3.
+	By Origin
 }
+
+// IsPlain reports whether the command needs no rules beyond the second, but for its
+// origin, which it can do without.
+func (c *Command) IsPlain() bool { return c.Draft.IsPlain() && c.Revision == 0 }
 
 // Put is the command that saves d and, with deploy, makes it live.
 func Put(d Draft, deploy bool) Command { return Command{Op: OpPut, Draft: d, Deploy: deploy} }
 
 // Deploy is the command that makes the draft of key live.
 func Deploy(key string) Command { return Command{Op: OpDeploy, Key: key} }
+
+// RollBack is the command that makes a former revision of key live.
+func RollBack(key string, revision uint64) Command {
+	return Command{Op: OpDeploy, Key: key, Revision: revision}
+}
 
 // Delete is the command that removes the domain key.
 func Delete(key string) Command { return Command{Op: OpDelete, Key: key} }
@@ -65,8 +86,11 @@ func (c *Command) Check() error {
 		}
 		return nil
 	}
-	if err := c.If.check(); err != nil {
+	if err := cmp.Or(c.If.check(), c.By.Check()); err != nil {
 		return err
+	}
+	if c.Revision != 0 && c.Op != OpDeploy {
+		return errUnused
 	}
 	switch c.Op {
 	case OpPut:
@@ -89,7 +113,9 @@ func (c *Command) Check() error {
 //	put     01 | flags byte (1: deploy, 2: must be new) | draft
 //	deploy  02 | key string
 //	delete  03 | key string
-//	if      04 | precondition | put, deploy or delete
+//	if      04 | precondition | put, deploy, delete or roll back
+//	by      05 | origin | if, put, deploy, delete or roll back
+//	back    06 | key string | revision uint
 //
 //	draft   key string | name string | endpoints uint | document | conditions
 //
@@ -98,8 +124,14 @@ func (c *Command) Check() error {
 // precondition is described in precondition.go, uint, string, document and
 // conditions in wire.go.
 func (c *Command) Append(b []byte) []byte {
+	if !c.By.IsZero() {
+		b = c.By.Append(append(b, byte(opBy)))
+	}
 	if !c.If.IsZero() {
 		b = c.If.append(append(b, byte(opIf)))
+	}
+	if c.Revision != 0 {
+		return wire.AppendUints(wire.AppendString(append(b, byte(opRollBack)), c.Key), c.Revision)
 	}
 	b = append(b, byte(c.Op))
 	if c.Op != OpPut {
@@ -124,6 +156,12 @@ func (c *Command) Append(b []byte) []byte {
 func DecodeCommand(b []byte) (Command, error) {
 	d := decoder{wire.NewReader(b)}
 	c := Command{Op: Op(d.Byte())}
+	if c.Op == opBy {
+		if c.By = ReadOrigin(d.Reader); c.By.IsZero() {
+			d.Fail("an origin that says nothing")
+		}
+		c.Op = Op(d.Byte())
+	}
 	if c.Op == opIf {
 		c.If = d.precondition()
 		c.Op = Op(d.Byte())
@@ -142,6 +180,9 @@ func DecodeCommand(b []byte) (Command, error) {
 		c.Draft.Conditions, c.Draft.SingleUse = d.conditions()
 	case OpDeploy, OpDelete:
 		c.Key = d.String("key", 1, MaxKeyBytes)
+	case opRollBack:
+		c.Op = OpDeploy
+		c.Key, c.Revision = d.String("key", 1, MaxKeyBytes), d.Uint("revision", 1, math.MaxUint64)
 	default:
 		d.Fail("unknown operation %d", c.Op)
 	}

@@ -134,7 +134,7 @@ func TestDraftOfDocument(t *testing.T) {
 	g := readGolden(t, "testdata/everything.txt")
 	doc := mustParse(t, g.input, g.opts)
 	s := NewState()
-	r, err := s.Apply(Put(doc.Draft(), true))
+	r, err := s.Apply(Put(doc.Draft(), true), 0)
 	if err != nil || r.Key != "Key.~-_1" || len(r.Conditions) != 3 || r.Conditions[2].Endpoint != "PUT /b/{id}" {
 		t.Fatalf("%+v, %v", r, err)
 	}

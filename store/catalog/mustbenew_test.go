@@ -15,7 +15,7 @@ func TestPutThatMustBeNew(t *testing.T) {
 		if err != nil || !decoded.MustBeNew {
 			t.Fatalf("%+v became %+v, %v", c, decoded, err)
 		}
-		_, err = s.Apply(decoded)
+		_, err = s.Apply(decoded, 0)
 		return err
 	}
 	if err := put("a"); err != nil {

@@ -45,7 +45,7 @@ func TestPack(t *testing.T) {
 			t.Errorf("%s: decoded otherwise: %v", name, err)
 		}
 		s := NewState()
-		if _, err := s.Apply(decoded); err != nil {
+		if _, err := s.Apply(decoded, 0); err != nil {
 			t.Fatal(err)
 		}
 		restored, err := DecodeState(s.Append(nil))

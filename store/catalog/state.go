@@ -54,9 +54,10 @@ type Result struct {
 }
 
 // Apply makes one change. It takes over c.Draft, which is read-only from then
-// on. ErrNotFound, ErrPrecondition and ErrExists, in this order, are its only
-// errors; the state is then as it was.
-func (s *State) Apply(c Command) (Result, error) {
+// on. ErrNotFound, ErrPrecondition, ErrExists and ErrNoRevision, in this order, are
+// its only errors; the state is then as it was. What is saved is remembered as of
+// cluster time now, in ms; 0: not at all, as by rules 1 and 2.
+func (s *State) Apply(c Command, now int64) (Result, error) {
 	if c.Op == OpPut {
 		old, taken := s.Entry(c.Draft.Key)
 		if !c.If.Holds(old.Draft.Serial) {
@@ -65,7 +66,7 @@ func (s *State) Apply(c Command) (Result, error) {
 		if taken && c.MustBeNew {
 			return Result{}, ErrExists
 		}
-		return s.put(c.Draft, c.Deploy), nil
+		return s.put(&c, now), nil
 	}
 	e, ok := s.Entry(c.Key)
 	if !ok {
@@ -76,7 +77,15 @@ func (s *State) Apply(c Command) (Result, error) {
 	}
 	switch c.Op {
 	case OpDeploy:
-		return s.deploy(e), nil
+		rev := e.Draft
+		if c.Revision != 0 {
+			past, kept := e.Past(c.Revision)
+			if !kept {
+				return Result{}, ErrNoRevision
+			}
+			rev = past.Revision
+		}
+		return s.deploy(e, rev), nil
 	case OpDelete:
 		s.domains.Delete(c.Key)
 		s.removeAll(c.Key)
@@ -87,9 +96,11 @@ func (s *State) Apply(c Command) (Result, error) {
 	panic(fmt.Sprintf("catalog: unknown operation %d", c.Op))
 }
 
-func (s *State) put(d Draft, deploy bool) Result {
+func (s *State) put(c *Command, now int64) Result {
 	s.serial++
+	d := &c.Draft
 	e, _ := s.Entry(d.Key)
+	before := e.Draft
 	e.Key, e.Name, e.Endpoints = d.Key, d.Name, d.Endpoints
 	e.Draft = Revision{
 		Number:     e.Draft.Number + 1,
@@ -99,16 +110,19 @@ func (s *State) put(d Draft, deploy bool) Result {
 		Conditions: d.Conditions,
 		SingleUse:  d.SingleUse,
 	}
+	if now > 0 {
+		e.remember(c.By, now, before)
+	}
 	s.domains.Set(d.Key, &e)
-	if deploy {
-		return s.deploy(e)
+	if c.Deploy {
+		return s.deploy(e, e.Draft)
 	}
 	return Result{Key: e.Key, Revision: e.Draft.Number, Serial: e.Draft.Serial}
 }
 
-// deploy makes the draft live; again, if it is already.
-func (s *State) deploy(e Entry) Result {
-	e.Deployed = e.Draft
+// deploy makes a revision live; again, if it is already.
+func (s *State) deploy(e Entry, rev Revision) Result {
+	e.Deployed = rev
 	s.domains.Set(e.Key, &e)
 	return Result{
 		Key:        e.Key,

@@ -101,7 +101,7 @@ func TestStateAgainstModel(t *testing.T) {
 			c := genCommand(t)
 			before := s.Append(nil)
 			clone := s.Clone()
-			got, err := s.Apply(c)
+			got, err := s.Apply(c, 0)
 			want, wantErr := m.apply(c)
 			if !reflect.DeepEqual(got, want) || !errors.Is(err, wantErr) {
 				t.Fatalf("%+v gave %+v, %v; want %+v, %v", c, got, err, want, wantErr)
@@ -161,8 +161,8 @@ func TestStateSameCommandsSameBytes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ra, ea := a.Apply(c)
-			rb, eb := b.Apply(decoded)
+			ra, ea := a.Apply(c, 0)
+			rb, eb := b.Apply(decoded, 0)
 			if !reflect.DeepEqual(ra, rb) || ea != eb || !bytes.Equal(a.Append(nil), b.Append(nil)) {
 				t.Fatalf("%+v: %+v and %+v", c, ra, rb)
 			}
@@ -175,7 +175,7 @@ func TestStateSerialIsNeverReused(t *testing.T) {
 	put := Put(Draft{Key: "a", Document: []byte("x")}, true)
 	apply := func(c Command) Result {
 		t.Helper()
-		r, err := s.Apply(c)
+		r, err := s.Apply(c, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,14 +185,14 @@ func TestStateSerialIsNeverReused(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	apply(Delete("a"))
-	if _, err := s.Apply(Delete("a")); !errors.Is(err, ErrNotFound) {
+	if _, err := s.Apply(Delete("a"), 0); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
 	s, err := DecodeState(s.Append(nil)) // a snapshot without domains keeps the count
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := s.Apply(put)
+	r, err := s.Apply(put, 0)
 	if err != nil || r.Revision != 1 || r.Serial != 2 {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -208,7 +208,7 @@ func TestStateBytes(t *testing.T) {
 		Put(Draft{Key: "a", Document: []byte("y")}, false),
 		Put(Draft{Key: "c", Document: []byte("z")}, true),
 	} {
-		if _, err := s.Apply(c); err != nil {
+		if _, err := s.Apply(c, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -285,7 +285,7 @@ func FuzzDecodeState(f *testing.F) {
 			t.Fatalf("%x was accepted for %x", b, again)
 		}
 		for _, sum := range s.Summaries() {
-			if _, err := s.Apply(Deploy(sum.Key)); err != nil {
+			if _, err := s.Apply(Deploy(sum.Key), 0); err != nil {
 				t.Fatal(err)
 			}
 		}

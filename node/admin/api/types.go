@@ -37,6 +37,9 @@ func ClonePath(key string) string { return DomainPath(key) + "/clone" }
 // DiffPath is where draft and live document of a domain are compared.
 func DiffPath(key string) string { return DomainPath(key) + "/diff" }
 
+// RevisionsPath is where a domain's revisions are.
+func RevisionsPath(key string) string { return DomainPath(key) + "/revisions" }
+
 // ConsumersPath is where a domain's consumers are.
 func ConsumersPath(key string) string { return DomainPath(key) + "/consumers" }
 
@@ -115,6 +118,53 @@ type Saved struct {
 	Diff      *Diff `json:"diff,omitempty"`
 }
 
+// Revision is one saved draft of a domain.
+type Revision struct {
+	Revision uint64 `json:"revision"`
+	// At is when it was saved, Name who did, Note what was said of it; empty where
+	// that was not written down.
+	At   string `json:"at"`
+	Name string `json:"name"`
+	Note string `json:"note"`
+	// Deployed tells whether it is live.
+	Deployed bool `json:"deployed"`
+}
+
+// RevisionDiff is the answer of GET …/diff?from=&to=, as Diff.
+type RevisionDiff struct {
+	Key       string           `json:"key"`
+	From      uint64           `json:"from"`
+	To        uint64           `json:"to"`
+	Equal     bool             `json:"equal"`
+	Changes   []RevisionChange `json:"changes"`
+	Truncated bool             `json:"truncated"`
+}
+
+// RevisionChange is a place where two revisions differ, as Change.
+type RevisionChange struct {
+	Path string          `json:"path"`
+	From json.RawMessage `json:"from,omitempty"`
+	To   json.RawMessage `json:"to,omitempty"`
+}
+
+// Audit is one change that somebody made.
+type Audit struct {
+	At      string `json:"at"`
+	Name    string `json:"name"`
+	Role    string `json:"role"`
+	Address string `json:"address"`
+	Action  string `json:"action"`
+	// Domain is the domain's key, or the member's ID, or empty. Revision is 0 where
+	// the change was of none.
+	Domain   string `json:"domain"`
+	Revision uint64 `json:"revision"`
+}
+
+// RollBack is the body of a deploy; 0 is the draft.
+type RollBack struct {
+	Revision uint64 `json:"revision,omitempty"`
+}
+
 // Deleted is the answer to a deletion.
 type Deleted struct {
 	Key     string `json:"key"`
@@ -150,6 +200,9 @@ type Caller struct {
 	WindowID     int64  `json:"windowId"`
 	WindowEndsAt string `json:"windowEndsAt"`
 }
+
+// AuditPath is who did what.
+const AuditPath = "/v1/audit"
 
 // EventsPath streams events.
 const EventsPath = "/v1/events"
