@@ -205,6 +205,9 @@ func (c *collector) report(h *holding, at instant) (rep quota.Report, ok bool) {
 		}
 		rep.Reserved, le.reserved = le.reserved, 0
 		c.metrics.givenBack.Add(float64(rep.Back))
+		if at.mono >= le.windowEnds.Load() && c.leases(h, at) && !c.closing { // of the next window
+			rep.Want = h.want
+		}
 	default:
 		left := min(le.left(), le.out)
 		rep.Window, rep.Spent, rep.Renew = le.window, le.out-left, true

@@ -68,7 +68,7 @@ func TestPauseBetweenTakeAndClock(t *testing.T) {
 }
 
 // TestLeaseEndsWithItsWindow, on this node's clock, from before it asked; then
-// the lease is dropped without a word.
+// nothing is spent of it, and what was is said along with the next frame.
 func TestLeaseEndsWithItsWindow(t *testing.T) {
 	g := newRig(t, quota.Condition{Max: 1000, ResetSeconds: 1}) // leases of 100 ms
 	g.call("")
@@ -80,18 +80,65 @@ func TestLeaseEndsWithItsWindow(t *testing.T) {
 	g.after(40*time.Millisecond - 1)
 	are(t, "just before the end", []*caller{g.call("")}, local)
 	g.after(1)
+	g.collector.lastBeat = g.clock().mono
 	g.look()
-	if g.holdings[of(1)].lease.Load() != nil {
-		t.Errorf("the lease is kept, with %d units of %d", g.left(1), has)
-	}
 	g.quiet("when a window has ended,")
 	one := g.call("")
+	if f := g.step(); len(f.Reports) != 1 || f.Reports[0].Spent+f.Reports[0].Back != has || f.Reports[0].Renew || f.Reports[0].Want == 0 {
+		t.Errorf("of the lease of %d units is said %+v", has, f.Reports)
+	}
 	g.steps()
 	are(t, "in the next window", []*caller{one}, logged)
 	if le := g.holdings[of(1)].lease.Load(); le == nil || le.window != g.stamp()+1 {
 		t.Errorf("the new lease is %+v", le)
 	}
 	g.reads("the next window", 1, 1, 4, quota.Leasing)
+}
+
+// TestWindowOutlastsItsLease: where a new leader's clock is behind, cluster time stands
+// still, and a window runs on that has ended by this node's clock. What the node has
+// spent of it is then not given to it again, whether it was to be reported or a report
+// was under way.
+func TestWindowOutlastsItsLease(t *testing.T) {
+	for name, underWay := range map[string]bool{"not reported": false, "report under way": true} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, quota.Condition{Max: 40, ResetSeconds: 1})
+			admitted := uint64(0)
+			spend := func() {
+				g.call("")
+				g.steps()
+				for g.left(1) > 1 && g.holdings[of(1)].lease.Load().alive(g.clock()) {
+					are(t, "a call", []*caller{g.call("")}, local)
+					admitted++
+				}
+				admitted++ // in the log
+			}
+			spend()
+			var f *quota.Frame
+			if underWay {
+				f = g.collect()
+				are(t, "the last unit", []*caller{g.call("")}, local)
+				admitted++
+			}
+			g.after(time.Second)
+			g.begun -= 900 // the leader's clock, ms
+			g.look()
+			if f != nil {
+				g.answer(f)
+			}
+			for range 40 {
+				c := g.call("")
+				g.look()
+				g.steps()
+				if is := c.is(); is == local || is == logged {
+					admitted++
+				}
+			}
+			if r := g.state.Readings("d", g.stamp())[0]; admitted > 40 || r.Used < admitted && r.Used+r.Leased < admitted {
+				t.Errorf("%d calls admitted of 40; the log has %+v", admitted, r)
+			}
+		})
+	}
 }
 
 // TestClocksThatComeApart: a machine that was suspended, or whose wall clock was

@@ -243,6 +243,14 @@ func (l *Ledger) look() {
 	for _, h := range l.leased {
 		le := h.lease.Load()
 		switch left := le.deadline.Load() - at.mono; {
+		case h.asking:
+			// A grant counts what was held as the frame was made. Without the lease nobody
+			// would know what has been spent of that since.
+		case at.mono >= le.windowEnds.Load() && le.left() < le.out:
+			// By the cluster's clock the window may run on: it stands still where a new
+			// leader's is behind. What was spent must be said before more is asked for.
+			h.giveUp = true
+			l.waitForBeat(h)
 		case at.mono >= le.windowEnds.Load(), left <= 0 && le.out == 0:
 			h.lease.Store(nil)
 			le.close()

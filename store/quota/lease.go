@@ -78,6 +78,9 @@ func (c *counter) answer(s *State, h holder, r Report) Grant {
 	if !c.running(s.now) {
 		return Grant{Phase: w.phase}
 	}
+	if s.version >= Third {
+		w.forgotten(h, r)
+	}
 	if r.Want > 0 {
 		c.grant(s, h, uint64(r.Want))
 	}
@@ -88,6 +91,17 @@ func (c *counter) answer(s *State, h holder, r Report) Grant {
 		g.Units = l.units
 	}
 	return g
+}
+
+// forgotten gives up what a holder has been leased that asks for more as if it had
+// nothing: it may have spent it.
+func (w *window) forgotten(h holder, r Report) {
+	if l := w.of(h); l != nil && r.Want > 0 && !w.is(r.Window) {
+		w.used += l.units
+		w.lost += l.units
+		l.units = 0
+		w.prune(h)
+	}
 }
 
 // account moves units that were spent, or come back, out of the lease. Only
