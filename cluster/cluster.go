@@ -43,6 +43,8 @@ type Config struct {
 	// Transport is the node's cluster port; the Cluster serves on it and
 	// leaves closing it to its owner.
 	Transport *Transport
+	// Version is the program's, which members tell each other.
+	Version string
 	// CheckpointEvery is between two comparisons of all replicas, while this node
 	// leads; 0 is 30 s.
 	CheckpointEvery time.Duration

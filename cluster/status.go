@@ -33,6 +33,10 @@ type MemberStatus struct {
 	Role         string
 	Reachable    bool
 	AppliedIndex uint64
+	// Version is the release that it runs, Rules are the newest that it knows of the
+	// log; both are zero of a member that cannot be reached.
+	Version string
+	Rules   store.Rules
 }
 
 // Status asks every member how it is.
@@ -51,6 +55,7 @@ func (c *Cluster) Status(ctx context.Context) Status {
 		}
 		if a := answers[i]; a != nil {
 			m.Role, m.Reachable, m.AppliedIndex = a.GetRole(), true, a.GetAppliedIndex()
+			m.Version, m.Rules = a.GetVersion(), rulesOf(a).Newest
 		}
 		st.Members = append(st.Members, m)
 	}
@@ -110,6 +115,7 @@ func (c *Cluster) identity(asker string) *clusterpb.IdentifyResponse {
 		AskerRemoved: asker != "" && leader != "" && c.store.Servers().Find(asker) == nil,
 		Leader:       leader, LeaderAddress: leaderAddress,
 		RulesOldest: uint32(known.Oldest), RulesNewest: uint32(known.Newest),
+		Version: c.cfg.Version,
 	}
 }
 

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"io"
 
 	"github.com/tollgate/tollgate/cluster"
 	"github.com/tollgate/tollgate/node/admin"
@@ -23,7 +24,7 @@ func (c control) Cluster(ctx context.Context) api.ClusterStatus {
 		out.Members = append(out.Members, api.MemberStatus{
 			ID: m.ID, Voter: m.Voter, Role: m.Role,
 			ClusterAddress: m.ClusterAddress, AdminAddress: m.AdminAddress, ProxyAddress: m.ProxyAddress,
-			Reachable: m.Reachable, AppliedIndex: m.AppliedIndex,
+			Reachable: m.Reachable, AppliedIndex: m.AppliedIndex, Version: m.Version, Rules: uint32(m.Rules),
 		})
 	}
 	return out
@@ -209,6 +210,29 @@ func (c control) Audit(ctx context.Context, n int) ([]store.Audit, error) {
 		return nil, err
 	}
 	return c.n.store.Audit(n), nil
+}
+
+// Backup implements admin.Backups.
+func (c control) Backup(ctx context.Context, w io.Writer, begin func()) error {
+	if _, err := c.n.cluster.Refresh(ctx); err != nil {
+		return err
+	}
+	c.record(ctx, store.ActionBackup, "")
+	begin()
+	_, err := c.n.store.Backup(w, c.n.cfg.Version, c.n.cfg.Clock())
+	return err
+}
+
+// Restore implements admin.Backups.
+func (c control) Restore(ctx context.Context, b *store.Restorable) (uint64, []string, error) {
+	done, err := c.n.cluster.Restore(ctx, b, admin.Origin(ctx))
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := c.n.domains.await(ctx, done.Index); err != nil {
+		return 0, nil, err
+	}
+	return done.Index, c.n.cluster.AwaitServed(ctx, done.Index), nil
 }
 
 // record has the cluster remember what was done. That it cannot is no failure of what

@@ -278,7 +278,7 @@ func (n *Node) openStore() (func(context.Context) error, error) {
 func (n *Node) openCluster() (func(context.Context) error, error) {
 	n.cluster = cluster.Open(cluster.Config{
 		ID: n.cfg.ID, Address: n.Self().ClusterAddress, Store: n.store, Transport: n.transport,
-		CheckpointEvery: n.cfg.CheckpointEvery, QuotaWait: n.cfg.QuotaWait, Leases: n.cfg.leases(), Clock: n.cfg.Clock, Registerer: n.registry, Logger: n.cfg.Logger,
+		Version: n.cfg.Version, CheckpointEvery: n.cfg.CheckpointEvery, QuotaWait: n.cfg.QuotaWait, Leases: n.cfg.leases(), Clock: n.cfg.Clock, Registerer: n.registry, Logger: n.cfg.Logger,
 	})
 	return n.cluster.Close, nil
 }

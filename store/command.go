@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -50,6 +51,10 @@ const (
 	KindAdjust
 	// KindAudit changes nothing but what is remembered of who did what. RulesThird.
 	KindAudit
+	// KindRestorePiece brings a part of a backup, and KindRestore puts it in the place of
+	// what there is. RulesThird.
+	KindRestorePiece
+	KindRestore
 )
 
 // since is the first rules that have a kind.
@@ -57,7 +62,7 @@ func (k Kind) since() Rules {
 	switch k {
 	case KindCheckpoint, KindPiece:
 		return RulesSecond
-	case KindConsumer, KindReset, KindAdjust, KindAudit:
+	case KindConsumer, KindReset, KindAdjust, KindAudit, KindRestorePiece, KindRestore:
 		return RulesThird
 	}
 	return RulesFirst
@@ -98,6 +103,8 @@ func (c Command) Known(r Rules) Command {
 //	KindReset    target by
 //	KindAdjust   target add:u(zigzag) by
 //	KindAudit    action:s of:s by
+//	KindRestorePiece id:s total:u offset:u bytes:s
+//	KindRestore  id:s by
 //	by           catalog.Origin
 //	target       domain:s endpoint:s reset:u unit:u zone:s by:s shadow:u caller:16 bytes window:u
 //
@@ -131,6 +138,8 @@ type Command struct {
 	Action, Of string
 	Member     Member
 	Piece      Piece
+	// Restore is the piece of a KindRestorePiece; of a KindRestore only its ID counts.
+	Restore RestorePiece
 }
 
 // Member is where others reach a member's listeners for clients and admins.
@@ -189,6 +198,11 @@ func (c *Command) Append(b []byte) []byte {
 		b = c.By.Append(c.Target.Append(b))
 	case KindAdjust:
 		b = c.By.Append(wire.AppendUints(c.Target.Append(b), wire.Zigzag(c.Add)))
+	case KindRestorePiece:
+		b = wire.AppendUints(wire.AppendString(b, c.Restore.ID), c.Restore.Total, c.Restore.Offset)
+		b = wire.AppendString(b, c.Restore.Bytes)
+	case KindRestore:
+		b = c.By.Append(wire.AppendString(b, c.Restore.ID))
 	case KindAudit:
 		b = c.By.Append(wire.AppendString(wire.AppendString(b, c.Action), c.Of))
 	}
@@ -263,6 +277,13 @@ func (d *decoded) payload() {
 	case KindAdjust:
 		d.Target = quota.ReadTarget(d.r)
 		d.Add = wire.Unzigzag(d.r.Uint("add", 0, math.MaxUint64))
+		d.By = catalog.ReadOrigin(d.r)
+	case KindRestorePiece:
+		d.Restore = RestorePiece{ID: text("restore"), Total: d.r.Uint("total", 1, MaxBackupBytes)}
+		d.Restore.Offset = d.r.Uint("offset", 0, d.Restore.Total)
+		d.Restore.Bytes = bytes.Clone(d.r.Bytes("piece", 1, int(min(d.Restore.Total-d.Restore.Offset, MaxCommandBytes))))
+	case KindRestore:
+		d.Restore.ID = text("restore")
 		d.By = catalog.ReadOrigin(d.r)
 	case KindAudit:
 		d.Action, d.Of = d.r.String("action", 1, maxActionBytes), text("of")

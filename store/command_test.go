@@ -292,7 +292,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		"rules 1, said twice":   {[]byte{2, 5, 1, 0, 0, 1, 'a'}, "rules is 1, must be 2"},
 		"rules to come":         {[]byte{2, 5, 4, 0, 0, 1, 'a'}, "has rules 4, this release knows rules 1 to 3"},
 		"kind 0":                {[]byte{1, 0, 0, 0}, "kind 0: byte 2: unknown kind"},
-		"kind 12":               {[]byte{1, 12, 0, 0}, "kind 12: byte 2: unknown kind"},
+		"kind 14":               {[]byte{1, 14, 0, 0}, "kind 14: byte 2: unknown kind"},
 		"a checkpoint too soon": {[]byte{1, 6, 0, 0}, "kind 6: byte 2: there is none by rules 1"},
 		"kind 255":              {[]byte{1, 255, 0, 0}, "kind 255: byte 2: unknown kind"},
 		"no time":               {[]byte{1, 5}, "time"},

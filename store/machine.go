@@ -21,6 +21,8 @@ type Result struct {
 	Catalog catalog.Result
 	// Consumer is whether a KindConsumer command has changed something.
 	Consumer bool
+	// Restored is whether a KindRestore command has put a backup in.
+	Restored bool
 	// Frames has one result for each frame of a KindFrames command.
 	Frames []quota.Result
 	// Err is why a command was refused and changed nothing, such as
@@ -132,7 +134,16 @@ func (m *machine) Apply(index, term uint64, payload []byte) any {
 		return Result{Err: m.stopped}
 	}
 	before, consumer := m.state.rules, m.consumer(&cmd)
+	var gone []string
+	if cmd.Kind == KindRestore {
+		gone = m.state.quota.Domains()
+	}
 	res := m.state.apply(index, term, &cmd)
+	if res.Restored {
+		m.observer.Restored()
+		m.tellRules(append(gone, m.state.quota.Domains()...)...)
+		m.keys.restore(m.state.catalog)
+	}
 	m.observe(res, before)
 	switch {
 	case res.Consumer:
@@ -147,7 +158,7 @@ func (m *machine) Apply(index, term uint64, payload []byte) any {
 	if cmd.Kind == KindInit {
 		m.initialized(cmd.ClusterID)
 	}
-	if res.Catalog.Deployed || res.Catalog.Deleted {
+	if res.Catalog.Deployed || res.Catalog.Deleted || res.Restored {
 		m.changed(index)
 	}
 	return res

@@ -25,6 +25,8 @@ type state struct {
 	// audit is what was asked for, the newest last. It is only ever appended to: copies
 	// share it.
 	audit []Audit
+	// restoring is what has come of a backup; nil while there is none.
+	restoring *restoring
 }
 
 func newState() state {
@@ -41,6 +43,7 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 	}
 	s.quota.BeginTerm(term)
 	s.dropPieces(term)
+	s.dropRestore()
 	res := Result{Index: index}
 	switch c.Kind {
 	case KindInit:
@@ -83,6 +86,13 @@ func (s *state) apply(index, term uint64, c *decoded) Result {
 		if res.Err = s.quota.Adjust(c.Target, c.Add); res.Err == nil {
 			s.record(&c.By, ActionAdjust, c.Target.Domain, 0)
 		}
+	case KindRestorePiece:
+		res.Err = s.addRestore(c.Restore)
+	case KindRestore:
+		if res.Err = s.restore(c.Restore.ID); res.Err == nil {
+			res.Restored = true
+			s.record(&c.By, ActionRestore, "", 0)
+		}
 	case KindAudit:
 		s.record(&c.By, c.Action, c.Of, 0)
 	}
@@ -122,11 +132,12 @@ type snapshot struct {
 	quota     *quota.Snapshot
 	pieces    *assembly
 	audit     []Audit
+	restoring *restoring
 }
 
 // snapshot is the state as of now. It costs a copy of the members.
 func (s *state) snapshot() *snapshot {
-	return &snapshot{s.applied, s.rules, s.clusterID, maps.Clone(s.members), s.catalog.Clone(), s.quota.Snapshot(), s.pieces, audited(s.audit)}
+	return &snapshot{s.applied, s.rules, s.clusterID, maps.Clone(s.members), s.catalog.Clone(), s.quota.Snapshot(), s.pieces, audited(s.audit), s.restoring}
 }
 
 // WriteTo implements io.WriterTo: it writes the canonical encoding of the state;
@@ -135,7 +146,7 @@ func (s *state) snapshot() *snapshot {
 //
 //	version:byte(1) applied:u clusterID:s           by RulesFirst
 //	version:byte(2) rules:u applied:u clusterID:s   by later rules
-//	members:u { id:s admin:s proxy:s } catalog:s quota:s [ consumers:s histories:s audit:s since rules 3 ] [ pieces ]
+//	members:u { id:s admin:s proxy:s } catalog:s quota:s [ consumers:s histories:s audit:s restoring:s since rules 3 ] [ pieces ]
 //	pieces: term:u of:u total:u bytes:s, where there are any
 func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
 	b := []byte{stateFirst}
@@ -154,7 +165,7 @@ func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
 	var written int64
 	parts := []io.WriterTo{s.catalog, s.quota}
 	if s.rules >= RulesThird {
-		parts = append(parts, s.catalog.ConsumersPart(), s.catalog.HistoriesPart(), auditPart(s.audit))
+		parts = append(parts, s.catalog.ConsumersPart(), s.catalog.HistoriesPart(), auditPart(s.audit), s.restoring)
 	}
 	for _, part := range parts {
 		length, _ := part.WriteTo(io.Discard)
@@ -210,9 +221,9 @@ func decodeState(b []byte) (state, error) {
 		s.members[m.ID] = m
 	}
 	cat, quo := r.Bytes("catalogue", 0, most), r.Bytes("quotas", 0, most)
-	var consumers, histories, audit []byte
+	var consumers, histories, audit, restoring []byte
 	if s.rules >= RulesThird {
-		consumers, histories, audit = r.Bytes("consumers", 0, most), r.Bytes("histories", 0, most), r.Bytes("audit", 0, most)
+		consumers, histories, audit, restoring = r.Bytes("consumers", 0, most), r.Bytes("histories", 0, most), r.Bytes("audit", 0, most), r.Bytes("restoring", 0, most)
 	}
 	if r.Left() {
 		s.pieces = decodeAssembly(r)
@@ -232,6 +243,9 @@ func decodeState(b []byte) (state, error) {
 			return state{}, err
 		}
 		if s.audit, err = decodeAudit(audit); err != nil {
+			return state{}, err
+		}
+		if s.restoring, err = decodeRestoring(restoring); err != nil {
 			return state{}, err
 		}
 	}

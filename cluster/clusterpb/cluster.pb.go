@@ -102,8 +102,10 @@ type IdentifyResponse struct {
 	LeaderAddress string `protobuf:"bytes,10,opt,name=leader_address,json=leaderAddress,proto3" json:"leader_address,omitempty"`
 	// rules_oldest and rules_newest are the rules by which the node can apply
 	// entries of the log; 0 on a node that knows the first only.
-	RulesOldest   uint32 `protobuf:"varint,11,opt,name=rules_oldest,json=rulesOldest,proto3" json:"rules_oldest,omitempty"`
-	RulesNewest   uint32 `protobuf:"varint,12,opt,name=rules_newest,json=rulesNewest,proto3" json:"rules_newest,omitempty"`
+	RulesOldest uint32 `protobuf:"varint,11,opt,name=rules_oldest,json=rulesOldest,proto3" json:"rules_oldest,omitempty"`
+	RulesNewest uint32 `protobuf:"varint,12,opt,name=rules_newest,json=rulesNewest,proto3" json:"rules_newest,omitempty"`
+	// version is the release that the node runs, for people.
+	Version       string `protobuf:"bytes,13,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +222,13 @@ func (x *IdentifyResponse) GetRulesNewest() uint32 {
 		return x.RulesNewest
 	}
 	return 0
+}
+
+func (x *IdentifyResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
 }
 
 type SubmitFrameRequest struct {
@@ -1069,7 +1078,7 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\x1fcluster/clusterpb/cluster.proto\x12\x13tollgate.cluster.v1\"L\n" +
 	"\x0fIdentifyRequest\x12\x14\n" +
 	"\x05asker\x18\x01 \x01(\tR\x05asker\x12#\n" +
-	"\rasker_address\x18\x02 \x01(\tR\faskerAddress\"\xec\x02\n" +
+	"\rasker_address\x18\x02 \x01(\tR\faskerAddress\"\x86\x03\n" +
 	"\x10IdentifyResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\rR\bprotocol\x12\x1d\n" +
@@ -1084,7 +1093,8 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\x0eleader_address\x18\n" +
 	" \x01(\tR\rleaderAddress\x12!\n" +
 	"\frules_oldest\x18\v \x01(\rR\vrulesOldest\x12!\n" +
-	"\frules_newest\x18\f \x01(\rR\vrulesNewest\"*\n" +
+	"\frules_newest\x18\f \x01(\rR\vrulesNewest\x12\x18\n" +
+	"\aversion\x18\r \x01(\tR\aversion\"*\n" +
 	"\x12SubmitFrameRequest\x12\x14\n" +
 	"\x05frame\x18\x01 \x01(\fR\x05frame\"-\n" +
 	"\x13SubmitFrameResponse\x12\x16\n" +

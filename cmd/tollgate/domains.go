@@ -20,7 +20,7 @@ func (a *app) importCommand() *cobra.Command {
 	var f clientFlags
 	var beside documentFlags
 	var deploy, dryRun, replace bool
-	var ifMatch string
+	var ifMatch, note string
 	cmd := &cobra.Command{
 		Use:   "import FILE|-",
 		Short: "Save a Swagger or OpenAPI document as the draft of its domain",
@@ -35,6 +35,9 @@ func (a *app) importCommand() *cobra.Command {
 				return err
 			}
 			query := beside.query()
+			if note != "" {
+				query.Set("note", note)
+			}
 			for name, set := range map[string]bool{"deploy": deploy, "dryRun": dryRun, "replace": replace} {
 				if set {
 					query.Set(name, "true")
@@ -49,6 +52,7 @@ func (a *app) importCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&deploy, "deploy", false, "make it live at once")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check the document and save nothing")
 	cmd.Flags().BoolVar(&replace, "replace", false, "replace a draft of another title")
+	cmd.Flags().StringVar(&note, "note", "", "`TEXT` that tells in the list of revisions what it is about, up to 1000 characters")
 	beside.add(cmd)
 	addIfMatch(cmd, &ifMatch)
 	return cmd

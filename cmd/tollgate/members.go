@@ -47,9 +47,9 @@ func showMembers(status api.ClusterStatus, out *bytes.Buffer) error {
 	fmt.Fprintf(out, "Cluster %s, %s, term %d\n", cli.Cell(status.ClusterID), leader, status.Term)
 	rows := make([][]string, len(status.Members))
 	for i, m := range status.Members {
-		rows[i] = []string{m.ID, m.Role, cli.YesNo(m.Voter), cli.YesNo(m.Reachable), strconv.FormatUint(m.AppliedIndex, 10), m.ProxyAddress, m.AdminAddress, m.ClusterAddress}
+		rows[i] = []string{m.ID, m.Role, cli.YesNo(m.Voter), cli.YesNo(m.Reachable), strconv.FormatUint(m.AppliedIndex, 10), m.Version, strconv.FormatUint(uint64(m.Rules), 10), m.ProxyAddress, m.AdminAddress, m.ClusterAddress}
 	}
-	return cli.Table(out, "ID|ROLE|VOTER|REACHABLE|APPLIED|PROXY|ADMIN|CLUSTER", rows)
+	return cli.Table(out, "ID|ROLE|VOTER|REACHABLE|APPLIED|VERSION|RULES|PROXY|ADMIN|CLUSTER", rows)
 }
 
 func (a *app) joinCommand() *cobra.Command {

@@ -34,9 +34,11 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(
 		a.nodeCommand(),
 		a.importCommand(), a.applyCommand(), a.validateCommand(), a.exportCommand(), a.diffCommand(), a.deployCommand(),
+		a.revisionsCommand(), a.rollbackCommand(), a.auditCommand(),
 		a.domainsCommand(), a.cloneCommand(), a.deleteCommand(), a.quotaCommand(),
 		a.consumersCommand(), a.keysCommand(), a.eventsCommand(),
-		a.membersCommand(), a.joinCommand(), a.leaveCommand(), a.transferCommand(),
+		a.statusCommand(), a.membersCommand(), a.joinCommand(), a.leaveCommand(), a.transferCommand(),
+		a.backupCommand(), a.restoreCommand(),
 		a.readyCommand(), a.keygenCommand(), a.caCommand(),
 		a.signCommand(), a.tokenCommand(), a.explainCommand(), formerBenchCommand(),
 		a.VersionCommand(v),

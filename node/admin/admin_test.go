@@ -41,7 +41,7 @@ func newFake() *fakeControl {
 		},
 		status: api.ClusterStatus{
 			ClusterID: "c1", Leader: "n1", Term: 7,
-			Members: []api.MemberStatus{{ID: "n1", Voter: true, Role: "leader", ClusterAddress: "10.0.0.1:7001", AdminAddress: "10.0.0.1:9001", ProxyAddress: "10.0.0.1:8001", Reachable: true, AppliedIndex: 42}},
+			Members: []api.MemberStatus{{ID: "n1", Voter: true, Role: "leader", ClusterAddress: "10.0.0.1:7001", AdminAddress: "10.0.0.1:9001", ProxyAddress: "10.0.0.1:8001", Reachable: true, AppliedIndex: 42, Version: "1.2.3", Rules: 3}},
 		},
 		readings: []quota.Reading{
 			{Condition: quota.Condition{Max: 1000, ResetSeconds: 60}, Used: 12, Leased: 3, Lost: 1, Pool: 985, WindowMax: 1000, Window: 17, WindowEnds: 1553050800005},
@@ -52,7 +52,7 @@ func newFake() *fakeControl {
 }
 
 // statusJSON is what newFake's status reads as.
-const statusJSON = `{"clusterId":"c1","leader":"n1","term":7,"members":[{"id":"n1","voter":true,"role":"leader","clusterAddress":"10.0.0.1:7001","adminAddress":"10.0.0.1:9001","proxyAddress":"10.0.0.1:8001","reachable":true,"appliedIndex":42}]}`
+const statusJSON = `{"clusterId":"c1","leader":"n1","term":7,"members":[{"id":"n1","voter":true,"role":"leader","clusterAddress":"10.0.0.1:7001","adminAddress":"10.0.0.1:9001","proxyAddress":"10.0.0.1:8001","reachable":true,"appliedIndex":42,"version":"1.2.3","rules":3}]}`
 
 const joinBody = `{"id":"n4","clusterAddress":"10.0.0.4:7001","adminAddress":"10.0.0.4:9001","proxyAddress":"node-4.example:8001"}`
 

@@ -72,6 +72,7 @@ type Control interface {
 	Consumers
 	Events
 	Audit
+	Backups
 
 	// Explain tells what this node would do with a request, by what it serves
 	// now, or ErrNotServing. It calls nobody, counts nothing and needs no

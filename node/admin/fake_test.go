@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -126,6 +127,19 @@ func (f *fakeControl) DeployDomain(ctx context.Context, key string, revision uin
 	e.Deployed = rev
 	f.domains[key] = e
 	return Saved{Revision: rev.Number, Serial: e.Draft.Serial, Pending: f.pending}, nil
+}
+
+func (f *fakeControl) Backup(ctx context.Context, w io.Writer, begin func()) error {
+	if err := f.note(ctx, "backup"); err != nil {
+		return err
+	}
+	begin()
+	_, err := io.WriteString(w, "a backup")
+	return err
+}
+
+func (f *fakeControl) Restore(ctx context.Context, b *store.Restorable) (uint64, []string, error) {
+	return 77, nil, f.note(ctx, "restore %s", b.Info.ClusterID)
 }
 
 func (f *fakeControl) Audit(ctx context.Context, n int) ([]store.Audit, error) {

@@ -37,8 +37,10 @@ func NoRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 type Request struct {
 	Method, Path string
 	Query        url.Values
-	// Body is JSON, YAML where it begins with anything but {, or nil.
+	// Body is JSON, YAML where it begins with anything but {, or nil; or of Type, if
+	// that is set.
 	Body []byte
+	Type string
 	// IfMatch is the ETag that the draft must have, "" for any.
 	IfMatch string
 	// Accept is the Accept field, "" for none: JSON comes then.
@@ -53,6 +55,9 @@ const AcceptAsItCame = "application/json, " + TypeYAML
 
 // contentType is what the body is.
 func (rq Request) contentType() string {
+	if rq.Type != "" {
+		return rq.Type
+	}
 	if body := bytes.TrimLeft(rq.Body, "\ufeff \t\r\n"); len(body) > 0 && body[0] != '{' {
 		return TypeYAML
 	}

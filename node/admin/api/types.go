@@ -86,6 +86,10 @@ type MemberStatus struct {
 	ProxyAddress   string `json:"proxyAddress"`
 	Reachable      bool   `json:"reachable"`
 	AppliedIndex   uint64 `json:"appliedIndex"`
+	// Version is the release that it runs, Rules is the newest number of the log's
+	// rules that it knows; empty and 0 while it cannot be reached.
+	Version string `json:"version"`
+	Rules   uint32 `json:"rules"`
 }
 
 // Self is what a node is to others, whether it belongs to a cluster or not.
@@ -199,6 +203,26 @@ type Caller struct {
 	WindowMax    uint64 `json:"windowMax"`
 	WindowID     int64  `json:"windowId"`
 	WindowEndsAt string `json:"windowEndsAt"`
+}
+
+// BackupPath is a backup of the cluster, RestorePath takes one.
+const (
+	BackupPath  = "/v1/backup"
+	RestorePath = "/v1/restore"
+)
+
+// Restored is the answer to a restore.
+type Restored struct {
+	// Index is the entry of the log that put the backup in.
+	Index   uint64 `json:"index"`
+	Domains int    `json:"domains"`
+	// Pending are the members that do not serve it yet, though they can be reached.
+	Pending []string `json:"pending"`
+	// CreatedAt, ClusterID, BackupIndex and Digest say what the backup is of.
+	CreatedAt   string `json:"createdAt"`
+	ClusterID   string `json:"clusterId"`
+	BackupIndex uint64 `json:"backupIndex"`
+	Digest      string `json:"digest"`
 }
 
 // AuditPath is who did what.
