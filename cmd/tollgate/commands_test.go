@@ -11,8 +11,8 @@ import (
 
 // cluster is what a node answers to GET /v1/cluster.
 const cluster = `{"clusterId":"c-1","leader":"n1","term":7,"members":[` +
-	`{"id":"n1","voter":true,"role":"leader","clusterAddress":"10.0.0.1:7001","adminAddress":"10.0.0.1:9001","proxyAddress":"10.0.0.1:8001","reachable":true,"appliedIndex":1042},` +
-	`{"id":"node-two","voter":false,"role":"nonvoter","clusterAddress":"10.0.0.2:7001","adminAddress":"10.0.0.2:9001","proxyAddress":"10.0.0.2:8001","reachable":false,"appliedIndex":9}]}`
+	`{"id":"n1","voter":true,"role":"leader","clusterAddress":"10.0.0.1:7001","adminAddress":"10.0.0.1:9001","proxyAddress":"10.0.0.1:8001","reachable":true,"appliedIndex":1042,"version":"1.2","rules":3},` +
+	`{"id":"node-two","voter":false,"role":"nonvoter","clusterAddress":"10.0.0.2:7001","adminAddress":"10.0.0.2:9001","proxyAddress":"10.0.0.2:8001","reachable":false,"appliedIndex":9,"version":"","rules":0}]}`
 
 // recorder is a node that notes what it is asked and gives one answer.
 type recorder struct {
@@ -137,11 +137,32 @@ func TestCommands(t *testing.T) {
 		{args: "members", answer: cluster, asked: "GET /v1/cluster",
 			want: outcome{0, "" +
 				"Cluster c-1, leader n1, term 7\n" +
-				"ID        ROLE      VOTER  REACHABLE  APPLIED  PROXY          ADMIN          CLUSTER\n" +
-				"n1        leader    yes    yes        1042     10.0.0.1:8001  10.0.0.1:9001  10.0.0.1:7001\n" +
-				"node-two  nonvoter  no     no         9        10.0.0.2:8001  10.0.0.2:9001  10.0.0.2:7001\n", ""}},
+				"ID        ROLE      VOTER  REACHABLE  APPLIED  VERSION  RULES  PROXY          ADMIN          CLUSTER\n" +
+				"n1        leader    yes    yes        1042     1.2      3      10.0.0.1:8001  10.0.0.1:9001  10.0.0.1:7001\n" +
+				"node-two  nonvoter  no     no         9        -        0      10.0.0.2:8001  10.0.0.2:9001  10.0.0.2:7001\n", ""}},
 		{args: "members", answer: `{"clusterId":"","leader":"","term":0,"members":[]}`, asked: "GET /v1/cluster",
-			want: outcome{0, "Cluster -, no leader is known, term 0\nID  ROLE  VOTER  REACHABLE  APPLIED  PROXY  ADMIN  CLUSTER\n", ""}},
+			want: outcome{0, "Cluster -, no leader is known, term 0\nID  ROLE  VOTER  REACHABLE  APPLIED  VERSION  RULES  PROXY  ADMIN  CLUSTER\n", ""}},
+		{args: "revisions shop", asked: "GET /v1/domains/shop/revisions",
+			answer: `[{"revision":8,"at":"2026-01-02T03:04:05.000Z","name":"kim","note":"a longer window","deployed":false},{"revision":7,"at":"","name":"","note":"","deployed":true}]`,
+			want: outcome{0, "" +
+				"REVISION  LIVE  SAVED                     BY   NOTE\n" +
+				"8         -     2026-01-02T03:04:05.000Z  kim  a longer window\n" +
+				"7         live  -                         -    -\n", ""}},
+		{args: "revisions shop 7", answer: "{\n}\n", asked: "GET /v1/domains/shop/revisions/7", want: outcome{0, "{\n}\n", ""}},
+		{args: "rollback shop 7", asked: `POST /v1/domains/shop/deploy {"revision":7}`, answer: `{"key":"shop","revision":7,"deployed":true,"warnings":[{"path":"$","message":"the draft stays"}],"pending":[]}`,
+			want: outcome{0, "shop: revision 7 is live\n", "warning: $: the draft stays\n"}},
+		{args: "import - --note why", stdin: "{}", answer: saved3, asked: "POST /v1/domains?note=why {}",
+			want: outcome{0, "shop: saved as revision 3, not live yet; `tollgate deploy shop` makes it so\n", "warning: $.paths['/x'].get: rewrite: open\\x1b[2J group\n"}},
+		{args: "diff shop --from 7 --to 8", asked: "GET /v1/domains/shop/diff?from=7&to=8",
+			answer: `{"key":"shop","from":7,"to":8,"equal":false,"changes":[{"path":"$.a","from":1,"to":2},{"path":"$.b","to":3}],"truncated":false}`,
+			want:   outcome{0, "shop: from revision 7 to revision 8: 2 changes\n~ $.a: 1 -> 2\n+ $.b: 3\n", ""}},
+		{args: "audit --limit 1", asked: "GET /v1/audit?limit=1", answer: `[{"at":"2026-01-02T03:04:05.000Z","name":"kim","role":"deploy","address":"10.0.0.9","action":"rollback","domain":"shop","revision":7}]`,
+			want: outcome{0, "" +
+				"AT                        NAME  ROLE    ADDRESS   ACTION    OF    REVISION\n" +
+				"2026-01-02T03:04:05.000Z  kim   deploy  10.0.0.9  rollback  shop  7\n", ""}},
+		{args: "restore " + file + " --confirm", asked: "POST /v1/restore?confirm=true " + document + " as application/octet-stream",
+			answer: `{"index":9,"domains":3,"pending":["n2"],"createdAt":"2026-01-02T03:04:05.000Z","clusterId":"c-1","backupIndex":7,"digest":"aa"}`,
+			want:   outcome{0, "Restored the backup of 2026-01-02T03:04:05.000Z, cluster c-1: 3 domains, but not yet at n2\n", ""}},
 		{args: "join n4 --cluster-address h:1 --admin-address h:2 --proxy-address h:3", answer: cluster,
 			asked: `POST /v1/cluster/join {"id":"n4","clusterAddress":"h:1","adminAddress":"h:2","proxyAddress":"h:3","voter":true}`,
 			want:  outcome{0, "n4 is a member of the cluster\n", ""}},
