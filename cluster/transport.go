@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/cluster/pki"
+	"github.com/tollgate/tollgate/store"
 )
 
 // greetingTimeout bounds a greeting, TLS included.
@@ -45,6 +46,8 @@ type Transport struct {
 	logger       *slog.Logger
 	claims       claims
 	moved        moved
+	// later is a later generation of this node's cluster; nil if it has heard of none.
+	later atomic.Pointer[string]
 
 	mu       sync.Mutex
 	self     Identity
@@ -77,9 +80,9 @@ func (t *Transport) Addr() string { return t.ln.Addr().String() }
 
 // Identity is what a node is to others.
 type Identity interface {
-	// ClusterID is the cluster the node belongs to; empty while it does not
-	// know of any.
-	ClusterID() string
+	// Identity names the cluster the node belongs to, and its generation; empty
+	// while it does not know of any.
+	Identity() string
 	// Fresh reports whether the node has no state at all.
 	Fresh() bool
 }
@@ -160,7 +163,7 @@ func (t *Transport) receive(c net.Conn) (net.Conn, byte, error) {
 	if err := c.SetDeadline(time.Now().Add(greetingTimeout)); err != nil {
 		return nil, 0, err
 	}
-	cluster := t.self.ClusterID()
+	cluster := t.self.Identity()
 	if t.certificates != nil {
 		cfg, err := t.certificates.config(cluster)
 		if err != nil {
@@ -190,6 +193,7 @@ func (t *Transport) receive(c net.Conn) (net.Conn, byte, error) {
 // judge says what to answer to a greeting, for a node of the given cluster.
 func (t *Transport) judge(g greeting, cluster string) byte {
 	foreign := g.cluster != "" && cluster != "" && g.cluster != cluster
+	t.hearOf(g.cluster, cluster)
 	uninvited := g.purpose == forRaft && t.self.Fresh() && !t.invited.Load()
 	switch {
 	case g.to != t.id && foreign:
@@ -212,6 +216,23 @@ func (t *Transport) judge(g greeting, cluster string) byte {
 		return answerUninvited
 	}
 	return answerWelcome
+}
+
+// hearOf notes that a later generation of this node's cluster is there.
+func (t *Transport) hearOf(other, own string) {
+	if store.Supersedes(other, own) {
+		t.later.Store(&other)
+	}
+}
+
+// Superseded is the later generation of this node's cluster that it has heard of: the
+// cluster was recovered without it. It is empty if there is none.
+func (t *Transport) Superseded() string {
+	later := t.later.Load()
+	if later == nil || !store.Supersedes(*later, t.self.Identity()) {
+		return ""
+	}
+	return *later
 }
 
 // dial connects to the cluster port of the node id, which is at addr unless it
@@ -249,7 +270,7 @@ func (t *Transport) greet(ctx context.Context, c net.Conn, id string, purpose by
 			return nil, err
 		}
 	}
-	cluster := t.self.ClusterID()
+	cluster := t.self.Identity()
 	if t.certificates != nil {
 		cfg, err := t.certificates.config(cluster)
 		if err != nil {
@@ -270,6 +291,7 @@ func (t *Transport) greet(ctx context.Context, c net.Conn, id string, purpose by
 			return nil, err
 		}
 	}
+	t.hearOf(a.cluster, cluster)
 	if err := a.err(); err != nil {
 		return nil, err
 	}

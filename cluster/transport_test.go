@@ -534,5 +534,5 @@ func TestAcceptFails(t *testing.T) {
 // someone is a node of a cluster, or a fresh one.
 type someone string
 
-func (s someone) ClusterID() string { return string(s) }
-func (s someone) Fresh() bool       { return s == "" }
+func (s someone) Identity() string { return string(s) }
+func (s someone) Fresh() bool      { return s == "" }

@@ -106,6 +106,9 @@ func claimText(id string, c cluster.Claim) string {
 
 // refused is why the cluster does not accept this node as it is, "" if it does.
 func (n *Node) refused() string {
+	if later := n.transport.Superseded(); later != "" {
+		return "the cluster was recovered without this node, and goes on as " + later + ": empty this node's data directory and start it with --join"
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.refusal

@@ -22,7 +22,7 @@ type replicas struct {
 }
 
 func newReplicas(t *testing.T) *replicas {
-	m := func() *machine { return newMachine(func(string) {}, func(err error) { t.Fatal(err) }) }
+	m := func() *machine { return newMachine(func(string, uint64) {}, func(err error) { t.Fatal(err) }) }
 	return &replicas{t: t, a: m(), b: m(), now: 1_000_000}
 }
 

@@ -50,11 +50,11 @@ func TestPieces(t *testing.T) {
 		c := Command{Kind: KindPiece, Rules: RulesSecond, Term: term, Time: 1000, Piece: p}
 		return m.Apply(index, term, c.Append(nil)).(Result)
 	}
-	want := newMachine(func(string) {}, nil)
+	want := newMachine(func(string, uint64) {}, nil)
 	whole.Time, whole.Term, whole.Rules = 1000, 3, RulesSecond
 	want.Apply(9, 3, whole.Append(nil))
 
-	m := newMachine(func(string) {}, nil)
+	m := newMachine(func(string, uint64) {}, nil)
 	piece(m, 5, 3, list[0], 0)
 	if res := piece(m, 6, 3, list[0], 0); res.Err != nil { // the one before is dropped
 		t.Fatal(res.Err)
@@ -63,7 +63,7 @@ func TestPieces(t *testing.T) {
 		t.Errorf("a piece of a change that was dropped: %v", res.Err)
 	}
 	piece(m, 7, 3, list[1], 6)
-	restored := newMachine(func(string) {}, nil)
+	restored := newMachine(func(string, uint64) {}, nil)
 	if _, err := restored.Restore(bytes.NewReader(persisted(t, m))); err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestUnchanged(t *testing.T) {
 // BenchmarkImport is what a document of 5 MB costs as it is saved again and
 // again, each time a little different.
 func BenchmarkImport(b *testing.B) {
-	m := newMachine(func(string) {}, nil)
+	m := newMachine(func(string, uint64) {}, nil)
 	text := bytes.Repeat([]byte(`{"path":"/things","get":{"summary":"a thing"}},`), 5<<20/48)
 	index, logged := uint64(0), 0
 	for b.Loop() {

@@ -20,7 +20,7 @@ func TestOlderLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	f := newMachine(func(string) {}, nil)
+	f := newMachine(func(string, uint64) {}, nil)
 	var entries, states int
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)

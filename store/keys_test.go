@@ -12,7 +12,7 @@ import (
 // after a restore.
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	m := newMachine(func(string) {}, nil)
+	m := newMachine(func(string, uint64) {}, nil)
 	s := &Store{machine: m}
 	index := uint64(1)
 	apply := func(c Command) error {
@@ -77,7 +77,7 @@ func TestKeys(t *testing.T) {
 // that is asked for again and again, and of ever another.
 func BenchmarkConsumer(b *testing.B) {
 	const consumers = 100_000
-	m := newMachine(func(string) {}, nil)
+	m := newMachine(func(string, uint64) {}, nil)
 	s := &Store{machine: m}
 	texts := make([][]byte, consumers)
 	for i := range texts {

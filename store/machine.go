@@ -44,9 +44,9 @@ type machine struct {
 	// deployedAt is the index at which they last did.
 	deployed   chan struct{}
 	deployedAt atomic.Uint64
-	// initialized is called, outside the lock, when the cluster's ID becomes
-	// known.
-	initialized func(clusterID string)
+	// initialized is called, outside the lock, when the cluster's ID, or another
+	// generation of it, becomes known.
+	initialized func(clusterID string, generation uint64)
 	// stopped is why nothing is applied any more, and fatal is told of it, once.
 	stopped     error
 	fatal       func(error)
@@ -56,7 +56,7 @@ type machine struct {
 	events atomic.Pointer[func([]quota.Event)]
 }
 
-func newMachine(initialized func(string), fatal func(error)) *machine {
+func newMachine(initialized func(string, uint64), fatal func(error)) *machine {
 	return &machine{fatal: fatal, keys: newKeys(), checkpoints: newCheckpoints(), state: newState(), deployed: make(chan struct{}, 1), initialized: initialized, observer: nobody{}}
 }
 
@@ -156,7 +156,7 @@ func (m *machine) Apply(index, term uint64, payload []byte) any {
 		m.checkpoints.take(index, m.Snapshot)
 	}
 	if cmd.Kind == KindInit {
-		m.initialized(cmd.ClusterID)
+		m.initialized(cmd.ClusterID, 0)
 	}
 	if res.Catalog.Deployed || res.Catalog.Deleted || res.Restored {
 		m.changed(index)
@@ -235,7 +235,7 @@ func (m *machine) Restore(r io.Reader) (applied uint64, err error) {
 	m.tellRules(append(gone, s.quota.Domains()...)...)
 	m.mu.Unlock()
 	if s.clusterID != "" {
-		m.initialized(s.clusterID)
+		m.initialized(s.clusterID, s.generation)
 	}
 	m.changed(s.applied)
 	return s.applied, nil

@@ -37,7 +37,7 @@ func persisted(t interface{ Fatalf(string, ...any) }, f *machine) []byte {
 // TestUndecodableEntryPanics: a node that cannot read what is committed stops,
 // and says where, rather than drift from the others.
 func TestUndecodableEntryPanics(t *testing.T) {
-	f := newMachine(func(string) {}, nil)
+	f := newMachine(func(string, uint64) {}, nil)
 	applied(t, f, 41, Command{Kind: KindInit, Time: 1, ClusterID: "c"})
 	_, before := f.digest()
 	for name, data := range map[string][]byte{"garbage": []byte("garbage"), "nothing": nil, "a newer version": {2, 1, 0, 0, 1, 'c'}} {
@@ -61,7 +61,7 @@ func TestUndecodableEntryPanics(t *testing.T) {
 // equals the one the snapshot was taken of, then and later.
 func TestRestoreGivesTheSameDigest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		f, g := newMachine(func(string) {}, nil), newMachine(func(string) {}, nil)
+		f, g := newMachine(func(string, uint64) {}, nil), newMachine(func(string, uint64) {}, nil)
 		n := rapid.IntRange(1, 25).Draw(t, "commands")
 		at := rapid.IntRange(0, n).Draw(t, "restored at")
 		for i := range n {
@@ -85,10 +85,10 @@ func TestRestoreGivesTheSameDigest(t *testing.T) {
 
 // TestRestore: whoever waits for something of the snapshot is told.
 func TestRestore(t *testing.T) {
-	f := newMachine(func(string) {}, nil)
+	f := newMachine(func(string, uint64) {}, nil)
 	f.state = *busyState(t)
 	named := ""
-	g := newMachine(func(id string) { named = id }, nil)
+	g := newMachine(func(id string, _ uint64) { named = id }, nil)
 	index, err := g.Restore(bytes.NewReader(persisted(t, f)))
 	if err != nil || index != f.state.applied {
 		t.Fatalf("the newest entry in the snapshot is %d, want %d: %v", index, f.state.applied, err)
@@ -140,7 +140,7 @@ func (o *observed) says(t *testing.T, name string, want ...string) {
 // then on every change, once, in the order of the log; also of what a snapshot
 // brings and takes away.
 func TestObserver(t *testing.T) {
-	f := newMachine(func(string) {}, nil)
+	f := newMachine(func(string, uint64) {}, nil)
 	index := uint64(0)
 	do := func(c Command) {
 		index++
@@ -212,7 +212,7 @@ func TestObserver(t *testing.T) {
 // TestSnapshotIsOfItsMoment: what is applied while a snapshot is written is
 // not in it.
 func TestSnapshotIsOfItsMoment(t *testing.T) {
-	f := newMachine(func(string) {}, nil)
+	f := newMachine(func(string, uint64) {}, nil)
 	f.state = *busyState(t)
 	_, want := f.digest()
 	s := f.Snapshot()
@@ -222,7 +222,7 @@ func TestSnapshotIsOfItsMoment(t *testing.T) {
 	if _, err := s.WriteTo(&sink); err != nil {
 		t.Fatal(err)
 	}
-	g := newMachine(func(string) {}, nil)
+	g := newMachine(func(string, uint64) {}, nil)
 	if _, err := g.Restore(&sink); err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestSnapshotIsOfItsMoment(t *testing.T) {
 // TestRestoreOfGarbage: the state stays what it was, and nobody is told of a
 // change.
 func TestRestoreOfGarbage(t *testing.T) {
-	f := newMachine(func(id string) { t.Errorf("the cluster is called %q now", id) }, nil)
+	f := newMachine(func(id string, _ uint64) { t.Errorf("the cluster is called %q now", id) }, nil)
 	f.state = *busyState(t)
 	good := persisted(t, f)
 	index, before := f.digest()

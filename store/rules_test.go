@@ -14,7 +14,7 @@ import (
 func TestUnknownRules(t *testing.T) {
 	t.Parallel()
 	var fatal []error
-	m := newMachine(func(string) {}, func(err error) { fatal = append(fatal, err) })
+	m := newMachine(func(string, uint64) {}, func(err error) { fatal = append(fatal, err) })
 	member := Command{Kind: KindMember, Rules: RulesSecond, Member: Member{ID: "n1"}}
 	m.Apply(7, 1, member.Append(nil))
 	index, before := m.digest()
@@ -45,7 +45,7 @@ func TestUnknownRules(t *testing.T) {
 // by unknown rules is refused.
 func TestRulesOfSnapshots(t *testing.T) {
 	t.Parallel()
-	m := newMachine(func(string) {}, nil)
+	m := newMachine(func(string, uint64) {}, nil)
 	first := m.state.append(nil)
 	if first[0] != stateFirst {
 		t.Errorf("a state of the first rules begins with %d", first[0])
@@ -81,7 +81,7 @@ func TestKindsHaveRules(t *testing.T) {
 // more has been applied since.
 func TestCheckpoint(t *testing.T) {
 	t.Parallel()
-	m := newMachine(func(string) {}, nil)
+	m := newMachine(func(string, uint64) {}, nil)
 	member := Command{Kind: KindMember, Member: Member{ID: "n1"}}
 	m.Apply(2, 1, member.Append(nil))
 	checkpoint := Command{Kind: KindCheckpoint, Rules: RulesSecond}

@@ -25,7 +25,7 @@ func TestSnapshotsStandStill(t *testing.T) {
 			want     []byte
 		}
 		var all []kept
-		m := newMachine(func(string) {}, nil)
+		m := newMachine(func(string, uint64) {}, nil)
 		for i := range rapid.IntRange(1, 30).Draw(t, "commands") {
 			applied(t, m, uint64(i+1), genCommand(t))
 			if rapid.Bool().Draw(t, "snapshot") {
@@ -63,7 +63,7 @@ func TestSnapshotsStandStill(t *testing.T) {
 // bytes each; every counter has a window and a lease.
 func crowd(t testing.TB, domains, counters, document int) *machine {
 	t.Helper()
-	m := newMachine(func(string) {}, nil)
+	m := newMachine(func(string, uint64) {}, nil)
 	index, seq, id := uint64(0), uint64(0), uint64(0)
 	do := func(c Command) {
 		index++

@@ -18,10 +18,12 @@ type state struct {
 	applied   uint64 // index of the newest command
 	rules     Rules  // the newest that an entry was applied by
 	clusterID string
-	members   map[string]Member
-	catalog   *catalog.State
-	quota     *quota.State
-	pieces    *assembly // nil while there are none
+	// generation counts the recoveries of the cluster, from 1; 0 is 1.
+	generation uint64
+	members    map[string]Member
+	catalog    *catalog.State
+	quota      *quota.State
+	pieces     *assembly // nil while there are none
 	// audit is what was asked for, the newest last. It is only ever appended to: copies
 	// share it.
 	audit []Audit
@@ -124,20 +126,21 @@ const (
 // snapshot is a state as it was at one moment: it may be written while the state
 // goes on to change.
 type snapshot struct {
-	applied   uint64
-	rules     Rules
-	clusterID string
-	members   map[string]Member
-	catalog   *catalog.State
-	quota     *quota.Snapshot
-	pieces    *assembly
-	audit     []Audit
-	restoring *restoring
+	applied    uint64
+	rules      Rules
+	clusterID  string
+	generation uint64
+	members    map[string]Member
+	catalog    *catalog.State
+	quota      *quota.Snapshot
+	pieces     *assembly
+	audit      []Audit
+	restoring  *restoring
 }
 
 // snapshot is the state as of now. It costs a copy of the members.
 func (s *state) snapshot() *snapshot {
-	return &snapshot{s.applied, s.rules, s.clusterID, maps.Clone(s.members), s.catalog.Clone(), s.quota.Snapshot(), s.pieces, audited(s.audit), s.restoring}
+	return &snapshot{s.applied, s.rules, s.clusterID, s.generation, maps.Clone(s.members), s.catalog.Clone(), s.quota.Snapshot(), s.pieces, audited(s.audit), s.restoring}
 }
 
 // WriteTo implements io.WriterTo: it writes the canonical encoding of the state;
@@ -146,6 +149,7 @@ func (s *state) snapshot() *snapshot {
 //
 //	version:byte(1) applied:u clusterID:s           by RulesFirst
 //	version:byte(2) rules:u applied:u clusterID:s   by later rules
+//	                [ generation:u since rules 3 ]
 //	members:u { id:s admin:s proxy:s } catalog:s quota:s [ consumers:s histories:s audit:s restoring:s since rules 3 ] [ pieces ]
 //	pieces: term:u of:u total:u bytes:s, where there are any
 func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
@@ -155,6 +159,9 @@ func (s *snapshot) WriteTo(w io.Writer) (int64, error) {
 	}
 	b = wire.AppendUints(b, s.applied)
 	b = wire.AppendString(b, s.clusterID)
+	if s.rules >= RulesThird {
+		b = wire.AppendUints(b, s.generation)
+	}
 	b = wire.AppendUints(b, uint64(len(s.members)))
 	for _, id := range slices.Sorted(maps.Keys(s.members)) {
 		m := s.members[id]
@@ -213,6 +220,9 @@ func decodeState(b []byte) (state, error) {
 	const most = math.MaxInt32 // stops absurd lengths, not real ones
 	s.applied = r.Uint("applied", 0, math.MaxUint64)
 	s.clusterID = r.String("cluster ID", 0, maxAddressBytes)
+	if s.rules >= RulesThird {
+		s.generation = r.Uint("generation", 0, math.MaxUint64)
+	}
 	for range r.Uint("number of members", 0, most) {
 		m := Member{ID: r.String("ID", 0, maxAddressBytes), AdminAddress: r.String("admin address", 0, maxAddressBytes), ProxyAddress: r.String("proxy address", 0, maxAddressBytes)}
 		if r.Err() != nil {

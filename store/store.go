@@ -8,6 +8,10 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -15,10 +19,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tollgate/tollgate/store/log"
+	"github.com/tollgate/tollgate/store/wire"
 )
 
 // keyClusterID is where a node keeps the cluster's ID beside the log.
 var keyClusterID = []byte("TollgateClusterID")
+
+// keyGeneration is where a node keeps the cluster's generation, from the second on.
+var keyGeneration = []byte("TollgateClusterGeneration")
+
+func readGeneration(l *log.Log) (uint64, error) {
+	raw, err := l.Stable(keyGeneration)
+	if err != nil || raw == nil {
+		return 0, err
+	}
+	r := wire.NewReader(raw)
+	n := r.Uint("generation", 1, math.MaxUint64)
+	return n, r.Done()
+}
 
 // What callers of a Store see of its log.
 type (
@@ -60,6 +78,8 @@ type Store struct {
 
 	mu        sync.Mutex
 	clusterID string
+	// generation is the cluster's; 0 is 1.
+	generation uint64
 }
 
 // Open opens the replica in cfg.Dir, an empty one if there is none, and starts
@@ -73,6 +93,9 @@ func Open(cfg Config) (*Store, error) {
 	s.machine = newMachine(s.rememberClusterID, l.Fail)
 	id, err := l.Stable(keyClusterID)
 	s.clusterID = string(id)
+	if err == nil {
+		s.generation, err = readGeneration(l)
+	}
 	if err == nil {
 		err = l.Start(s.machine)
 	}
@@ -95,11 +118,17 @@ func (s *Store) Close() error {
 	return err
 }
 
-// rememberClusterID keeps the ID that the log gave this node, so that it is
-// known before the log has been read the next time.
-func (s *Store) rememberClusterID(id string) {
+// rememberClusterID keeps the ID that the log gave this node, and the generation, so
+// that they are known before the log has been read the next time.
+func (s *Store) rememberClusterID(id string, generation uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if generation > s.generation {
+		if err := s.SetStable(keyGeneration, wire.AppendUints(nil, generation)); err != nil {
+			s.cfg.Logger.Error("could not store the cluster's generation; it is read from the log again", "error", err)
+		}
+		s.generation = generation
+	}
 	if s.clusterID != "" {
 		return
 	}
@@ -116,11 +145,41 @@ func (s *Store) ClusterID() string {
 	return s.clusterID
 }
 
+// Identity is what nodes of other clusters, and of other generations of this one, have
+// another of: the cluster's ID, with its generation from the second on.
+func (s *Store) Identity() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.generation < 2 || s.clusterID == "" {
+		return s.clusterID
+	}
+	return fmt.Sprintf("%s%s%d", s.clusterID, generationMark, s.generation)
+}
+
+// generationMark stands between a cluster's ID and its generation.
+const generationMark = "-g"
+
+// Supersedes reports whether an identity is that of a later generation of a cluster.
+func Supersedes(later, identity string) bool {
+	id, a := splitIdentity(later)
+	of, b := splitIdentity(identity)
+	return id != "" && id == of && a > b
+}
+
+func splitIdentity(identity string) (id string, generation uint64) {
+	if i := strings.LastIndex(identity, generationMark); i > 0 {
+		if n, err := strconv.ParseUint(identity[i+len(generationMark):], 10, 64); err == nil && n > 1 {
+			return identity[:i], n
+		}
+	}
+	return identity, 1
+}
+
 // Bootstrap founds a cluster of this node alone. It fails on a replica that
 // has state.
 func (s *Store) Bootstrap() error {
 	if s.Fresh() {
-		s.rememberClusterID(uuid.NewString())
+		s.rememberClusterID(uuid.NewString(), 0)
 	}
 	return s.Log.Bootstrap()
 }

@@ -38,7 +38,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.domainsCommand(), a.cloneCommand(), a.deleteCommand(), a.quotaCommand(),
 		a.consumersCommand(), a.keysCommand(), a.eventsCommand(),
 		a.statusCommand(), a.membersCommand(), a.joinCommand(), a.leaveCommand(), a.transferCommand(),
-		a.backupCommand(), a.restoreCommand(),
+		a.backupCommand(), a.restoreCommand(), a.recoverCommand(),
 		a.readyCommand(), a.keygenCommand(), a.caCommand(),
 		a.signCommand(), a.tokenCommand(), a.explainCommand(), formerBenchCommand(),
 		a.VersionCommand(v),

@@ -1,0 +1,124 @@
+package log
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+)
+
+// Recovered is what Recover has found and made.
+type Recovered struct {
+	// ID is the node's, Address where others reached it.
+	ID, Address string
+	// Before are the members until now.
+	Before []Server
+	// Index and Term are of the newest entry, which counts from now on whether or not
+	// it was committed.
+	Index, Term uint64
+}
+
+// recovering is a Machine whose snapshot is taken once, of what became of it.
+type recovering struct {
+	Machine
+	finish func()
+}
+
+// Snapshot implements Machine.
+func (r recovering) Snapshot() io.WriterTo {
+	r.finish()
+	return r.Machine.Snapshot()
+}
+
+// Recover makes the group of a replica that does not run one of this node alone. All that
+// is in its log counts from then on, what was never committed too. finish is called once
+// the machine has applied it; what the machine is then goes into a snapshot, and the log
+// before it goes. prepare is called before anything is changed, and may call it off.
+func Recover(dir string, m Machine, logger *slog.Logger, prepare func(Recovered) error, finish func()) (found Recovered, err error) {
+	if _, err := os.Stat(filepath.Join(dir, logFile)); err != nil {
+		return found, fmt.Errorf("there is no node's data in %s: %w", dir, err)
+	}
+	db, err := openDB(dir)
+	if err != nil {
+		return found, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, retainedSnapshots, raftLogger(logger))
+	if err != nil {
+		return found, fmt.Errorf("snapshots: %w", err)
+	}
+	state, err := raft.HasExistingState(db, db, snaps)
+	if err != nil {
+		return found, fmt.Errorf("reading the log: %w", err)
+	}
+	if !state {
+		return found, errors.New("this node has never been in a cluster: there is nothing to recover")
+	}
+	owner, err := db.Get(keyNodeID)
+	if err != nil {
+		return found, fmt.Errorf("reading whose data it is: %w", err)
+	}
+	found.ID = string(owner)
+	if err := found.read(db, snaps); err != nil {
+		return found, err
+	}
+	if err := prepare(found); err != nil {
+		return found, err
+	}
+	conf := (&Log{cfg: Config{ID: found.ID}}).raftConfig(raftLogger(logger))
+	addr, transport := raft.NewInmemTransport(raft.ServerAddress(found.Address))
+	alone := raft.Configuration{Servers: []raft.Server{{ID: raft.ServerID(found.ID), Address: addr}}}
+	machine := &fsm{machine: recovering{m, finish}}
+	if err := raft.RecoverCluster(conf, machine, db, db, snaps, transport, alone); err != nil {
+		return found, fmt.Errorf("recovering: %w", err)
+	}
+	// It has had others, who are not asked any more.
+	return found, db.Set(keyHadOthers, []byte{1})
+}
+
+// read finds out who the members were, and the newest entry.
+func (r *Recovered) read(db *raftboltdb.BoltStore, snaps raft.SnapshotStore) error {
+	var members raft.Configuration
+	list, err := snaps.List()
+	if err != nil {
+		return fmt.Errorf("snapshots: %w", err)
+	}
+	if len(list) > 0 {
+		members, r.Index, r.Term = list[0].Configuration, list[0].Index, list[0].Term
+	}
+	first, err := db.FirstIndex()
+	if err != nil {
+		return err
+	}
+	last, err := db.LastIndex()
+	if err != nil {
+		return err
+	}
+	for i := max(first, 1); i <= last && first > 0; i++ {
+		var entry raft.Log
+		if err := db.GetLog(i, &entry); err != nil {
+			return fmt.Errorf("reading entry %d of the log: %w", i, err)
+		}
+		if entry.Index > r.Index {
+			r.Index, r.Term = entry.Index, entry.Term
+		}
+		if entry.Type == raft.LogConfiguration {
+			members = raft.DecodeConfiguration(entry.Data)
+		}
+	}
+	for _, m := range members.Servers {
+		r.Before = append(r.Before, Server{ID: string(m.ID), Address: string(m.Address), Voter: m.Suffrage == raft.Voter})
+		if string(m.ID) == r.ID {
+			r.Address = string(m.Address)
+		}
+	}
+	if r.Address == "" {
+		return fmt.Errorf("node %s is no member of its cluster any more: another node is to recover it", r.ID)
+	}
+	return nil
+}
