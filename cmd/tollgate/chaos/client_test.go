@@ -46,7 +46,7 @@ func (c *client) close() { c.http.CloseIdleConnections() }
 func (c *client) call(n *node, t *target) verdict {
 	t.asked.Add(1)
 	o := op{target: t, node: n.i, client: c.number, patience: c.patience, call: clock()}
-	resp, err := c.http.Post("http://"+n.at.listen+t.String(), "", nil)
+	resp, err := c.post("http://"+n.at.listen+t.uri(), t.caller)
 	if err == nil {
 		var body []byte
 		body, err = io.ReadAll(io.LimitReader(resp.Body, mostAnswerBytes))
@@ -68,6 +68,20 @@ func (c *client) call(n *node, t *target) verdict {
 	}
 	c.history = append(c.history, o)
 	return o.verdict
+}
+
+// callerField is the header field that tells callers apart.
+const callerField = "X-Caller"
+
+func (c *client) post(url, caller string) (*http.Response, error) {
+	req, err := http.NewRequest(http.MethodPost, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	if caller != "" {
+		req.Header.Set(callerField, caller)
+	}
+	return c.http.Do(req)
 }
 
 // reason is what is worth keeping of a transport error.

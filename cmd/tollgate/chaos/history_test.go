@@ -13,6 +13,9 @@ import (
 // narrowest condition that applies to it.
 type target struct {
 	domain, path string
+	// caller is who calls, by a header field, where a domain has a counter for each
+	// caller; else empty.
+	caller string
 	// limit is how many calls a window of length window admits.
 	limit  int
 	window time.Duration
@@ -48,7 +51,15 @@ const (
 
 func (c class) String() string { return [...]string{"big", "small", "short", "pair"}[c] }
 
-func (t *target) String() string { return "/" + t.domain + t.path }
+func (t *target) String() string {
+	if t.caller != "" {
+		return t.uri() + " by " + t.caller
+	}
+	return t.uri()
+}
+
+// uri is what is called.
+func (t *target) uri() string { return "/" + t.domain + t.path }
 
 // oneWindow reports whether the target's window outlasts every run.
 func (t *target) oneWindow() bool { return t.class != short }

@@ -15,6 +15,7 @@ const (
 	smallTargets  = 72
 	ownDomains    = 12 // of the small targets; the others are endpoints of one domain
 	shortTargets  = 4
+	smallCallers  = 24 // of another domain, each with a counter of its own
 	smallAtOnce   = 4
 	longWindow    = time.Hour
 	endOfWindow   = 150 // 20004s of a big target after which the next is called
@@ -58,6 +59,13 @@ func newMenu(rng *rand.Rand, round int) *menu {
 		}
 		add(small, domain, path, limit, longWindow)
 	}
+	limit := between(20, mostOfSmall)
+	for i := range smallCallers {
+		add(small, fmt.Sprintf("callers-%d", round), "/x", limit, longWindow).caller = fmt.Sprintf("c%d", i)
+	}
+	rng.Shuffle(len(m.targets[small]), func(i, j int) {
+		m.targets[small][i], m.targets[small][j] = m.targets[small][j], m.targets[small][i]
+	})
 	for i := range shortTargets {
 		add(short, fmt.Sprintf("short-%d-%d", round, i), "/x", between(40, 600), time.Duration(1+i%3)*time.Second)
 	}
@@ -69,6 +77,13 @@ func newMenu(rng *rand.Rand, round int) *menu {
 	return m
 }
 
+// withoutCallers leaves out what older releases know nothing of.
+func (m *menu) withoutCallers() {
+	m.targets[small] = slices.DeleteFunc(m.targets[small], func(t *target) bool { return t.caller != "" })
+	clear(m.documents)
+	m.write()
+}
+
 // all is every target.
 func (m *menu) all() []*target { return slices.Concat(m.targets[:]...) }
 
@@ -77,8 +92,8 @@ func (m *menu) all() []*target { return slices.Concat(m.targets[:]...) }
 // unit in the log, and only calls in flight can lose one.
 func (t *target) strict() bool { return t.oneWindow() && t.limit <= strictLimit && t.class == small }
 
-// write makes the documents. A target alone in its domain has its quota there,
-// others have one of their own as endpoints.
+// write makes the documents. A target alone in its domain has its quota there, and
+// callers have theirs; others have one of their own as endpoints.
 func (m *menu) write() {
 	byDomain := map[string][]*target{}
 	for _, t := range m.all() {
@@ -97,7 +112,11 @@ func document(key string, targets []*target) []byte {
 	}
 	plugins := func(p object) object { return object{"plugins": p} }
 	domain := object{"HTTP_PROXY": object{"url": "http://127.0.0.1:1"}}
-	if g := targets[0].group; g != nil {
+	if t := targets[0]; t.caller != "" {
+		own := beans(t.limit, t.window)
+		own["usageQuotaBeans"].([]object)[0]["by"] = "header:" + callerField
+		domain["USAGE_QUOTA"], targets = own, targets[:1]
+	} else if g := targets[0].group; g != nil {
 		domain["USAGE_QUOTA"] = beans(g.limit, longWindow)
 	} else if len(targets) == 1 {
 		domain["USAGE_QUOTA"] = beans(targets[0].limit, targets[0].window)

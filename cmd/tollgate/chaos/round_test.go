@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tollgate/tollgate/node/admin/api"
 )
 
 const (
@@ -151,7 +154,7 @@ func (r *round) check(open []*target) (found []violation) {
 		add(checkConsistent(t.String(), h))
 		switch {
 		case t.class == small:
-			draw := filepath.Join(r.c.dir, strings.ReplaceAll(t.String()[1:], "/", "-")+".html")
+			draw := filepath.Join(r.c.dir, strings.NewReplacer("/", "-", " ", "-").Replace(t.String()[1:])+".html")
 			add(checkLinearizable(t, h, r.lost[t] == 0 && h.perhaps() <= mostPerhaps, draw))
 		case t.class == pair:
 			groups[t.group] = append(groups[t.group], h...)
@@ -219,13 +222,23 @@ func (r *round) readOut() (found []violation) {
 
 // keepLost notes what is lost of the targets of a domain.
 func (r *round) keepLost(key string) {
+	for t := range r.parts {
+		if t.domain != key || t.caller == "" {
+			continue
+		}
+		var read api.Quota
+		err := r.c.admin.of(r.c.nodes[0]).Call(context.Background(), http.MethodGet, api.QuotaPath(key)+"?caller="+t.caller, nil, &read)
+		if err == nil && len(read.Conditions) == 1 {
+			r.lost[t] = int(read.Conditions[0].Lost)
+		}
+	}
 	conditions, err := r.c.readings(r.c.nodes[0], key)
 	if err != nil {
 		return // sameReadings has told
 	}
 	for _, q := range conditions {
 		for t := range r.parts {
-			if t.domain == key && (q.Endpoint == nil && len(conditions) == 1 || q.Endpoint != nil && *q.Endpoint == "POST "+t.path) {
+			if t.domain == key && t.caller == "" && (q.Endpoint == nil && len(conditions) == 1 || q.Endpoint != nil && *q.Endpoint == "POST "+t.path) {
 				r.lost[t] = int(q.Lost)
 			}
 		}

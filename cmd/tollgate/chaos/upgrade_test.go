@@ -44,6 +44,7 @@ func TestRollingUpgrade(t *testing.T) {
 	}
 	c := startCluster(t, older(t), net, 3)
 	rd := newRound(c, run{test: t.Name(), seed: *seedFlag, nodes: 3}, 1, nil)
+	rd.menu.withoutCallers()
 	rd.meanwhile = func(context.Context) error {
 		for _, n := range c.nodes {
 			if err := terminate(n.process()); err != nil {
