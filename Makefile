@@ -14,7 +14,7 @@ DURATION := 3m
 SEED     := 1
 GOFILES = $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
 
-.PHONY: help build run demo test simulate soak chaos check format vet staticcheck arrows references tidy bench bench-peers micro bench-diff scale docs generate clean FORCE
+.PHONY: help build run demo test simulate soak chaos check format vet staticcheck arrows references tidy bench bench-peers micro bench-diff scale image test-docker dist docs generate clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,18 @@ scale: ## simulate 3 to 200 nodes and up to a million counters (bench/SCALE.md)
 	$(NEEDS) go
 	$(GO) test ./cluster/ledger -run '^$$' -bench Scale -benchtime 1x -timeout 0
 
+image: build ## the container image tollgate:VERSION, from scratch, around bin/tollgate
+	$(NEEDS) docker
+	@scripts/image $(BIN) tollgate:$(VERSION) $(VERSION) $(COMMIT)
+
+test-docker: ## three nodes in containers that are killed, cut off, lost and recovered, judged to the call
+	@docker info >/dev/null 2>&1 && $(MAKE) --no-print-directory image || true
+	@scripts/test-docker $(BIN) tollgate:$(VERSION)
+
+dist: ## binaries for linux and darwin, man pages, completions and checksums in dist/
+	$(NEEDS) go
+	@GO='$(GO)' scripts/dist $(VERSION) $(COMMIT)
+
 docs: references ## write docs/settings.md, and check links, anchors, commands and examples of all pages
 	$(NEEDS) go
 	$(GO) test ./node -run 'TestReference$$' -update
@@ -111,4 +123,4 @@ generate: ## the code made from .proto files; needs protoc
 		--go-grpc_out=. --go-grpc_opt=paths=source_relative cluster/clusterpb/cluster.proto
 
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin dist

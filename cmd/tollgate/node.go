@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"github.com/tollgate/tollgate/cmd/internal/cli"
@@ -128,6 +129,7 @@ func (a *app) runNode(ctx context.Context, cfg node.Config, hangUps <-chan os.Si
 		return fmt.Errorf("the node does not start: %w", err)
 	}
 	watch.running.Store(&n)
+	notify(cfg.Logger, daemon.SdNotifyReady)
 	cfg.Logger.Info("node runs", "id", cfg.ID, "listen", n.ProxyAddr(), "admin", n.AdminAddr(), "cluster", n.ClusterAddr())
 
 	fatal := a.waitForEnd(ctx, cfg, n, hangUps)
@@ -135,6 +137,7 @@ func (a *app) runNode(ctx context.Context, cfg node.Config, hangUps <-chan os.Si
 		return fatal // stopping in good order writes: the others wait for this one to be gone
 	}
 	watch.begin()
+	notify(cfg.Logger, daemon.SdNotifyStopping)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.LameDuck+cfg.DrainTimeout+node.StopGrace)
 	defer cancel()
 	began := time.Now()
@@ -143,6 +146,14 @@ func (a *app) runNode(ctx context.Context, cfg node.Config, hangUps <-chan os.Si
 	}
 	cfg.Logger.Info("node stopped", "id", cfg.ID, "tookSeconds", time.Since(began).Round(time.Millisecond).Seconds())
 	return fatal
+}
+
+// notify tells systemd, where it has started the process, how the node stands
+// (sd_notify(3)).
+func notify(logger *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		logger.Warn("systemd could not be told how the node stands", "state", state, "error", err)
+	}
 }
 
 // waitForEnd returns when the node is to stop: nil if it was told to, else why

@@ -40,7 +40,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.statusCommand(), a.membersCommand(), a.joinCommand(), a.leaveCommand(), a.transferCommand(),
 		a.backupCommand(), a.restoreCommand(), a.recoverCommand(),
 		a.readyCommand(), a.keygenCommand(), a.caCommand(),
-		a.signCommand(), a.tokenCommand(), a.explainCommand(), formerBenchCommand(),
+		a.signCommand(), a.tokenCommand(), a.explainCommand(), a.manCommand(), formerBenchCommand(),
 		a.VersionCommand(v),
 	)
 	return root
