@@ -356,3 +356,41 @@ func TestFrameIsSentAgain(t *testing.T) {
 		t.Errorf("%d attempts of %d frames were made, want 4 or more of the first, then the second", len(log.seen), len(distinct))
 	}
 }
+
+// TestMergerWaits: of nodes that were answered together, one that sends its next frame
+// first waits a little for the other, and goes alone where that has nothing to say.
+func TestMergerWaits(t *testing.T) {
+	s, _ := testStore(t, true)
+	deploy(t, s, 1000)
+	g := &gated{to: s, entries: make(chan store.Command), pass: make(chan struct{})}
+	m := testMerger(t, g)
+	var wg sync.WaitGroup
+	submit := func(node string, seq uint64) {
+		wg.Go(func() {
+			if _, err := m.submit(t.Context(), takes(node, seq, 1)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	entry := func() int {
+		t.Helper()
+		e := <-g.entries
+		g.pass <- struct{}{}
+		return len(e.Frames)
+	}
+	submit("n0", 1) // holds the others up, so that they share an entry
+	first := <-g.entries
+	submit("n1", 1)
+	submit("n2", 1)
+	m.waits(t, 2)
+	g.pass <- struct{}{}
+	if n := entry(); len(first.Frames) != 1 || n != 2 {
+		t.Fatalf("entries of %d and %d frames, want 1 and 2", len(first.Frames), n)
+	}
+	wg.Wait()
+	submit("n1", 2)
+	if n := entry(); n != 1 {
+		t.Errorf("an entry of %d frames", n)
+	}
+	wg.Wait()
+}
