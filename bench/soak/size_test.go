@@ -20,12 +20,12 @@ func (s *soak) size(ctx context.Context) (size, error) {
 	if err != nil {
 		return size{}, err
 	}
-	var virtual, resident int
-	if _, err := fmt.Sscan(string(raw), &virtual, &resident); err != nil {
+	var virtual, resident, shared int // shared is of files: the binary, and the log, which the system may drop
+	if _, err := fmt.Sscan(string(raw), &virtual, &resident, &shared); err != nil {
 		return size{}, err
 	}
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.node.PID()))
-	return size{memory: resident * os.Getpagesize() >> 20, goroutines: goroutines, descriptors: len(open)}, err
+	return size{memory: (resident - shared) * os.Getpagesize() >> 20, files: shared * os.Getpagesize() >> 20, goroutines: goroutines, descriptors: len(open)}, err
 }
 
 // idle reports whether no client is connected.

@@ -199,10 +199,10 @@ func (s *soak) work(t *testing.T, origins []string, during time.Duration) {
 }
 
 // size is what a process takes.
-type size struct{ memory, goroutines, descriptors int }
+type size struct{ memory, files, goroutines, descriptors int }
 
 func (s size) String() string {
-	return fmt.Sprintf("%d MiB, %d goroutines, %d descriptors", s.memory, s.goroutines, s.descriptors)
+	return fmt.Sprintf("%d MiB and %d of files, %d goroutines, %d descriptors", s.memory, s.files, s.goroutines, s.descriptors)
 }
 
 // atRest is the size of the node when nobody calls it any more, and what was

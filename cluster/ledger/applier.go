@@ -58,6 +58,7 @@ func (a *applier) apply(r *round, res quota.Result, err error) (stalled bool) {
 	decided := false
 	var again []*call
 	for i, d := range res.Decisions {
+		a.priced(&r.frame.Takes[i], r.batches[i], d, res.Now)
 		decided = decided || d.Decided > 0
 		decided = decided || d.Superseded
 		again = append(again, a.answer(r, i, d)...)
@@ -204,6 +205,30 @@ func (a *applier) giveUp(t *quota.Take, d quota.Decision, units uint64) {
 	}
 }
 
+// priced notes that a counter has refused calls of so many units for good, where they
+// asked for no other: then it can only have been this one. Callers may have been refused
+// by the counter that those beyond maxCallers share, of which no node is told.
+func (a *applier) priced(t *quota.Take, batch []*call, d quota.Decision, now int64) {
+	if t.Units < 2 || d.Superseded || d.Decided == d.Admitted || d.RetryAfter <= forNow || len(d.Taken) != 1 || d.Taken[0].Window == 0 {
+		return
+	}
+	asks := batch[0].asks
+	if len(asks) != 1 || asks[0].id.Caller != (quota.Digest{}) {
+		return
+	}
+	taken, h := d.Taken[0], asks[0].holding
+	if taken.Window < h.phaseOf.window { // it was reset meanwhile
+		return
+	}
+	if known := h.tooDear.Load(); known == nil || known.window != taken.Window || t.Units < known.units {
+		h.tooDear.Store(&dear{span{taken.Window, now + taken.EndsIn, taken.Max}, t.Units})
+	}
+}
+
+// forNow is the longest time, ms, after which a call that was refused for now may come
+// again: who is to wait longer is refused for good.
+const forNow = int64(time.Second / time.Millisecond)
+
 // meet notes where the counters stand that a call was decided on.
 func (a *applier) meet(c *call, d quota.Decision, sent instant) {
 	if d.Decided == 0 || d.Taken == nil {
@@ -216,7 +241,7 @@ func (a *applier) meet(c *call, d quota.Decision, sent instant) {
 		}
 		if taken := d.Taken[t]; taken.Max > 0 {
 			// Refused for now, a call is told to come again in a second.
-			out := d.Decided > d.Admitted && taken.Left == 0 && d.RetryAfter > int64(time.Second/time.Millisecond)
+			out := d.Decided > d.Admitted && taken.Left == 0 && d.RetryAfter > forNow
 			one.newest.Store(&met{sent.mono + taken.EndsIn*int64(time.Millisecond), taken.Max, taken.Left, out})
 		}
 		t++

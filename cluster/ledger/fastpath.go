@@ -125,13 +125,13 @@ func (l *Ledger) refuse(asks []ask, units uint32, core int) (quota.Verdict, bool
 	retry, byCaller := int64(0), false
 	at := instant{}
 	for _, a := range asks {
-		if a.exhausted.Load() == nil {
+		if !a.mayRefuse(units) {
 			continue
 		}
 		if at == (instant{}) {
 			at = l.clock()
 		}
-		if left := a.used(l, at, a.limit); left > 0 {
+		if left := a.refusedFor(l, at, a.limit, units); left > 0 {
 			retry, byCaller = max(retry, left), byCaller || a.id.Caller != quota.Digest{}
 		}
 	}
@@ -139,7 +139,7 @@ func (l *Ledger) refuse(asks []ask, units uint32, core int) (quota.Verdict, bool
 		return quota.Verdict{}, false
 	}
 	for _, a := range asks {
-		if byCaller || a.id.Caller != (quota.Digest{}) || a.exhausted.Load() != nil {
+		if byCaller || a.id.Caller != (quota.Digest{}) || a.mayRefuse(units) {
 			continue
 		}
 		if le := a.lease.Load(); le == nil || !le.take(core, int64(units)) {
@@ -147,6 +147,36 @@ func (l *Ledger) refuse(asks []ask, units uint32, core int) (quota.Verdict, bool
 		}
 	}
 	return quota.Verdict{RetryAfter: time.Duration(retry) * time.Millisecond, ByCaller: byCaller}, true
+}
+
+// mayRefuse reports whether the counter may be known to admit no call of so many units.
+func (h *holding) mayRefuse(units uint32) bool {
+	if h.exhausted.Load() != nil {
+		return true
+	}
+	d := h.tooDear.Load()
+	return d != nil && units >= d.units
+}
+
+// refusedFor is for how long, in ms, the counter certainly admits no call of so many
+// units that shows a maximum; 0 if it may.
+func (h *holding) refusedFor(l *Ledger, at instant, limit uint64, units uint32) int64 {
+	if left := h.used(l, at, limit); left > 0 {
+		return left
+	}
+	d := h.tooDear.Load()
+	if d == nil || units < d.units || limit > d.max {
+		return 0
+	}
+	now, known := l.cluster.atMost(at)
+	switch {
+	case !known:
+		return 0
+	case now < d.ends:
+		return d.ends - now
+	}
+	h.tooDear.CompareAndSwap(d, nil)
+	return 0
 }
 
 // used is for how long, in ms, the counter is certainly used up for a call that shows a

@@ -236,3 +236,50 @@ func TestSystemClock(t *testing.T) {
 		}
 	}
 }
+
+// TestTooDear: a node that was told that calls of some units are refused for good asks no
+// more for as many, until the window ends or is reset. Cheaper calls are asked for.
+func TestTooDear(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 10, ResetSeconds: 60})
+	take := func(units uint32) (v quota.Verdict, asked bool) {
+		t.Helper()
+		c := &quota.Call{Domain: "d", Units: units}
+		v, w := g.begin(g.class(c), c)
+		if w == nil {
+			return v, false
+		}
+		if !g.enqueue(w) {
+			t.Fatal("nothing may wait")
+		}
+		g.steps()
+		a := <-w.answer
+		if a.err != nil {
+			t.Fatal(a.err)
+		}
+		return a.verdict, true
+	}
+	want := func(what string, units uint32, admitted, asks bool) {
+		t.Helper()
+		if v, asked := take(units); v.Admitted != admitted || asked != asks || !admitted && v.RetryAfter <= 0 {
+			t.Errorf("%s: a call of %d units: %+v, asked %v; want admitted %v, asked %v", what, units, v, asked, admitted, asks)
+		}
+	}
+	g.take(7)
+	want("three units are left", 5, false, true)
+	want("again", 5, false, false)
+	want("more", 9, false, false)
+	want("less than was refused", 4, false, true)
+	want("as much as that", 4, false, false)
+	want("what is left", 3, true, true)
+	g.mu.Lock()
+	if err := g.state.Reset(quota.Target{Domain: "d", Name: quota.ConditionName{ResetSeconds: 60}}); err != nil {
+		t.Error(err)
+	}
+	changed := g.state.TakeChanges()
+	g.mu.Unlock()
+	g.PhasesChanged(changed)
+	want("after a reset", 5, true, true)
+	want("five are left", 6, false, true)
+	g.after(61 * time.Second)
+	want("in the next window", 6, true, true)
+}

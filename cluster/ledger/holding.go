@@ -17,6 +17,10 @@ type holding struct {
 	lease atomic.Pointer[lease]
 	// exhausted is the window that this node's replica knows to be used up.
 	exhausted atomic.Pointer[span]
+	// tooDear is what the log has refused for good to a call of this node, which had
+	// this counter alone to ask for: calls of as many units, or more, are refused
+	// without asking. An exhausted window refuses those of one.
+	tooDear atomic.Pointer[dear]
 	// owed is the units of calls that other counters refused here, or that a shadow
 	// condition counts, and that this counter is still to be charged for; owedLimit is
 	// the highest maximum that they showed.
@@ -49,6 +53,12 @@ type span struct {
 	max          uint64
 }
 
+// dear is a number of units that a window does not admit any more.
+type dear struct {
+	span
+	units uint32
+}
+
 // learn takes in what is known of the counter's phase.
 func (h *holding) learn(p quota.Phase, of span) {
 	if of.window > h.phaseOf.window || of.window == h.phaseOf.window && p > h.phase {
@@ -59,6 +69,9 @@ func (h *holding) learn(p quota.Phase, of span) {
 		h.exhausted.Store(&of)
 	case ex != nil && of.window > ex.window: // another runs
 		h.exhausted.Store(nil)
+	}
+	if d := h.tooDear.Load(); d != nil && of.window > d.window {
+		h.tooDear.Store(nil)
 	}
 }
 

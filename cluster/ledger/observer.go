@@ -43,7 +43,10 @@ func (l *Ledger) RulesChanged(changed map[string][]quota.Rule, v quota.Version) 
 func (l *Ledger) Restored() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	forget := func(h *holding) { h.exhausted.Store(nil) }
+	forget := func(h *holding) {
+		h.exhausted.Store(nil)
+		h.tooDear.Store(nil)
+	}
 	for _, h := range l.holdings {
 		forget(h)
 	}

@@ -177,6 +177,7 @@ func (w *world) call(n *simNode, endpoint string) (refused bool) {
 		for _, a := range asks {
 			if ex := a.exhausted.Load(); ex != nil && a.limit <= ex.max {
 				w.check.refused(a.id.Rule, ex.window)
+			} else if a.mayRefuse(one.Units) { // it is too dear, and counts nowhere
 			} else if !v.ByCaller && a.id.Caller == (quota.Digest{}) {
 				w.check.charged(a.id.Rule)
 			}
