@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"os"
 	"testing"
+
+	"github.com/tollgate/tollgate/store"
 )
 
 // backupFile is a backup of a cluster with one domain.
@@ -18,11 +20,15 @@ var backupFile = func() string {
 // TestRestore: what is no backup, or is not whole, changes nothing, and over domains a
 // restore must be confirmed.
 func TestRestore(t *testing.T) {
+	whole, err := store.ReadBackup([]byte(backupFile))
+	if err != nil {
+		t.Fatal(err)
+	}
 	octets := http.Header{"Content-Type": {"application/octet-stream"}}
 	damaged := backupFile[:len(backupFile)-1]
 	run(t, []call{
 		{name: "confirmed", do: "POST /v1/restore?confirm=true", header: octets, body: backupFile, status: 200, asked: "domains; restore c1",
-			want: `{"index":77,"domains":1,"pending":[],"createdAt":"2023-11-14T22:13:20.000Z","clusterId":"c1","backupIndex":6,"digest":"df37b087b9b5bc1239c19e11b20f362dc038d7fcc949729dba1f3029ccd0c2e9"}`},
+			want: `{"index":77,"domains":1,"pending":[],"createdAt":"2023-11-14T22:13:20.000Z","clusterId":"c1","backupIndex":6,"digest":"` + whole.Info.Digest + `"}`},
 		{name: "not confirmed", do: "POST /v1/restore", header: octets, body: backupFile, status: 409, asked: "domains",
 			want: failed(40900, "the cluster has 2 domains, which a restore replaces with all their quotas and consumers: confirm=true (--confirm) does so")},
 		{name: "cut off", do: "POST /v1/restore?confirm=true", header: octets, body: damaged, status: 422, asked: "domains",
