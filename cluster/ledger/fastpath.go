@@ -26,8 +26,11 @@ func (l *Ledger) begin(cl *class, c *quota.Call) (quota.Verdict, *call) {
 	}
 	core := cores.Get().(*int)
 	defer cores.Put(core)
-	var fewAsks [8]ask
-	asks, units := l.asks(cl.rules, cl.together, c, fewAsks[:0]), c.Cost()
+	asks, units := cl.together, c.Cost()
+	if asks == nil {
+		var few [8]ask // zeroed where it is needed alone
+		asks = l.asks(cl.rules, nil, c, few[:0])
+	}
 	if v, ok := l.refuse(asks, units, *core); ok {
 		l.metrics.replica.add(*core)
 		return v, nil
@@ -60,7 +63,7 @@ func (l *Ledger) spend(asks []ask, units uint32, reserve bool, core int, paid []
 	missing := uint64(0)
 	for i, a := range asks {
 		le := a.lease.Load()
-		if le == nil || a.limit > le.max.Load() || !le.take(core, int64(units)) {
+		if le == nil || a.limit != 0 && a.limit > le.max.Load() || !le.take(core, int64(units)) {
 			missing |= 1 << i
 			continue
 		}
@@ -154,6 +157,10 @@ func (h *holding) mayRefuse(units uint32) bool {
 	if h.exhausted.Load() != nil {
 		return true
 	}
+	return units > 1 && h.isTooDear(units)
+}
+
+func (h *holding) isTooDear(units uint32) bool {
 	d := h.tooDear.Load()
 	return d != nil && units >= d.units
 }
