@@ -175,15 +175,21 @@ func (h *holding) refusedFor(l *Ledger, at instant, limit uint64, units uint32) 
 	if d == nil || units < d.units || limit > d.max {
 		return 0
 	}
-	now, known := l.cluster.atMost(at)
-	switch {
-	case !known:
-		return 0
-	case now < d.ends:
-		return d.ends - now
+	left, over := l.leftOf(at, d.ends)
+	if over {
+		h.tooDear.CompareAndSwap(d, nil)
 	}
-	h.tooDear.CompareAndSwap(d, nil)
-	return 0
+	return left
+}
+
+// leftOf is for how long, in ms, a window that ends at a cluster time certainly runs, and
+// whether it may be over; neither is known without a stamp.
+func (l *Ledger) leftOf(at instant, ends int64) (left int64, over bool) {
+	now, known := l.cluster.atMost(at)
+	if !known {
+		return 0, false
+	}
+	return max(ends-now, 0), now >= ends
 }
 
 // used is for how long, in ms, the counter is certainly used up for a call that shows a
@@ -193,13 +199,9 @@ func (h *holding) used(l *Ledger, at instant, limit uint64) int64 {
 	if ex == nil || limit > ex.max {
 		return 0
 	}
-	now, known := l.cluster.atMost(at)
-	switch {
-	case !known:
-		return 0
-	case now < ex.ends:
-		return ex.ends - now
+	left, over := l.leftOf(at, ex.ends)
+	if over {
+		h.exhausted.CompareAndSwap(ex, nil)
 	}
-	h.exhausted.CompareAndSwap(ex, nil)
-	return 0
+	return left
 }
