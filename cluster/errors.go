@@ -57,6 +57,7 @@ var wireCodes = []struct {
 	{catalog.ErrPrecondition, codes.OutOfRange},
 	{catalog.ErrNoConsumer, codes.NotFound}, // told apart by their text
 	{catalog.ErrNoKey, codes.NotFound},
+	{catalog.ErrNoRevision, codes.NotFound},
 	{ErrNotMember, codes.PermissionDenied},
 	{ErrNoMember, codes.DataLoss}, // a code that nothing else uses
 }

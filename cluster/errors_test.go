@@ -39,6 +39,12 @@ func TestErrorsOnTheWire(t *testing.T) {
 			t.Errorf("%v came as %v, want %v with what it says", wrapped, got, c.want)
 		}
 	}
+	// These share a code.
+	for _, sent := range []error{catalog.ErrNoConsumer, catalog.ErrNoKey, catalog.ErrNoRevision} {
+		if got := fromWire(toWire(sent)); got != sent {
+			t.Errorf("%v came as %v", sent, got)
+		}
+	}
 	for _, sent := range []*Refusal{{true, "n1 is a member"}, {false, "cannot be reached"}, {true, ""}} {
 		for _, err := range []error{sent, fmt.Errorf("joining: %w", sent)} {
 			var got *Refusal

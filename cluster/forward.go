@@ -145,8 +145,6 @@ func (c *Cluster) applyHere(ctx context.Context, cmd store.Command) (Applied, er
 		return Applied{}, refuse("%v: see the quota's read-out", res.Err)
 	case errors.Is(res.Err, store.ErrNoRestore), errors.Is(res.Err, store.ErrDamaged):
 		return Applied{}, conflict("%v", res.Err)
-	case errors.Is(res.Err, catalog.ErrNoRevision):
-		return Applied{}, res.Err
 	case errors.Is(res.Err, catalog.ErrKeyTaken), errors.Is(res.Err, catalog.ErrManyKeys):
 		return Applied{}, conflict("%v", res.Err)
 	}

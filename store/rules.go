@@ -20,8 +20,9 @@ const (
 	RulesFirst Rules = 1
 	// RulesSecond have KindCheckpoint, KindPiece and compressed documents.
 	RulesSecond Rules = 2
-	// RulesThird have callers, calendar windows and costs (quota.Third), and
-	// KindReset and KindAdjust.
+	// RulesThird have callers, calendar windows and costs (quota.Third), KindReset and
+	// KindAdjust, the history of the domains, the audit, restores, and the generations of
+	// a cluster that was recovered.
 	RulesThird Rules = 3
 
 	oldestRules = RulesFirst

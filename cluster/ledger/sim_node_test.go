@@ -241,15 +241,8 @@ func (w *world) fault() {
 		i := w.rng.IntN(len(w.limits))
 		w.limits[i].Max = w.limit()
 		w.commit(simEntry{term: w.term, stamp: w.stamp(), limits: w.limits})
-	case 10:
-		if w.leads() && w.inFlight == nil {
-			w.resetOne()
-		}
 	case 7:
 		n.offset += w.between(-50, 50) // the wall clock is set
-	case 9:
-		n.lag = w.between(30, 250)
-		w.after(w.between(50, 400), func() { n.lag = 0 })
 	case 8:
 		n.ledger.mu.Lock() // a node that is about to stop gives back
 		for _, h := range n.ledger.leased {
@@ -259,6 +252,13 @@ func (w *world) fault() {
 			}
 		}
 		n.ledger.mu.Unlock()
+	case 9: // all that the node is sent comes late
+		n.lag = w.between(30, 250)
+		w.after(w.between(50, 400), func() { n.lag = 0 })
+	case 10:
+		if w.leads() && w.inFlight == nil {
+			w.resetOne()
+		}
 	}
 	if !w.leads() {
 		w.after(w.between(20, 60), w.leaderLost)

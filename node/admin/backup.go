@@ -43,12 +43,17 @@ func (s *server) mountBackup() {
 		}
 		control := http.NewResponseController(w)
 		begun := false
-		err := s.Control.Backup(r.Context(), &paced{w, control}, func() {
+		begin := func() {
 			begun = true
 			w.Header().Set("Content-Type", "application/octet-stream")
 			w.Header().Set("Content-Disposition", `attachment; filename="tollgate.backup"`)
 			w.WriteHeader(http.StatusOK)
-		})
+		}
+		if r.Method == http.MethodHead { // nothing is read of the cluster for it
+			begin()
+			return
+		}
+		err := s.Control.Backup(r.Context(), &paced{w, control}, begin)
 		switch {
 		case err != nil && !begun:
 			s.refuse(w, r, err)

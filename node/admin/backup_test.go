@@ -38,6 +38,7 @@ func TestRestore(t *testing.T) {
 		{name: "as JSON", do: "POST /v1/restore?confirm=true", header: http.Header{"Content-Type": {"application/json"}}, body: backupFile, status: 415,
 			want: failed(41500, "Content-Type application/json is not understood: send the backup as application/octet-stream")},
 		{name: "a backup", do: "GET /v1/backup", status: 200, asked: "backup", want: "a backup", heads: map[string]string{"Content-Type": "application/octet-stream"}},
+		{name: "the head of a backup", do: "HEAD /v1/backup", status: 200, heads: map[string]string{"Content-Type": "application/octet-stream"}},
 		{name: "a backup without a leader", do: "GET /v1/backup", fail: ErrNoLeader, status: 503, asked: "backup",
 			want: failed(50300, "the cluster has no leader now")},
 		{name: "a backup with wishes", do: "GET /v1/backup?full=true", status: 422,
