@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,12 +83,12 @@ func (l *Ledger) spend(asks []ask, units uint32, reserve bool, core int, paid []
 	if len(paid) == 0 {
 		return paid, missing
 	}
-	at := l.clock() // after the units were taken, never before
-	if slices.ContainsFunc(paid, func(le *lease) bool { return !le.alive(at) }) {
-		// A thread that was interrupted between its two clocks reads a drift
-		// that is none; a suspended machine's is still there.
-		at = l.clock()
+	if allAlive(paid, l.clock()) { // after the units were taken, never before
+		return paid, missing
 	}
+	// A thread that was interrupted between its two clocks reads a drift that is none;
+	// a suspended machine's is still there.
+	at := l.clock()
 	alive, n := paid[:0], 0
 	for i := range asks {
 		if missing&(1<<i) != 0 {
@@ -108,6 +107,15 @@ func (l *Ledger) spend(asks []ask, units uint32, reserve bool, core int, paid []
 		n++
 	}
 	return alive, missing
+}
+
+func allAlive(paid []*lease, at instant) bool {
+	for _, le := range paid {
+		if !le.alive(at) {
+			return false
+		}
+	}
+	return true
 }
 
 // runsLow has more units asked for, under the lock, as a lease has a quarter left of
