@@ -12,9 +12,10 @@ SEEDS    := 20000
 FROM     := 1
 DURATION := 3m
 SEED     := 1
+KILLS    := 50
 GOFILES = $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
 
-.PHONY: help build run demo test simulate soak chaos check format vet staticcheck arrows references tidy bench bench-peers micro bench-diff scale image test-docker dist docs generate clean FORCE
+.PHONY: help build run demo test simulate soak chaos failover check format vet staticcheck arrows references tidy bench bench-peers micro bench-diff scale image test-docker dist docs generate clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,10 @@ soak: ## calls of every kind at once, and what the node takes afterwards: make s
 chaos: ## real processes, killed, stopped and cut off for minutes: make chaos [DURATION=3m] [SEED=1]
 	$(NEEDS) go
 	$(GO) test -timeout 0 -v ./cmd/tollgate/chaos -chaos.duration $(DURATION) -chaos.seed $(SEED)
+
+failover: ## what is felt of kills of the leader under load: make failover [KILLS=50]
+	$(NEEDS) go
+	$(GO) test -timeout 0 -run - -bench Failover -benchtime $(KILLS)x ./cmd/tollgate/chaos
 
 check: format vet staticcheck arrows references tidy test ## what CI runs
 

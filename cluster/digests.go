@@ -49,6 +49,10 @@ func (c *Cluster) checkpoint(ctx context.Context) {
 	if err != nil {
 		return
 	}
+	if behind := c.store.TimeBehind(); behind > clockSpread {
+		c.cfg.Logger.Warn("cluster time stands still, and no quota window ends: a leader before this one had a clock far ahead of its own",
+			"untilSeconds", behind.Seconds())
+	}
 	ctx, cancel := context.WithTimeout(ctx, digestTimeout)
 	defer cancel()
 	servers := c.store.Servers().List

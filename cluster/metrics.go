@@ -49,5 +49,9 @@ func registerMembership(reg prometheus.Registerer, t *Transport, s *store.Store)
 			Name: "tollgate_raft_stalled_followers",
 			Help: "Members that answer this leader but take no log entries while the log grows; 0 on a node that does not lead.",
 		}, func() float64 { return float64(s.Stalled()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "tollgate_cluster_time_behind_seconds",
+			Help: "Time until this leader's clock has come to the cluster's time, which stands still until then; 0 on a node that does not lead.",
+		}, func() float64 { return s.TimeBehind().Seconds() }),
 	)
 }

@@ -187,8 +187,17 @@ func (t *Transport) receive(c net.Conn) (net.Conn, byte, error) {
 	if err := a.err(); err != nil {
 		return nil, 0, fmt.Errorf("%s of cluster %q asks for %s: %w", g.from, g.cluster, g.to, err)
 	}
-	return c, g.purpose, c.SetDeadline(time.Time{})
+	return peer{c, g.from}, g.purpose, c.SetDeadline(time.Time{})
 }
+
+// peer is a connection from a node that has told its ID.
+type peer struct {
+	net.Conn
+	id string
+}
+
+// Peer implements store.Peer.
+func (p peer) Peer() string { return p.id }
 
 // judge says what to answer to a greeting, for a node of the given cluster.
 func (t *Transport) judge(g greeting, cluster string) byte {

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"regexp"
 	"testing"
 	"time"
 
@@ -74,4 +75,30 @@ func lead(t *testing.T, c *nodetest.Cluster, n *nodetest.Node) {
 		err := c.Leader().Cluster().Transfer(ctx, n.ID)
 		return err == nil && c.Leader() == n
 	})
+}
+
+// TestTimeStandsStill: a cluster whose only clock was a year ahead has its time stand
+// still once the clock is right. The leader says for how long.
+func TestTimeStandsStill(t *testing.T) {
+	t.Parallel()
+	const year = 365 * 24 * time.Hour
+	c := nodetest.Start(t, 1, func(cfg *nodetest.Config) {
+		cfg.Clock = func() time.Time { return time.Now().Add(year) }
+	})
+	n := c.Nodes[0]
+	c.Deploy(document([][2]int{{3, 1}}, nil))
+	if behind := n.Store().TimeBehind(); behind != 0 {
+		t.Errorf("time stands still for %v under the clock that it goes by", behind)
+	}
+	n.Stop()
+	n.Config().Clock = time.Now
+	n.Start()
+	n.WaitReady()
+	if behind := n.Store().TimeBehind(); behind < year-time.Hour || behind > year+time.Hour {
+		t.Errorf("time stands still for %v", behind)
+	}
+	// 3.1e+07 seconds
+	if text := call(t, web, "GET", n.AdminAddr(), "/metrics", "").body; !regexp.MustCompile(`(?m)^tollgate_cluster_time_behind_seconds 3\.1\d*e\+07$`).MatchString(text) {
+		t.Errorf("no metric says so:\n%s", text)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,6 +45,8 @@ type (
 	Config = log.Config
 	// Network carries the log between nodes.
 	Network = log.Network
+	// Peer is a connection that Network.Accept gives.
+	Peer = log.Peer
 	// Server is one member of the cluster as the log knows it.
 	Server = log.Server
 	// Servers is the membership.
@@ -189,6 +192,18 @@ func (s *Store) Bootstrap() error {
 // since. It is for a replica that has caught up, before its first frame.
 func (s *Store) RaiseIncarnation() error {
 	return s.Log.RaiseIncarnation(read(s, func(st *state) uint64 { return st.quota.Incarnation(s.cfg.ID) }))
+}
+
+// TimeBehind is for how long cluster time stands still on a leader: until its clock has
+// come to where that of a leader before it was. No window and no lease ends meanwhile. It
+// is 0 on a node that does not lead.
+func (s *Store) TimeBehind() time.Duration {
+	stamp, err := s.Stamp()
+	if err != nil {
+		return 0
+	}
+	now := read(s, func(st *state) int64 { return st.quota.Now() })
+	return max(0, time.Duration(now-stamp.Time)*time.Millisecond)
 }
 
 // Proposal is a command on its way into the log.

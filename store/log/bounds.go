@@ -193,9 +193,7 @@ func (l *Log) boundTrail() {
 	if r == nil {
 		return
 	}
-	conf := r.ReloadableConfig()
-	conf.TrailingLogs = max(1, l.recent.within(l.cfg.bounds.trailing))
-	if err := r.ReloadConfig(conf); err != nil { // never: nothing else of it changes
-		l.cfg.Logger.Error("could not bound what is kept of the log", "error", err)
-	}
+	l.reload(r, func(conf *raft.ReloadableConfig) {
+		conf.TrailingLogs = max(1, l.recent.within(l.cfg.bounds.trailing))
+	})
 }

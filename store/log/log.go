@@ -99,8 +99,11 @@ type Log struct {
 	stamps  *stamps
 	timings timings
 
+	reloading sync.Mutex // held while raft's configuration changes
+
 	stalled atomic.Int64
-	failed  chan error // has room for one
+	early   prometheus.Counter // elections begun before a timeout
+	failed  chan error         // has room for one
 
 	observer    *raft.Observer
 	observed    chan raft.Observation
@@ -123,6 +126,7 @@ func Open(cfg Config) (*Log, error) {
 	}
 	l := &Log{
 		cfg: cfg, db: db, stamps: newStamps(cfg.Clock), timings: newTimings(),
+		early:       prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_raft_early_elections_total", Help: "Elections that this node has begun because the leader's connection had ended, before a timeout."}),
 		observed:    make(chan raft.Observation, 64),
 		leaderMoved: make(chan struct{}, 1),
 		closed:      make(chan struct{}),
@@ -195,6 +199,7 @@ func (l *Log) Start(m Machine) error {
 	})
 	r.RegisterObserver(l.observer)
 	l.wg.Go(l.watchLeader)
+	l.wg.Go(l.watchConnections)
 	l.wg.Go(l.watchFollowers)
 	l.wg.Go(l.watchDisk)
 	l.wg.Go(l.watchBounds)
@@ -211,6 +216,7 @@ func (l *Log) Close() error {
 		if l.raft != nil {
 			l.raft.DeregisterObserver(l.observer)
 			l.closeErr = errors.Join(l.raft.Shutdown().Error(), l.replication.Close())
+			l.replication.CloseStreams()
 		}
 		l.wg.Wait()
 		l.stamps.close()

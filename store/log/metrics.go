@@ -68,7 +68,7 @@ func (l *Log) register() error {
 	}
 	errs := []error{
 		l.cfg.Registerer.Register(l.timings.commit), l.cfg.Registerer.Register(l.timings.fsync),
-		l.cfg.Registerer.Register(followers{l}),
+		l.cfg.Registerer.Register(followers{l}), l.cfg.Registerer.Register(l.early),
 	}
 	for _, g := range gauges {
 		errs = append(errs, l.cfg.Registerer.Register(prometheus.NewGaugeFunc(

@@ -11,7 +11,8 @@ import (
 )
 
 // Network carries Raft between nodes. Accept and Dial give connections whose
-// other end is a member of the same cluster; Dial's is the node id.
+// other end is a member of the same cluster; Dial's is the node id. Those of Accept may
+// be a Peer.
 type Network interface {
 	net.Listener
 	// Dial connects to the node id, which the membership has at addr.
@@ -26,6 +27,8 @@ type raftNetwork struct {
 	self, address string
 	// servers is the membership.
 	servers func() []raft.Server
+	// ended has the connections from other nodes that have ended.
+	ended chan broken
 
 	mu    sync.Mutex
 	conns map[string]map[*dialled]struct{}
@@ -64,7 +67,8 @@ func (d *dialled) Write(b []byte) (int, error) {
 }
 
 func newRaftNetwork(cfg Config, servers func() []raft.Server) *raftNetwork {
-	return &raftNetwork{Network: cfg.Network, self: cfg.ID, address: cfg.Address, servers: servers, conns: map[string]map[*dialled]struct{}{}}
+	return &raftNetwork{Network: cfg.Network, self: cfg.ID, address: cfg.Address, servers: servers,
+		ended: make(chan broken, 16), conns: map[string]map[*dialled]struct{}{}}
 }
 
 var errNoServer = errors.New("no member has this ID")

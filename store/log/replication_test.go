@@ -49,6 +49,13 @@ func trio(t *testing.T) (group [3]*replica, logs [3]*faultyLog) {
 	for i, id := range []string{"n1", "n2", "n3"} {
 		group[i], logs[i] = faulty(t, id)
 	}
+	together(t, group)
+	return group, logs
+}
+
+// together makes one group of three.
+func together(t *testing.T, group [3]*replica) {
+	t.Helper()
 	if err := group[0].Bootstrap(); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +65,6 @@ func trio(t *testing.T) (group [3]*replica, logs [3]*faultyLog) {
 			return leaderOf(t, group[:]).Add(Server{ID: r.cfg.ID, Address: r.cfg.Address, Voter: true}, 0) == nil
 		})
 	}
-	return group, logs
 }
 
 // leaderOf waits until one of the replicas leads.

@@ -1,0 +1,100 @@
+package log
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// introduced is a Network whose diallers tell their ID in a first line.
+type introduced struct {
+	tcp
+	id string
+}
+
+func (n introduced) Dial(id, addr string, timeout time.Duration) (net.Conn, error) {
+	c, err := n.tcp.Dial(id, addr, timeout)
+	if err == nil {
+		_, err = fmt.Fprintln(c, n.id)
+	}
+	return c, err
+}
+
+func (n introduced) Accept() (net.Conn, error) {
+	c, err := n.tcp.Accept()
+	if err != nil {
+		return nil, err
+	}
+	r := bufio.NewReader(c)
+	id, err := r.ReadString('\n')
+	return &guest{c, r, strings.TrimSpace(id)}, err
+}
+
+// guest is a Peer.
+type guest struct {
+	net.Conn
+	r  *bufio.Reader
+	id string
+}
+
+func (g *guest) Read(b []byte) (int, error) { return g.r.Read(b) }
+func (g *guest) Peer() string               { return g.id }
+
+// TestLeaderGone: when a leader's connections end and nothing more comes of it, the
+// others elect another without waiting for their timeouts.
+func TestLeaderGone(t *testing.T) {
+	t.Parallel()
+	var group [3]*replica
+	for i := range group {
+		id := fmt.Sprint("n", i+1)
+		group[i] = start(t, id, t.TempDir(), func(c *Config) {
+			c.Network, c.ElectionTimeout = introduced{c.Network.(tcp), id}, 3*time.Second
+		})
+	}
+	together(t, group)
+	leader := leaderOf(t, group[:])
+	var others []*replica
+	for _, r := range group {
+		if r != leader {
+			others = append(others, r)
+		}
+	}
+	for _, r := range others {
+		eventually(t, "all know the leader", func() bool { id, _ := r.Leader(); return id == leader.cfg.ID })
+	}
+	// A connection that ends while the leader is there is no reason.
+	for _, r := range others {
+		at := time.Now()
+		eventually(t, "the leader is heard of", func() bool { return r.raft.LastContact().After(at) })
+		r.suspect(broken{leader.cfg.ID, at.Add(-time.Hour)})
+		r.suspect(broken{"n9", at.Add(-time.Hour)})
+		if n := testutil.ToFloat64(r.early); n != 0 {
+			t.Errorf("%s began %v elections under a leader that is there", r.cfg.ID, n)
+		}
+	}
+	if err := leader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next := leaderOf(t, others)
+	if n := testutil.ToFloat64(next.early); n == 0 {
+		t.Errorf("%s leads after a timeout only", next.cfg.ID)
+	}
+}
+
+func TestTurns(t *testing.T) {
+	servers := []raft.Server{{ID: "n3"}, {ID: "n1"}, {ID: "n4", Suffrage: raft.Nonvoter}, {ID: "n2"}}
+	for _, c := range []struct {
+		leader, self string
+		want         int
+	}{{"n1", "n2", 0}, {"n1", "n3", 1}, {"n2", "n1", 0}, {"n1", "n4", -1}, {"n9", "n3", 2}} {
+		if got := turnOf(servers, c.leader, c.self); got != c.want {
+			t.Errorf("%s without %s has turn %d, want %d", c.self, c.leader, got, c.want)
+		}
+	}
+}
