@@ -32,11 +32,18 @@ func BenchmarkRaftCommit(b *testing.B) {
 
 // BenchmarkStrict is a decision of the cluster on three nodes, no HTTP, each
 // taking its unit in the log, by the number of callers.
-func BenchmarkStrict(b *testing.B) {
+func BenchmarkStrict(b *testing.B) { benchmarkStrict(b, store.BoltDB) }
+
+// BenchmarkStrictWAL is the same with the other --log-store.
+func BenchmarkStrictWAL(b *testing.B) { benchmarkStrict(b, store.WAL) }
+
+func benchmarkStrict(b *testing.B, engine store.Engine) {
 	for _, callers := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			// No share is worth leasing: every window is strict.
-			c := nodetest.Start(b, 3, func(cfg *nodetest.Config) { cfg.MinLease = quota.MaxMinLease })
+			c := nodetest.Start(b, 3, func(cfg *nodetest.Config) {
+				cfg.MinLease, cfg.LogStore = quota.MaxMinLease, string(engine)
+			})
 			c.Deploy(document([][2]int{{5_000_000, 3600}}, [][2]int{{5_000_000, 3600}}))
 			each := make([][]time.Duration, callers)
 			next := make(chan struct{}, callers)

@@ -15,6 +15,7 @@ import (
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/proxy/subnet"
 	"github.com/tollgate/tollgate/proxy/tracing"
+	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
@@ -114,6 +115,8 @@ type Config struct {
 	// UpstreamCA is a PEM file of the certificates that are trusted at https
 	// endpoint servers and Pre APIs. Empty, it is the system's.
 	UpstreamCA string
+	// LogStore keeps the log in DataDir, a store.Engine; empty is the one that keeps it now.
+	LogStore string
 	// AccessLog is the path of the access log; accesslog.Stdout is standard output,
 	// empty or "off" none.
 	AccessLog string
@@ -164,6 +167,9 @@ func (c *Config) Validate() error {
 	}
 	if c.DataDir == "" {
 		bad("--data-dir: must name a directory for this node's state")
+	}
+	if c.LogStore != "" && c.LogStore != string(store.BoltDB) && c.LogStore != string(store.WAL) {
+		bad("--log-store %q: must be %s or %s", c.LogStore, store.BoltDB, store.WAL)
 	}
 	if c.Bootstrap && c.Nonvoter {
 		bad("--bootstrap and --nonvoter: the founder of a cluster must vote")

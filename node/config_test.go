@@ -45,6 +45,7 @@ func TestConfigProblems(t *testing.T) {
 
 		"founding wait":             {func(c *node.Config) { c.FoundingWait = -1 }, `--founding-wait -1ns: must be more than 0 and at most 1m0s`},
 		"disk timeout":              {func(c *node.Config) { c.DiskTimeout = time.Millisecond }, `--disk-timeout 1ms: must be 100ms to 1m0s`},
+		"log store":                 {func(c *node.Config) { c.LogStore = "rocks" }, `--log-store "rocks": must be boltdb or wal`},
 		"election timeout":          {func(c *node.Config) { c.ElectionTimeout = time.Millisecond }, `--election-timeout 1ms: must be 100ms to 30s`},
 		"founder, no vote":          {func(c *node.Config) { c.Bootstrap, c.Nonvoter = true, true }, `--bootstrap and --nonvoter: the founder of a cluster must vote`},
 		"join, no scheme":           {func(c *node.Config) { c.Join = []string{"127.0.0.1:9001"} }, `--join "127.0.0.1:9001": must be an admin URL of a member, such as http://127.0.0.1:9001`},

@@ -257,7 +257,7 @@ func listenError(flag, addr string, err error) error {
 func (n *Node) openStore() (func(context.Context) error, error) {
 	var err error
 	n.store, err = store.Open(store.Config{
-		ID: n.cfg.ID, Dir: n.cfg.DataDir,
+		ID: n.cfg.ID, Dir: n.cfg.DataDir, Engine: store.Engine(n.cfg.LogStore),
 		Network: n.transport.Raft(), Address: n.Self().ClusterAddress,
 		Logger: n.cfg.Logger, Clock: n.cfg.Clock, DiskTimeout: n.cfg.DiskTimeout, ElectionTimeout: n.cfg.ElectionTimeout, Registerer: n.registry,
 	})

@@ -91,6 +91,8 @@ var Settings = withLimits([]Setting{
 		Help: "how long a node that is told to stop goes on serving while /readyz says that it stops"},
 	{Name: "founding-wait", Kind: Duration, Default: 2 * time.Second, Low: time.Duration(1), High: time.Minute, field: func(c *Config) any { return &c.FoundingWait },
 		Help: "how long a node listens, before it founds a cluster, whether one misses it"},
+	{Name: "log-store", Kind: Text, Default: string(store.BoltDB), OneOf: []string{string(store.BoltDB), string(store.WAL)}, field: func(c *Config) any { return &c.LogStore },
+		Help: "what keeps the log in the data directory: one file (boltdb), or files that are only appended to (wal), which writes less; a log that the other one keeps is moved at the start"},
 	{Name: "disk-timeout", Kind: Duration, Default: 3 * time.Second, Low: 100 * time.Millisecond, High: MaxDiskTimeout, field: func(c *Config) any { return &c.DiskTimeout },
 		Help: "how long a write to the data directory may take before a node that leads ends, so that another leads"},
 	{Name: "election-timeout", Kind: Duration, Default: store.DefaultElectionTimeout, Low: 100 * time.Millisecond, High: 30 * time.Second, field: func(c *Config) any { return &c.ElectionTimeout },

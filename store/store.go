@@ -43,6 +43,8 @@ func readGeneration(l *log.Log) (uint64, error) {
 type (
 	// Config is what a Store is opened with.
 	Config = log.Config
+	// Engine keeps the log on the disk.
+	Engine = log.Engine
 	// Network carries the log between nodes.
 	Network = log.Network
 	// Peer is a connection that Network.Accept gives.
@@ -53,6 +55,12 @@ type (
 	Servers = log.Servers
 	// Progress is an index that only grows, and that can be waited for.
 	Progress = log.Progress
+)
+
+// The engines.
+const (
+	BoltDB = log.BoltDB
+	WAL    = log.WAL
 )
 
 // DefaultElectionTimeout is that of a Config that has none.
@@ -88,6 +96,7 @@ type Store struct {
 // Open opens the replica in cfg.Dir, an empty one if there is none, and starts
 // to take part in the cluster that its state names, if it names one.
 func Open(cfg Config) (*Store, error) {
+	cfg.Keys = [][]byte{keyClusterID, keyGeneration}
 	l, err := log.Open(cfg)
 	if err != nil {
 		return nil, err

@@ -66,6 +66,15 @@ func newRecent(store raft.LogStore, limit int) (*recent, error) {
 	return &recent{LogStore: store, limit: limit, last: last}, err
 }
 
+// IsMonotonic implements raft.MonotonicLogStore.
+func (r *recent) IsMonotonic() bool { return isMonotonic(r.LogStore) }
+
+// isMonotonic reports whether a log takes no gaps, as WAL.
+func isMonotonic(store raft.LogStore) bool {
+	m, ok := store.(raft.MonotonicLogStore)
+	return ok && m.IsMonotonic()
+}
+
 // GetLog implements raft.LogStore.
 func (r *recent) GetLog(index uint64, entry *raft.Log) error {
 	r.mu.Lock()

@@ -64,6 +64,9 @@ func (d *disk) busy() time.Duration {
 	return time.Since(d.begin) - time.Duration(since)
 }
 
+// IsMonotonic implements raft.MonotonicLogStore.
+func (d *disk) IsMonotonic() bool { return isMonotonic(d.LogStore) }
+
 // StoreLog implements raft.LogStore.
 func (d *disk) StoreLog(l *raft.Log) error { return d.StoreLogs([]*raft.Log{l}) }
 

@@ -20,7 +20,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -51,6 +50,10 @@ type Config struct {
 	ID string
 	// Dir holds the log and the snapshots.
 	Dir string
+	// Engine keeps the log on the disk; empty is the one that keeps it now, or BoltDB.
+	Engine Engine
+	// Keys are those of SetStable; their values move with the log to another engine.
+	Keys [][]byte
 	// Network carries Raft.
 	Network Network
 	// Address is where others reach Network.
@@ -86,7 +89,7 @@ type Log struct {
 	fresh       bool
 	hadOthers   atomic.Bool
 
-	db          *raftboltdb.BoltStore
+	db          engine
 	snapshots   *snapshots
 	recent      *recent
 	disk        *disk
@@ -120,7 +123,7 @@ func Open(cfg Config) (*Log, error) {
 	if cfg.bounds == (bounds{}) {
 		cfg.bounds = defaultBounds
 	}
-	db, err := openDB(cfg.Dir)
+	db, err := openEngine(cfg.Dir, cfg.Engine, cfg.Keys, cfg.Logger)
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,6 @@ package log
 import (
 	"errors"
 	"math"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -32,8 +30,8 @@ var gauges = []struct {
 		func(l *Log) float64 { return float64(l.raft.AppliedIndex()) }},
 	{"tollgate_raft_apply_lag_entries", "Entries that this node knows to be committed and has not applied yet.",
 		func(l *Log) float64 { return lag(l.raft.CommitIndex(), l.raft.AppliedIndex()) }},
-	{"tollgate_raft_log_bytes", "Size of the file that holds the log, in bytes. It does not shrink; what is free in it is used again.",
-		(*Log).fileSize},
+	{"tollgate_raft_log_bytes", "Size of the files that hold the log, in bytes. That of boltdb does not shrink; what is free in it is used again.",
+		func(l *Log) float64 { return float64(logBytes(l.cfg.Dir)) }},
 	{"tollgate_raft_log_since_snapshot_bytes", "What the log has grown by since the newest snapshot, in bytes. A restart reads it.",
 		func(l *Log) float64 { index, _ := l.snapshots.newest(); return float64(l.recent.since(index)) }},
 	{"tollgate_raft_snapshot_index", "Index of the newest entry in the newest snapshot; 0 if there is none.",
@@ -96,14 +94,6 @@ func (l *Log) lastContact() float64 {
 		return math.NaN()
 	}
 	return time.Since(last).Seconds()
-}
-
-func (l *Log) fileSize() float64 {
-	info, err := os.Stat(filepath.Join(l.cfg.Dir, logFile))
-	if err != nil {
-		return math.NaN()
-	}
-	return float64(info.Size())
 }
 
 // followers tells of the other members.

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 )
 
 // Recovered is what Recover has found and made.
@@ -40,10 +37,10 @@ func (r recovering) Snapshot() io.WriterTo {
 // the machine has applied it; what the machine is then goes into a snapshot, and the log
 // before it goes. prepare is called before anything is changed, and may call it off.
 func Recover(dir string, m Machine, logger *slog.Logger, prepare func(Recovered) error, finish func()) (found Recovered, err error) {
-	if _, err := os.Stat(filepath.Join(dir, logFile)); err != nil {
-		return found, fmt.Errorf("there is no node's data in %s: %w", dir, err)
+	if bolt, walled := kept(dir); !bolt && !walled {
+		return found, fmt.Errorf("there is no node's data in %s", dir)
 	}
-	db, err := openDB(dir)
+	db, err := openEngine(dir, "", nil, logger)
 	if err != nil {
 		return found, err
 	}
@@ -82,7 +79,7 @@ func Recover(dir string, m Machine, logger *slog.Logger, prepare func(Recovered)
 }
 
 // read finds out who the members were, and the newest entry.
-func (r *Recovered) read(db *raftboltdb.BoltStore, snaps raft.SnapshotStore) error {
+func (r *Recovered) read(db engine, snaps raft.SnapshotStore) error {
 	var members raft.Configuration
 	list, err := snaps.List()
 	if err != nil {

@@ -1,23 +1,12 @@
 package log
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"time"
-
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
-	"go.etcd.io/bbolt"
-	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
-const (
-	// logFile holds the log and the stable store.
-	logFile = "raft.db"
-	// snapshotDir is raft's name for the directory of snapshots.
-	snapshotDir = "snapshots"
-)
+// snapshotDir is raft's name for the directory of snapshots.
+const snapshotDir = "snapshots"
 
 // Keys of the stable store, beside raft's own. The names are older than the
 // package: they are on disks.
@@ -27,68 +16,20 @@ var (
 	keyHadOthers   = []byte("TollgateHadOthers")
 )
 
-// openDB opens the log and the stable store.
-func openDB(dir string) (*raftboltdb.BoltStore, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	path := filepath.Join(dir, logFile)
-	if err := checkWhole(path); err != nil {
-		return nil, openError(path, err)
-	}
-	db, err := raftboltdb.New(raftboltdb.Options{
-		Path: path,
-		// The freelist of a log that is written at its end and cut at its
-		// start is costly to write with every commit and cheap to rebuild.
-		BoltOptions: &bbolt.Options{Timeout: time.Second, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType},
-	})
-	if err != nil {
-		return nil, openError(path, err)
-	}
-	return db, nil
-}
-
-func openError(path string, err error) error {
-	if errors.Is(err, bbolterrors.ErrTimeout) {
-		return fmt.Errorf("%s is in use by another process", path)
-	}
-	return fmt.Errorf("opening %s: %w", path, err)
-}
-
-// checkWhole fails on a log that was cut off, as by a full disk while it was
-// copied: bbolt would panic in a goroutine of its own.
-func checkWhole(path string) error {
-	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
-		return nil // there is none yet, or opening it says why not
-	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return db.View(func(tx *bbolt.Tx) error {
-		info, err := os.Stat(path)
-		if err == nil && info.Size() < tx.Size() {
-			err = fmt.Errorf("the file is cut off: it has %d bytes, must have %d or more", info.Size(), tx.Size())
-		}
-		return err
-	})
-}
-
 // readStable reads what the node keeps beside the log: whose it is, and how often
 // it was opened.
 func (l *Log) readStable() error {
 	if err := l.readOwner(); err != nil {
 		return err
 	}
-	n, err := l.db.GetUint64(keyIncarnation)
-	switch {
-	case errors.Is(err, raftboltdb.ErrKeyNotFound) && !l.fresh:
+	n, err := getUint64(l.db, keyIncarnation)
+	if err != nil {
+		return err
+	}
+	if n == 0 && !l.fresh {
 		// Without the log, this node has forgotten its vote, and that what
 		// its first incarnation sent was applied long ago.
-		return fmt.Errorf("%s is lost, but there are snapshots beside it: put it back, or let this node leave and start from an empty directory", filepath.Join(l.cfg.Dir, logFile))
-	case err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound):
-		return err
+		return fmt.Errorf("%s is lost, but there are snapshots beside it: put it back, or let this node leave and start from an empty directory", filepath.Join(l.cfg.Dir, boltFile))
 	}
 	return l.setIncarnation(n + 1)
 }
@@ -107,16 +48,10 @@ func (l *Log) readOwner() error {
 }
 
 // Stable reads a value that this node keeps beside the log, nil if there is none.
-func (l *Log) Stable(key []byte) ([]byte, error) {
-	v, err := l.db.Get(key)
-	if errors.Is(err, raftboltdb.ErrKeyNotFound) {
-		return nil, nil
-	}
-	return v, err
-}
+func (l *Log) Stable(key []byte) ([]byte, error) { return get(l.db, key) }
 
 // SetStable keeps a value beside the log, on this node alone. It is on the disk
-// when SetStable returns.
+// when SetStable returns. Config.Keys names the key.
 func (l *Log) SetStable(key, value []byte) error { return l.db.Set(key, value) }
 
 // Incarnation counts the times this replica was opened, from 1.

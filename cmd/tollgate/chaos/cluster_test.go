@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -131,7 +132,11 @@ func (c *cluster) secretFile(name, content string) string {
 
 // start runs the node's command line.
 func (n *node) start() error {
-	name, args := n.c.net.command(n.i, n.binary, n.args)
+	args := n.args
+	if n.i%2 == 1 && n.binary == built.path { // every other node that knows of it, so that updated ones move theirs
+		args = append(slices.Clip(args), "--log-store", "wal")
+	}
+	name, args := n.c.net.command(n.i, n.binary, args)
 	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
