@@ -113,8 +113,12 @@ func offer(b *testing.B, c *nodetest.Cluster, rate, n int) {
 }
 
 func reportPercentiles(b *testing.B, took []time.Duration) {
+	b.ReportMetric(percentile(took, 0.5), "p50-ms")
+	b.ReportMetric(percentile(took, 0.99), "p99-ms")
+}
+
+// percentile is in ms. It sorts what it is given.
+func percentile(took []time.Duration, p float64) float64 {
 	slices.Sort(took)
-	at := func(p float64) float64 { return took[int(p*float64(len(took)-1))].Seconds() * 1000 }
-	b.ReportMetric(at(0.5), "p50-ms")
-	b.ReportMetric(at(0.99), "p99-ms")
+	return took[int(p*float64(len(took)-1))].Seconds() * 1000
 }

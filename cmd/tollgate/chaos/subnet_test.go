@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -18,6 +19,7 @@ import (
 type subnet struct {
 	n int
 	// faults has the rules that are set, by pair.
+	mu     sync.Mutex
 	faults map[[2]int]bool
 }
 
@@ -87,6 +89,8 @@ func (s *subnet) command(i int, name string, args []string) (string, []string) {
 
 // set has the router drop, or turn away, what from sends to to.
 func (s *subnet) set(from, to int, w weather) {
+	s.mu.Lock() // faults of two nodes may be of one pair
+	defer s.mu.Unlock()
 	pair := [2]int{from, to}
 	rule := fmt.Sprintf("pref %d from %s to %s", 1000+from*s.n+to, s.host(from), s.host(to))
 	if s.faults[pair] {
