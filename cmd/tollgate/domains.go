@@ -168,14 +168,19 @@ func (a *app) deployCommand() *cobra.Command {
 		Short: "Make a domain's draft live on all nodes",
 		Args:  cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.call(cmd, &f, api.Request{Method: http.MethodPost, Path: api.DeployPath(args[0]), IfMatch: entityTag(ifMatch)}, func(answer []byte, out *bytes.Buffer) error {
-				return a.showSaved(answer, out, false)
-			})
+			return a.deploy(cmd, &f, args[0], ifMatch, nil)
 		},
 	}
 	f.add(cmd)
 	addIfMatch(cmd, &ifMatch)
 	return cmd
+}
+
+// deploy has a domain's draft go live or, with a body, what that names.
+func (a *app) deploy(cmd *cobra.Command, f *clientFlags, key, ifMatch string, body []byte) error {
+	return a.call(cmd, f, api.Request{Method: http.MethodPost, Path: api.DeployPath(key), Body: body, IfMatch: entityTag(ifMatch)}, func(answer []byte, out *bytes.Buffer) error {
+		return a.showSaved(answer, out, false)
+	})
 }
 
 func (a *app) domainsCommand() *cobra.Command {

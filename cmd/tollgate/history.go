@@ -76,9 +76,7 @@ func (a *app) rollbackCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.call(cmd, &f, api.Request{Method: http.MethodPost, Path: api.DeployPath(args[0]), Body: body, IfMatch: entityTag(ifMatch)}, func(answer []byte, out *bytes.Buffer) error {
-				return a.showSaved(answer, out, false)
-			})
+			return a.deploy(cmd, &f, args[0], ifMatch, body)
 		},
 	}
 	f.add(cmd)

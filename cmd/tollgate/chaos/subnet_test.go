@@ -18,8 +18,8 @@ import (
 // packet filter. Everything in it ends with the last process in it.
 type subnet struct {
 	n int
+	mu sync.Mutex
 	// faults has the rules that are set, by pair.
-	mu     sync.Mutex
 	faults map[[2]int]bool
 }
 
