@@ -65,14 +65,15 @@ func (c *Cluster) joinHere(ctx context.Context, m Member, announce bool) (index 
 		}
 		m.Voter = have.Voter // a restart asks for no vote and gives none up
 	}
+	fresh := have == nil
 	if m.ID != c.cfg.ID || !announce { // a leader need not ask itself who it is
-		if err := c.checkJoiner(ctx, m, servers); err != nil {
+		if fresh, err = c.checkJoiner(ctx, m, servers); err != nil {
 			return 0, err
 		}
 	}
 	want := store.Server{ID: m.ID, Address: m.ClusterAddress, Voter: m.Voter}
 	switch {
-	case have == nil:
+	case have == nil || fresh:
 		if err := c.admit(ctx, want, servers.Index); err != nil {
 			return 0, err
 		}
@@ -100,11 +101,11 @@ func (c *Cluster) record(ctx context.Context, m Member) (index uint64, err error
 // checkJoiner makes sure that the address leads to the node that is named, and
 // that the node is fresh or ours. A server that is added unseen counts towards the
 // majority whether it exists or not. A node with another history never agrees with
-// the others.
-func (c *Cluster) checkJoiner(ctx context.Context, m Member, servers store.Servers) error {
+// the others. fresh: it has no state, and gave no vote as the member that it may be.
+func (c *Cluster) checkJoiner(ctx context.Context, m Member, servers store.Servers) (fresh bool, err error) {
 	for _, s := range servers.List {
 		if s.Address == m.ClusterAddress && s.ID != m.ID {
-			return conflict("cluster address %s is %s's: give the address of %s, or let %s leave first", s.Address, s.ID, m.ID, s.ID)
+			return false, conflict("cluster address %s is %s's: give the address of %s, or let %s leave first", s.Address, s.ID, m.ID, s.ID)
 		}
 	}
 	have := servers.Find(m.ID)
@@ -115,29 +116,29 @@ func (c *Cluster) checkJoiner(ctx context.Context, m Member, servers store.Serve
 	who, err := c.identify(ctx, m.ID, m.ClusterAddress, purpose)
 	var other *otherError
 	if errors.As(err, &other) {
-		return refuse("the node at %s is %s, not %s: give its own ID", m.ClusterAddress, other.id, m.ID)
+		return false, refuse("the node at %s is %s, not %s: give its own ID", m.ClusterAddress, other.id, m.ID)
 	}
 	if errors.Is(err, errForeign) {
-		return conflict("the node at %s belongs to another cluster: clusters do not merge; start it with an empty data directory to join it to this one", m.ClusterAddress)
+		return false, conflict("the node at %s belongs to another cluster: clusters do not merge; start it with an empty data directory to join it to this one", m.ClusterAddress)
 	}
 	if err != nil {
-		return refuse("cluster address %s of %s cannot be reached from the leader %s: %v", m.ClusterAddress, m.ID, c.cfg.ID, err)
+		return false, refuse("cluster address %s of %s cannot be reached from the leader %s: %v", m.ClusterAddress, m.ID, c.cfg.ID, err)
 	}
 	switch {
 	case who.GetProtocol() != protocol:
-		return refuse("%s speaks version %d of the cluster protocol, this cluster version %d", m.ID, who.GetProtocol(), protocol)
+		return false, refuse("%s speaks version %d of the cluster protocol, this cluster version %d", m.ID, who.GetProtocol(), protocol)
 	case !rulesOf(who).Has(c.store.Rules()):
-		return refuse("%s knows %v of the log, this cluster has come to rules %d: start it with the release that the others run", m.ID, rulesOf(who), c.store.Rules())
-	case have != nil && who.GetFresh():
+		return false, refuse("%s knows %v of the log, this cluster has come to rules %d: start it with the release that the others run", m.ID, rulesOf(who), c.store.Rules())
+	case have != nil && have.Voter && who.GetFresh():
 		if have.Address != m.ClusterAddress {
-			return conflict("%s is a member already, at %s: give the new node another ID, or let the old one leave first", m.ID, have.Address)
+			return false, conflict("%s is a member already, at %s: give the new node another ID, or let the old one leave first", m.ID, have.Address)
 		}
-		return conflict("%s is a member, but the node at %s has lost its state: let %s leave first, then join it", m.ID, m.ClusterAddress, m.ID)
+		return false, conflict("%s is a member, but the node at %s has lost its state: let %s leave first, then join it", m.ID, m.ClusterAddress, m.ID)
 	case have != nil && have.Address != m.ClusterAddress && m.ID != c.cfg.ID && c.answers(ctx, *have):
 		// Two nodes of one ID and one history: the data were copied.
-		return conflict("%s still answers at %s: stop it there before it moves to %s", m.ID, have.Address, m.ClusterAddress)
+		return false, conflict("%s still answers at %s: stop it there before it moves to %s", m.ID, have.Address, m.ClusterAddress)
 	}
-	return nil
+	return who.GetFresh(), nil
 }
 
 // admit adds a node without a vote, waits until it has the log, and then gives
@@ -183,20 +184,24 @@ func (c *Cluster) awaitCaughtUp(ctx context.Context, s store.Server) error {
 // identify asks the node id, at a cluster address, how it is; for a join, it also
 // invites the node to take part in Raft.
 func (c *Cluster) identify(ctx context.Context, id, addr string, purpose byte) (*clusterpb.IdentifyResponse, error) {
+	return identify(ctx, c.cfg.Transport, c.peers, id, addr, purpose, &clusterpb.IdentifyRequest{Asker: c.cfg.ID})
+}
+
+func identify(ctx context.Context, t *Transport, p *peers, id, addr string, purpose byte, ask *clusterpb.IdentifyRequest) (*clusterpb.IdentifyResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
 	// A connection of our own first: its error is plain, and tells a foreign
 	// cluster from a dead address.
-	conn, err := c.cfg.Transport.dial(ctx, id, addr, purpose)
+	conn, err := t.dial(ctx, id, addr, purpose)
 	if err != nil {
 		return nil, err
 	}
 	conn.Close()
-	peer, err := c.peers.at(id, addr)
+	peer, err := p.at(id, addr)
 	if err != nil {
 		return nil, err
 	}
-	who, err := peer.Identify(ctx, &clusterpb.IdentifyRequest{Asker: c.cfg.ID})
+	who, err := peer.Identify(ctx, ask)
 	return who, fromWire(err)
 }
 

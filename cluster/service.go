@@ -19,7 +19,11 @@ func (s *service) Identify(ctx context.Context, r *clusterpb.IdentifyRequest) (*
 		// Where it fails, the asker stays where the membership has it.
 		_ = s.c.found(ctx, r.GetAsker(), addr)
 	}
-	return s.c.identity(r.GetAsker()), nil
+	who := s.c.identity(r.GetAsker())
+	if r.GetLog() {
+		who.LastIndex, who.LastTerm = s.c.store.Last()
+	}
+	return who, nil
 }
 
 func (s *service) Digest(ctx context.Context, r *clusterpb.DigestRequest) (*clusterpb.DigestResponse, error) {

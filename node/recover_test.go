@@ -8,7 +8,6 @@ import (
 
 	"github.com/tollgate/tollgate/node/nodetest"
 	"github.com/tollgate/tollgate/store"
-	"github.com/tollgate/tollgate/store/log"
 )
 
 // TestRecover: of three nodes two are gone for good. The third goes on alone, as the same
@@ -33,15 +32,15 @@ func TestRecover(t *testing.T) {
 	dir := left.Config().DataDir
 
 	off := errors.New("not yet")
-	if _, err := store.Recover(dir, slog.New(slog.DiscardHandler), func(found log.Recovered) error {
+	if _, err := store.Recover(dir, slog.New(slog.DiscardHandler), func(found store.Recoverable) ([]store.Server, error) {
 		if found.ID != left.ID || len(found.Before) != 3 || found.Index == 0 {
 			t.Errorf("found %+v", found)
 		}
-		return off
+		return nil, off
 	}); !errors.Is(err, off) {
 		t.Fatalf("called off: %v", err)
 	}
-	r, err := store.Recover(dir, slog.New(slog.DiscardHandler), func(log.Recovered) error { return nil })
+	r, err := store.Recover(dir, slog.New(slog.DiscardHandler), func(store.Recoverable) ([]store.Server, error) { return nil, nil })
 	if err != nil || r.ClusterID != id || r.Generation != 2 || r.Domains != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}

@@ -29,7 +29,7 @@ var keyClusterID = []byte("TollgateClusterID")
 // keyGeneration is where a node keeps the cluster's generation, from the second on.
 var keyGeneration = []byte("TollgateClusterGeneration")
 
-func readGeneration(l *log.Log) (uint64, error) {
+func readGeneration(l interface{ Stable(key []byte) ([]byte, error) }) (uint64, error) {
 	raw, err := l.Stable(keyGeneration)
 	if err != nil || raw == nil {
 		return 0, err
@@ -162,10 +162,14 @@ func (s *Store) ClusterID() string {
 func (s *Store) Identity() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.generation < 2 || s.clusterID == "" {
-		return s.clusterID
+	return identityOf(s.clusterID, s.generation)
+}
+
+func identityOf(clusterID string, generation uint64) string {
+	if generation < 2 || clusterID == "" {
+		return clusterID
 	}
-	return fmt.Sprintf("%s%s%d", s.clusterID, generationMark, s.generation)
+	return fmt.Sprintf("%s%s%d", clusterID, generationMark, generation)
 }
 
 // generationMark stands between a cluster's ID and its generation.

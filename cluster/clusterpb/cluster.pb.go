@@ -30,7 +30,9 @@ type IdentifyRequest struct {
 	Asker string `protobuf:"bytes,1,opt,name=asker,proto3" json:"asker,omitempty"`
 	// asker_address is the asker's cluster address, where it may be another than
 	// the membership has; else empty.
-	AskerAddress  string `protobuf:"bytes,2,opt,name=asker_address,json=askerAddress,proto3" json:"asker_address,omitempty"`
+	AskerAddress string `protobuf:"bytes,2,opt,name=asker_address,json=askerAddress,proto3" json:"asker_address,omitempty"`
+	// log asks for last_index and last_term too.
+	Log           bool `protobuf:"varint,3,opt,name=log,proto3" json:"log,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -79,6 +81,13 @@ func (x *IdentifyRequest) GetAskerAddress() string {
 	return ""
 }
 
+func (x *IdentifyRequest) GetLog() bool {
+	if x != nil {
+		return x.Log
+	}
+	return false
+}
+
 type IdentifyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -105,7 +114,10 @@ type IdentifyResponse struct {
 	RulesOldest uint32 `protobuf:"varint,11,opt,name=rules_oldest,json=rulesOldest,proto3" json:"rules_oldest,omitempty"`
 	RulesNewest uint32 `protobuf:"varint,12,opt,name=rules_newest,json=rulesNewest,proto3" json:"rules_newest,omitempty"`
 	// version is the release that the node runs, for people.
-	Version       string `protobuf:"bytes,13,opt,name=version,proto3" json:"version,omitempty"`
+	Version string `protobuf:"bytes,13,opt,name=version,proto3" json:"version,omitempty"`
+	// last_index and last_term are of the newest entry in the node's log.
+	LastIndex     uint64 `protobuf:"varint,14,opt,name=last_index,json=lastIndex,proto3" json:"last_index,omitempty"`
+	LastTerm      uint64 `protobuf:"varint,15,opt,name=last_term,json=lastTerm,proto3" json:"last_term,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -229,6 +241,20 @@ func (x *IdentifyResponse) GetVersion() string {
 		return x.Version
 	}
 	return ""
+}
+
+func (x *IdentifyResponse) GetLastIndex() uint64 {
+	if x != nil {
+		return x.LastIndex
+	}
+	return 0
+}
+
+func (x *IdentifyResponse) GetLastTerm() uint64 {
+	if x != nil {
+		return x.LastTerm
+	}
+	return 0
 }
 
 type SubmitFrameRequest struct {
@@ -1075,10 +1101,11 @@ var File_cluster_clusterpb_cluster_proto protoreflect.FileDescriptor
 
 const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcluster/clusterpb/cluster.proto\x12\x13tollgate.cluster.v1\"L\n" +
+	"\x1fcluster/clusterpb/cluster.proto\x12\x13tollgate.cluster.v1\"^\n" +
 	"\x0fIdentifyRequest\x12\x14\n" +
 	"\x05asker\x18\x01 \x01(\tR\x05asker\x12#\n" +
-	"\rasker_address\x18\x02 \x01(\tR\faskerAddress\"\x86\x03\n" +
+	"\rasker_address\x18\x02 \x01(\tR\faskerAddress\x12\x10\n" +
+	"\x03log\x18\x03 \x01(\bR\x03log\"\xc2\x03\n" +
 	"\x10IdentifyResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\rR\bprotocol\x12\x1d\n" +
@@ -1094,7 +1121,10 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	" \x01(\tR\rleaderAddress\x12!\n" +
 	"\frules_oldest\x18\v \x01(\rR\vrulesOldest\x12!\n" +
 	"\frules_newest\x18\f \x01(\rR\vrulesNewest\x12\x18\n" +
-	"\aversion\x18\r \x01(\tR\aversion\"*\n" +
+	"\aversion\x18\r \x01(\tR\aversion\x12\x1d\n" +
+	"\n" +
+	"last_index\x18\x0e \x01(\x04R\tlastIndex\x12\x1b\n" +
+	"\tlast_term\x18\x0f \x01(\x04R\blastTerm\"*\n" +
 	"\x12SubmitFrameRequest\x12\x14\n" +
 	"\x05frame\x18\x01 \x01(\fR\x05frame\"-\n" +
 	"\x13SubmitFrameResponse\x12\x16\n" +

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// cluster is what a node answers to GET /v1/cluster.
-const cluster = `{"clusterId":"c-1","leader":"n1","term":7,"members":[` +
+// clusterAnswer is what a node answers to GET /v1/cluster.
+const clusterAnswer = `{"clusterId":"c-1","leader":"n1","term":7,"members":[` +
 	`{"id":"n1","voter":true,"role":"leader","clusterAddress":"10.0.0.1:7001","adminAddress":"10.0.0.1:9001","proxyAddress":"10.0.0.1:8001","reachable":true,"appliedIndex":1042,"version":"1.2","rules":3},` +
 	`{"id":"node-two","voter":false,"role":"nonvoter","clusterAddress":"10.0.0.2:7001","adminAddress":"10.0.0.2:9001","proxyAddress":"10.0.0.2:8001","reachable":false,"appliedIndex":9,"version":"","rules":0}]}`
 
@@ -134,7 +134,7 @@ func TestCommands(t *testing.T) {
 				"GET /x/**       0     0       0     5              1s     -        -\n", ""}},
 		{args: "quota shop", answer: `{"conditions":[]}`, asked: "GET /v1/domains/shop/quota",
 			want: outcome{0, "shop: no quota is in force\n", ""}},
-		{args: "members", answer: cluster, asked: "GET /v1/cluster",
+		{args: "members", answer: clusterAnswer, asked: "GET /v1/cluster",
 			want: outcome{0, "" +
 				"Cluster c-1, leader n1, term 7\n" +
 				"ID        ROLE      VOTER  REACHABLE  APPLIED  VERSION  RULES  PROXY          ADMIN          CLUSTER\n" +
@@ -163,14 +163,14 @@ func TestCommands(t *testing.T) {
 		{args: "restore " + file + " --confirm", asked: "POST /v1/restore?confirm=true " + document + " as application/octet-stream",
 			answer: `{"index":9,"domains":3,"pending":["n2"],"createdAt":"2026-01-02T03:04:05.000Z","clusterId":"c-1","backupIndex":7,"digest":"aa"}`,
 			want:   outcome{0, "Restored the backup of 2026-01-02T03:04:05.000Z, cluster c-1: 3 domains, but not yet at n2\n", ""}},
-		{args: "join n4 --cluster-address h:1 --admin-address h:2 --proxy-address h:3", answer: cluster,
+		{args: "join n4 --cluster-address h:1 --admin-address h:2 --proxy-address h:3", answer: clusterAnswer,
 			asked: `POST /v1/cluster/join {"id":"n4","clusterAddress":"h:1","adminAddress":"h:2","proxyAddress":"h:3","voter":true}`,
 			want:  outcome{0, "n4 is a member of the cluster\n", ""}},
-		{args: "join n4 --nonvoter --cluster-address h:1 --admin-address h:2 --proxy-address h:3 --json", answer: cluster,
+		{args: "join n4 --nonvoter --cluster-address h:1 --admin-address h:2 --proxy-address h:3 --json", answer: clusterAnswer,
 			asked: `POST /v1/cluster/join {"id":"n4","clusterAddress":"h:1","adminAddress":"h:2","proxyAddress":"h:3","voter":false}`,
-			want:  outcome{0, cluster + "\n", ""}},
-		{args: "leave n4", answer: cluster, asked: `POST /v1/cluster/leave {"id":"n4"}`, want: outcome{0, "n4 has left the cluster\n", ""}},
-		{args: "transfer", answer: cluster, asked: `POST /v1/cluster/transfer {}`, want: outcome{0, "the leader is n1\n", ""}},
+			want:  outcome{0, clusterAnswer + "\n", ""}},
+		{args: "leave n4", answer: clusterAnswer, asked: `POST /v1/cluster/leave {"id":"n4"}`, want: outcome{0, "n4 has left the cluster\n", ""}},
+		{args: "transfer", answer: clusterAnswer, asked: `POST /v1/cluster/transfer {}`, want: outcome{0, "the leader is n1\n", ""}},
 		{args: "transfer n1", answer: `{"leader":""}`, asked: `POST /v1/cluster/transfer {"id":"n1"}`,
 			want: outcome{0, "leadership was handed over; the new leader is not known yet\n", ""}},
 		{args: "domains --token s3cret", answer: `[]`, env: "TOLLGATE_TOKEN=other", asked: "GET /v1/domains with Bearer s3cret",

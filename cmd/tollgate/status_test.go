@@ -11,7 +11,7 @@ import (
 // TestStatus: one screen says who leads, who lags, and which quotas are near their end.
 func TestStatus(t *testing.T) {
 	answers := map[string]string{
-		"/v1/cluster": cluster,
+		"/v1/cluster": clusterAnswer,
 		"/v1/domains": `[{"key":"shop","name":"Shop","draftRevision":3,"deployedRevision":2,"endpoints":1},{"key":"new","name":"New","draftRevision":1,"deployedRevision":null,"endpoints":1}]`,
 		"/v1/domains/shop/quota": `{"conditions":[{"endpoint":null,"maxUsageQuota":10,"resetTimeSeconds":60,"used":8,"phase":"strict"},` +
 			`{"endpoint":"GET /x","maxUsageQuota":10,"resetTimeSeconds":60,"used":10,"phase":"exhausted"},{"endpoint":null,"maxUsageQuota":10,"resetTimeSeconds":1,"used":7,"phase":"leasing"}]}`,

@@ -2,6 +2,7 @@ package log
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -42,6 +43,18 @@ func (l *Log) Role() string {
 
 // Term is the current Raft term.
 func (l *Log) Term() uint64 { return l.raft.CurrentTerm() }
+
+// Last is the index and the term of the newest entry that this node has, in its log or in
+// its newest snapshot.
+func (l *Log) Last() (index, term uint64) {
+	stats := l.raft.Stats()
+	for _, of := range []string{"last_snapshot_", "last_log_"} {
+		i, _ := strconv.ParseUint(stats[of+"index"], 10, 64) // raft writes numbers
+		t, _ := strconv.ParseUint(stats[of+"term"], 10, 64)
+		index, term = max(index, i), max(term, t)
+	}
+	return index, term
+}
 
 // LeaderMoved has a value whenever the known leader may have changed since the
 // last one was received. It is for one receiver.

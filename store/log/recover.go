@@ -18,7 +18,12 @@ type Recovered struct {
 	// Index and Term are of the newest entry, which counts from now on whether or not
 	// it was committed.
 	Index, Term uint64
+
+	stable raft.StableStore
 }
+
+// Stable reads a value that the node kept by SetStable, nil if there is none.
+func (r *Recovered) Stable(key []byte) ([]byte, error) { return get(r.stable, key) }
 
 // recovering is a Machine whose snapshot is taken once, of what became of it.
 type recovering struct {
@@ -32,11 +37,12 @@ func (r recovering) Snapshot() io.WriterTo {
 	return r.Machine.Snapshot()
 }
 
-// Recover makes the group of a replica that does not run one of this node alone. All that
-// is in its log counts from then on, what was never committed too. finish is called once
-// the machine has applied it; what the machine is then goes into a snapshot, and the log
-// before it goes. prepare is called before anything is changed, and may call it off.
-func Recover(dir string, m Machine, logger *slog.Logger, prepare func(Recovered) error, finish func()) (found Recovered, err error) {
+// Recover makes the group of a replica that does not run one in which this node alone
+// votes. All that is in its log counts from then on, what was never committed too. finish
+// is called once the machine has applied it; what the machine is then goes into a
+// snapshot, and the log before it goes. prepare is called before anything is changed, and
+// may call it off. It gives the members that stay beside this node, without a vote.
+func Recover(dir string, m Machine, logger *slog.Logger, prepare func(Recovered) ([]Server, error), finish func()) (found Recovered, err error) {
 	if bolt, walled := kept(dir); !bolt && !walled {
 		return found, fmt.Errorf("there is no node's data in %s", dir)
 	}
@@ -60,18 +66,22 @@ func Recover(dir string, m Machine, logger *slog.Logger, prepare func(Recovered)
 	if err != nil {
 		return found, fmt.Errorf("reading whose data it is: %w", err)
 	}
-	found.ID = string(owner)
+	found.ID, found.stable = string(owner), db
 	if err := found.read(db, snaps); err != nil {
 		return found, err
 	}
-	if err := prepare(found); err != nil {
+	others, err := prepare(found)
+	if err != nil {
 		return found, err
 	}
 	conf := (&Log{cfg: Config{ID: found.ID}}).raftConfig(raftLogger(logger))
 	addr, transport := raft.NewInmemTransport(raft.ServerAddress(found.Address))
-	alone := raft.Configuration{Servers: []raft.Server{{ID: raft.ServerID(found.ID), Address: addr}}}
+	members := raft.Configuration{Servers: []raft.Server{{ID: raft.ServerID(found.ID), Address: addr}}}
+	for _, o := range others {
+		members.Servers = append(members.Servers, raft.Server{Suffrage: raft.Nonvoter, ID: raft.ServerID(o.ID), Address: raft.ServerAddress(o.Address)})
+	}
 	machine := &fsm{machine: recovering{m, finish}}
-	if err := raft.RecoverCluster(conf, machine, db, db, snaps, transport, alone); err != nil {
+	if err := raft.RecoverCluster(conf, machine, db, db, snaps, transport, members); err != nil {
 		return found, fmt.Errorf("recovering: %w", err)
 	}
 	// It has had others, who are not asked any more.
