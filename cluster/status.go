@@ -37,12 +37,17 @@ type MemberStatus struct {
 	// log; both are zero of a member that cannot be reached.
 	Version string
 	Rules   store.Rules
+	// ClockAhead is how far its clock is ahead of this node's, to some ms.
+	ClockAhead time.Duration
 }
 
 // Status asks every member how it is.
 func (c *Cluster) Status(ctx context.Context) Status {
 	servers, known := c.store.Servers(), c.store.Members()
-	answers := c.identifyAll(ctx, servers)
+	answers, ahead := make([]*clusterpb.IdentifyResponse, len(servers.List)), make([]time.Duration, len(servers.List))
+	c.askAll(ctx, servers, func(i int, who *clusterpb.IdentifyResponse) {
+		answers[i], ahead[i] = who, time.UnixMilli(who.GetClock()).Sub(c.cfg.Clock())
+	})
 	leader, _ := c.store.Leader()
 	st := Status{ClusterID: c.store.ClusterID(), Leader: leader, Term: c.store.Term(), Members: []MemberStatus{}}
 	for i, s := range servers.List {
@@ -55,7 +60,7 @@ func (c *Cluster) Status(ctx context.Context) Status {
 		}
 		if a := answers[i]; a != nil {
 			m.Role, m.Reachable, m.AppliedIndex = a.GetRole(), true, a.GetAppliedIndex()
-			m.Version, m.Rules = a.GetVersion(), rulesOf(a).Newest
+			m.Version, m.Rules, m.ClockAhead = a.GetVersion(), rulesOf(a).Newest, ahead[i]
 		}
 		st.Members = append(st.Members, m)
 	}
@@ -65,23 +70,29 @@ func (c *Cluster) Status(ctx context.Context) Status {
 // identifyAll asks all servers at once who they are. An entry is nil where
 // none of ours answers.
 func (c *Cluster) identifyAll(ctx context.Context, servers store.Servers) []*clusterpb.IdentifyResponse {
+	answers := make([]*clusterpb.IdentifyResponse, len(servers.List))
+	c.askAll(ctx, servers, func(i int, who *clusterpb.IdentifyResponse) { answers[i] = who })
+	return answers
+}
+
+// askAll asks all servers at once who they are, and tells each answer as it comes, by the
+// server's place, from a goroutine of its own.
+func (c *Cluster) askAll(ctx context.Context, servers store.Servers, heard func(i int, who *clusterpb.IdentifyResponse)) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	answers := make([]*clusterpb.IdentifyResponse, len(servers.List))
 	var wg sync.WaitGroup
 	for i, s := range servers.List {
 		if s.ID == c.cfg.ID {
-			answers[i] = c.identity("")
+			heard(i, c.identity(""))
 			continue
 		}
 		wg.Go(func() {
 			if who, err := c.identify(ctx, s.ID, s.Address, forRPC); err == nil {
-				answers[i] = who
+				heard(i, who)
 			}
 		})
 	}
 	wg.Wait()
-	return answers
 }
 
 // Settle has every member that can be reached say in the log what it has spent

@@ -26,6 +26,10 @@ func (c control) Cluster(ctx context.Context) api.ClusterStatus {
 			ClusterAddress: m.ClusterAddress, AdminAddress: m.AdminAddress, ProxyAddress: m.ProxyAddress,
 			Reachable: m.Reachable, AppliedIndex: m.AppliedIndex, Version: m.Version, Rules: uint32(m.Rules),
 		})
+		if m.Reachable {
+			ahead := m.ClockAhead.Seconds()
+			out.Members[len(out.Members)-1].ClockAheadSeconds = &ahead
+		}
 	}
 	return out
 }

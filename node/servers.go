@@ -26,7 +26,8 @@ const (
 
 // openAdmin serves the admin API.
 func (n *Node) openAdmin() (func(context.Context) error, error) {
-	cfg := admin.Config{Control: control{n}, Gatherer: n.registry, Logger: n.cfg.Logger, Parse: n.importOptions()}
+	stopping := make(chan struct{})
+	cfg := admin.Config{Control: control{n}, Gatherer: n.registry, Logger: n.cfg.Logger, Parse: n.importOptions(), Stopping: stopping}
 	if n.cfg.AdminTokenFile != "" {
 		cfg.Tokens = n.secrets.tokens.Load
 	}
@@ -40,6 +41,7 @@ func (n *Node) openAdmin() (func(context.Context) error, error) {
 		IdleTimeout: adminIdleTimeout, MaxHeaderBytes: adminMaxHeader,
 		ErrorLog: slog.NewLogLogger(n.cfg.Logger.Handler(), slog.LevelDebug),
 	}
+	n.admin.RegisterOnShutdown(sync.OnceFunc(func() { close(stopping) }))
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		serve := func() error { return n.admin.Serve(n.adminListener) }

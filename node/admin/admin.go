@@ -48,6 +48,9 @@ type Config struct {
 	// Timeout bounds each call, JoinTimeout a join: reading the request and
 	// asking Control together. 0 means the default above.
 	Timeout, JoinTimeout time.Duration
+	// Stopping is closed as the server begins to stop: streams end then. nil: they end
+	// with their clients only.
+	Stopping <-chan struct{}
 	// Parse holds what every document is parsed with. EndpointServer comes
 	// from the request.
 	Parse catalog.ParseOptions

