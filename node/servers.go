@@ -68,7 +68,7 @@ func (n *Node) makeProxy() (func(context.Context) error, error) {
 	if n.secrets.clients.Load() != nil {
 		cfg.ClientTLS = n.secrets.clients.Load
 	}
-	cfg.AccessLog = n.accessLog
+	cfg.AccessLog, cfg.Stats = n.accessLog, n.calls
 	if n.tracer != nil { // not a nil *Tracer in an interface
 		cfg.Tracer = n.tracer
 	}
