@@ -26,7 +26,7 @@ const (
 
 // openAdmin serves the admin API.
 func (n *Node) openAdmin() (func(context.Context) error, error) {
-	cfg := admin.Config{Control: control{n}, Gatherer: n.registry, Logger: n.cfg.Logger, Parse: n.importOptions()}
+	cfg := admin.Config{Control: control{n}, Gatherer: n.registry, Logger: n.cfg.Logger, Clock: n.cfg.Clock, Parse: n.importOptions()}
 	if n.cfg.AdminTokenFile != "" {
 		cfg.Tokens = n.secrets.tokens.Load
 	}

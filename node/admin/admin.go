@@ -48,6 +48,8 @@ type Config struct {
 	// Timeout bounds each call, JoinTimeout a join: reading the request and
 	// asking Control together. 0 means the default above.
 	Timeout, JoinTimeout time.Duration
+	// Clock is the node's; nil is time.Now.
+	Clock func() time.Time
 	// Parse holds what every document is parsed with. EndpointServer comes
 	// from the request.
 	Parse catalog.ParseOptions
@@ -65,6 +67,9 @@ type server struct {
 func New(cfg Config) http.Handler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout

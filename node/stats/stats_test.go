@@ -195,7 +195,7 @@ func TestRetention(t *testing.T) {
 	b.calls("shop", "GET /a", 1, 0)
 	count := func() (n [3]int) {
 		for i, s := range Steps {
-			points, err := b.Query(Query{Domain: "shop", From: 0, To: noon + 1000*86400, Step: s.Seconds})
+			points, err := b.Query(Query{Domain: "shop", From: 0, To: floor(noon+1000*86400, s.Seconds), Step: s.Seconds})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -412,7 +412,7 @@ func TestWhileWriting(t *testing.T) {
 		default:
 		}
 		least := done.Load()
-		points, err := b.Query(Query{Domain: "shop", From: noon - 86400, To: noon + 86400*1000, Step: 86400})
+		points, err := b.Query(Query{Domain: "shop", From: 0, To: floor(noon+1000*86400, 86400), Step: 86400})
 		if err != nil {
 			t.Fatal(err)
 		}
