@@ -162,7 +162,7 @@ var Settings = withLimits([]Setting{
 	{Name: "trace-ratio", Kind: Ratio, Default: 1.0, field: func(c *Config) any { return &c.TraceRatio },
 		Help: "which part of the traces that begin here is recorded; a call that belongs to a trace already is recorded if that is"},
 	{Name: "metrics-endpoints", Kind: Number, limit: "MetricsEndpoints", field: func(c *Config) any { return &c.DataPlane.MetricsEndpoints },
-		Help: "how many endpoints, of all domains, have metrics of their own; those beyond are counted as other, by domain; and how many quota conditions have"},
+		Help: "how many endpoints, of all domains, have metrics and statistics of their own; those beyond are counted as other, by domain; and how many quota conditions have"},
 	{Name: LogLevel, Kind: Text, Default: "info", OneOf: []string{"debug", "info", "warn", "error"},
 		Help: "least severe lines to log"},
 	{Name: LogFormat, Kind: Text, Default: "text", OneOf: []string{"text", "json"},

@@ -34,6 +34,8 @@ const (
 	reserve = 8
 	// maxDrop bounds the points that one write drops, so that it stays short.
 	maxDrop = 50_000
+	// leastSteps is how many steps before the last one are kept for as long as possible.
+	leastSteps = 60
 	// pointOverhead is what the file needs for a point beside its key and its value, in
 	// bytes: a leaf's element.
 	pointOverhead = 16
@@ -123,7 +125,11 @@ func (f *file) size() int64 {
 func (f *file) shrink() error {
 	for over := int64(1); over > 0; {
 		err := f.db.Update(func(tx *bbolt.Tx) (err error) {
-			over, err = f.drop(tx, math.MaxInt64, time.Unix(0, 0)) // nothing is too old for now
+			at := int64(math.MaxInt64)
+			if k, _ := tx.Bucket(bucketName(minute)).Cursor().Last(); k != nil {
+				at = timeOf(k)
+			}
+			over, err = f.drop(tx, at, time.Unix(0, 0), f.maxBytes/reserve) // nothing is too old for now
 			return err
 		})
 		if err != nil {
@@ -226,8 +232,28 @@ func last(tx *bbolt.Tx) (n uint64, err error) {
 }
 
 // write adds a batch to the points of every step, in one transaction, and drops what is
-// too old, or too much.
+// too old, or too much. A batch that does not fit in what is free has more dropped first.
 func (f *file) write(b *batch, now time.Time) error {
+	err := f.add(b, now)
+	for free := f.maxBytes / reserve * 2; errors.Is(err, bbolterrors.ErrMaxSizeReached) && free <= f.maxBytes; free *= 2 {
+		if err = f.makeRoom(b.at, now, free); err == nil {
+			err = f.add(b, now)
+		}
+	}
+	return err
+}
+
+// makeRoom drops points until so many bytes are free.
+func (f *file) makeRoom(at int64, now time.Time, free int64) error {
+	return guarded(func() error {
+		return f.db.Update(func(tx *bbolt.Tx) error {
+			_, err := f.drop(tx, at, now, free)
+			return err
+		})
+	})
+}
+
+func (f *file) add(b *batch, now time.Time) error {
 	return guarded(func() error {
 		return f.db.Update(func(tx *bbolt.Tx) error {
 			for _, s := range Steps {
@@ -235,7 +261,7 @@ func (f *file) write(b *batch, now time.Time) error {
 					return err
 				}
 			}
-			if _, err := f.drop(tx, b.at, now); err != nil {
+			if _, err := f.drop(tx, b.at, now, f.maxBytes/reserve); err != nil {
 				return err
 			}
 			return tx.Bucket(metaBucket).Put(lastKey, binary.BigEndian.AppendUint64(nil, b.number))
@@ -297,10 +323,12 @@ func put(to *bbolt.Bucket, key []byte, sum callstats.Counts) error {
 	return to.Put(key, appendCounts(nil, &sum))
 }
 
-// drop deletes points whose time is over, and beyond the bound the oldest ones of the
-// finest step that has some older than at. It tells by how many bytes the file is still
-// over what it should have, as far as it could drop anything.
-func (f *file) drop(tx *bbolt.Tx, at int64, now time.Time) (over int64, err error) {
+// drop deletes points whose time is over, and, where less than free bytes of the bound
+// are, the oldest ones of the finest step that has some older than at; but the last hour
+// of minutes, the last ten hours of ten minutes and the last 60 days stay as long as
+// there is anything else. It tells by how many bytes the file is still over what it
+// should have, as far as it could drop anything.
+func (f *file) drop(tx *bbolt.Tx, at int64, now time.Time, free int64) (over int64, err error) {
 	room, dropped := maxDrop, int64(0)
 	for _, s := range Steps {
 		if _, err := dropOldest(tx, s.Seconds, now.Add(-s.Keep).Unix()-s.Seconds, nil, &room); err != nil {
@@ -308,18 +336,20 @@ func (f *file) drop(tx *bbolt.Tx, at int64, now time.Time) (over int64, err erro
 		}
 	}
 	stats := f.db.Stats()
-	free := int64(stats.FreePageN+stats.PendingPageN) * int64(f.db.Info().PageSize)
-	over = tx.Size() - free - (f.maxBytes - f.maxBytes/reserve)
-	for _, s := range Steps {
-		if over <= 0 {
-			return 0, nil
+	used := tx.Size() - int64(stats.FreePageN+stats.PendingPageN)*int64(f.db.Info().PageSize)
+	over = used - (f.maxBytes - free)
+	for _, least := range [...]int64{leastSteps, 1} {
+		for _, s := range Steps {
+			if over <= 0 {
+				return 0, nil
+			}
+			freed, err := dropOldest(tx, s.Seconds, floor(at, s.Seconds)-least*s.Seconds, &over, &room)
+			if err != nil {
+				return 0, err
+			}
+			dropped += freed
+			over -= freed
 		}
-		freed, err := dropOldest(tx, s.Seconds, floor(at, s.Seconds)-1, &over, &room)
-		if err != nil {
-			return 0, err
-		}
-		dropped += freed
-		over -= freed
 	}
 	if dropped == 0 {
 		return 0, nil

@@ -264,6 +264,39 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+// TestBytesOfManySteps: where much is kept of the longer steps, the last hour of minutes
+// stays.
+func TestBytesOfManySteps(t *testing.T) {
+	b := newBench(t)
+	b.stop()
+	b.maxBytes = 1 << 20
+	b.start()
+	const tens, endpoints = 160, 150
+	for i := range int64(tens) {
+		for e := range endpoints {
+			b.calls("shop", fmt.Sprintf("GET /things/%d", e), 1, 0)
+		}
+		b.at(noon + 600*(i+1))
+	}
+	count := func(from, step int64) int {
+		points, err := b.Query(Query{Domain: "shop", From: from, To: noon + 600*tens, Step: step})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(points)
+	}
+	const last = noon + 600*(tens-1)
+	if n := count(last-3540, 60); n != 6*endpoints {
+		t.Errorf("%d points in the last hour, want %d", n, 6*endpoints)
+	}
+	if all, lately := count(noon, 600), count(last-600*59, 600); lately != 60*endpoints || all == tens*endpoints {
+		t.Errorf("%d points of ten minutes, %d of the last ten hours", all, lately)
+	}
+	if size := b.size(); size > float64(b.maxBytes) || testutil.ToFloat64(b.metrics.failures) > 0 {
+		t.Errorf("%v bytes: %s", size, b.logged())
+	}
+}
+
 // TestDamagedFile: a file that is none, cut off, or scribbled over keeps nobody from
 // starting: it is set aside, which the log tells.
 func TestDamagedFile(t *testing.T) {

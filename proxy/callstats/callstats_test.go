@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -224,4 +225,26 @@ func BenchmarkRecord(b *testing.B) {
 			s.Record(Outcome{Status: 200, Took: time.Duration(500+i%500) * time.Microsecond, BytesOut: 512})
 		}
 	})
+}
+
+// BenchmarkSeries reports the bytes of a series whose calls take 2 to 30 ms.
+func BenchmarkSeries(b *testing.B) {
+	const n = 10_000
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		r := New()
+		for range n {
+			s := r.Series("shop", "GET /a")
+			for ms := 2; ms <= 30; ms++ {
+				s.Record(Outcome{Status: 200, Took: time.Duration(ms) * time.Millisecond})
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B/series")
+		runtime.KeepAlive(r)
+	}
+	b.ReportMetric(0, "ns/op")
 }
