@@ -74,6 +74,7 @@ type Cluster struct {
 	hint        hint
 	astray      atomic.Bool // diverged is set
 	served      atomic.Pointer[func(context.Context, uint64) error]
+	stats       atomic.Pointer[func(context.Context, StatsQuery) ([]byte, error)]
 	// changes has a value while a change of the membership is under way here.
 	changes chan struct{}
 

@@ -38,6 +38,16 @@ func (s *service) Served(ctx context.Context, r *clusterpb.ServedRequest) (*clus
 	return &clusterpb.ServedResponse{}, toWire(s.c.servedHere(ctx, r.GetIndex()))
 }
 
+func (s *service) Stats(ctx context.Context, r *clusterpb.StatsRequest) (*clusterpb.StatsResponse, error) {
+	points, err := s.c.statsHere(ctx, StatsQuery{
+		Domain: r.GetDomain(), Endpoint: r.GetEndpoint(), From: r.GetFrom(), To: r.GetTo(), Step: r.GetStep(),
+	})
+	if err != nil {
+		return nil, toWire(err)
+	}
+	return &clusterpb.StatsResponse{Points: points}, nil
+}
+
 func (s *service) SubmitFrame(ctx context.Context, r *clusterpb.SubmitFrameRequest) (*clusterpb.SubmitFrameResponse, error) {
 	f, err := quota.DecodeFrame(r.GetFrame(), s.c.store.FrameVersion())
 	if err != nil {

@@ -120,6 +120,8 @@ type Config struct {
 	// AccessLog is the path of the access log; accesslog.Stdout is standard output,
 	// empty or "off" none.
 	AccessLog string
+	// StatsMaxBytes bounds the file of statistics in DataDir; 0 means its default.
+	StatsMaxBytes int64
 	// EventWebhook is the URL that events are sent to, such as a quota's alerts; empty:
 	// none is. EventWebhookKeyFile holds the secret that they are signed with; empty:
 	// they are not.

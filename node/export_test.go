@@ -39,3 +39,6 @@ func StopStepTimes() (sum time.Duration) {
 
 // LimitOf is the setting's name in proxy.Config.
 func LimitOf(s Setting) string { return s.limit }
+
+// FlushStats writes the minutes of statistics that have ended by the node's clock.
+func (n *Node) FlushStats() { n.stats.Flush(false) }

@@ -15,8 +15,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tollgate/tollgate/cluster"
+	"github.com/tollgate/tollgate/node/stats"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/proxy/accesslog"
+	"github.com/tollgate/tollgate/proxy/callstats"
 	"github.com/tollgate/tollgate/proxy/tracing"
 	"github.com/tollgate/tollgate/store"
 )
@@ -34,6 +36,9 @@ type Node struct {
 	admin                        *http.Server
 	domains                      *domains
 	events                       *events
+
+	calls *callstats.Recorder
+	stats *stats.Stats
 
 	accessLog *accesslog.Log  // nil: there is none
 	tracer    *tracing.Tracer // nil: calls are not traced
@@ -96,8 +101,10 @@ func (n *Node) steps() []step {
 		{"cluster", n.openCluster, 1500 * time.Millisecond},
 		// What happens to quotas; nobody is told before the store is there.
 		{"events", n.openEvents, 100 * time.Millisecond},
-		// What the admin API and the client port act on.
-		{"data plane", n.makeProxy, 100 * time.Millisecond},
+		// Counts the data plane's calls, also those that are finished last.
+		{"statistics", n.openStats, 200 * time.Millisecond},
+		// What the admin API and the client port act on; they stop it.
+		{"data plane", n.makeProxy, 0},
 		// Answers /healthz and /readyz while the rest starts and stops.
 		{"admin", n.openAdmin, 250 * time.Millisecond},
 		// Answers 50301 until the node is ready; finishes its calls first of
@@ -106,7 +113,7 @@ func (n *Node) steps() []step {
 		// Brings the live domains into the proxy.
 		{"domains", n.openDomains, 250 * time.Millisecond},
 		// Joins, and opens the proxy when the node is ready.
-		{"membership", n.openMembership, 500 * time.Millisecond},
+		{"membership", n.openMembership, 400 * time.Millisecond},
 	}
 }
 

@@ -27,7 +27,7 @@ const (
 // openAdmin serves the admin API.
 func (n *Node) openAdmin() (func(context.Context) error, error) {
 	stopping := make(chan struct{})
-	cfg := admin.Config{Control: control{n}, Gatherer: n.registry, Logger: n.cfg.Logger, Parse: n.importOptions(), Stopping: stopping}
+	cfg := admin.Config{Control: control{n}, Gatherer: n.registry, Logger: n.cfg.Logger, Clock: n.cfg.Clock, Parse: n.importOptions(), Stopping: stopping}
 	if n.cfg.AdminTokenFile != "" {
 		cfg.Tokens = n.secrets.tokens.Load
 	}
@@ -70,7 +70,7 @@ func (n *Node) makeProxy() (func(context.Context) error, error) {
 	if n.secrets.clients.Load() != nil {
 		cfg.ClientTLS = n.secrets.clients.Load
 	}
-	cfg.AccessLog = n.accessLog
+	cfg.AccessLog, cfg.Stats = n.accessLog, n.calls
 	if n.tracer != nil { // not a nil *Tracer in an interface
 		cfg.Tracer = n.tracer
 	}

@@ -217,12 +217,14 @@ func (c *Config) settleBounds() (errs []error) {
 			errs = append(errs, settleOne(s, at)...)
 		case *int:
 			errs = append(errs, settleOne(s, at)...)
+		case *int64:
+			errs = append(errs, settleOne(s, (*Size)(at))...)
 		}
 	}
 	return errs
 }
 
-func settleOne[T int | time.Duration](s Setting, at *T) []error {
+func settleOne[T int | Size | time.Duration](s Setting, at *T) []error {
 	if *at == 0 {
 		*at = s.Default.(T)
 	}

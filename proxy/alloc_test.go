@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/proxy/accesslog"
+	"github.com/tollgate/tollgate/proxy/callstats"
 	"github.com/tollgate/tollgate/proxy/hmacsign"
 	"github.com/tollgate/tollgate/proxy/turns"
 	"github.com/tollgate/tollgate/store/catalog"
@@ -51,7 +52,7 @@ var paths = []struct{ name, request, end string }{
 	{"no endpoint", "GET /plain/nope" + usual, `"isSuccessful":false}}`},
 }
 
-func leanGateway(t testing.TB, log *accesslog.Log) *gateway {
+func leanGateway(t testing.TB, log *accesslog.Log, stats *callstats.Recorder) *gateway {
 	url := blunt(t)
 	withQuota := func(key string) *catalog.Domain {
 		d := domainOf(key, url, "GET /members/{id}", "POST /members")
@@ -68,7 +69,7 @@ func leanGateway(t testing.TB, log *accesslog.Log) *gateway {
 		return d
 	}
 	return startGateway(t, func(c *Config) {
-		c.AccessLog = log
+		c.AccessLog, c.Stats = log, stats
 		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil)) // as in a node: at level info
 		c.Quota = quotaFunc(func(domain, _ string) (quota.Verdict, error) {
 			return quota.Verdict{Admitted: domain != "exhausted", RetryAfter: 90 * time.Second}, nil
@@ -92,8 +93,9 @@ func fullPipeline(t testing.TB, url string) *catalog.Domain {
 // TestAllocations: a request costs no allocation, from the client's socket to
 // the endpoint server's and back.
 func TestAllocations(t *testing.T) {
-	t.Run("without a log", func(t *testing.T) { testAllocations(t, leanGateway(t, nil)) })
-	t.Run("with an access log", func(t *testing.T) { testAllocations(t, leanGateway(t, logNowhere(t))) })
+	t.Run("without a log", func(t *testing.T) { testAllocations(t, leanGateway(t, nil, nil)) })
+	t.Run("with statistics", func(t *testing.T) { testAllocations(t, leanGateway(t, nil, callstats.New())) })
+	t.Run("with an access log", func(t *testing.T) { testAllocations(t, leanGateway(t, logNowhere(t), nil)) })
 }
 
 // logNowhere gives a gateway an access log that nobody reads.
@@ -146,7 +148,7 @@ func wantNoAllocations(t *testing.T, c *turns.Client, name, raw, last string) {
 func BenchmarkProxy(b *testing.B) {
 	for _, p := range paths {
 		b.Run(p.name, func(b *testing.B) {
-			benchmarkPath(b, leanGateway(b, nil), p.request, p.end)
+			benchmarkPath(b, leanGateway(b, nil, nil), p.request, p.end)
 		})
 	}
 }

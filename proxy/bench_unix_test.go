@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tollgate/tollgate/proxy/accesslog"
+	"github.com/tollgate/tollgate/proxy/callstats"
 	"github.com/tollgate/tollgate/proxy/turns"
 )
 
@@ -19,7 +20,7 @@ import (
 // It reports medians over the rounds: CPU µs a request of the gateway itself
 // (less direct), and full in percent of bare. Give it -benchtime 50x or more.
 func BenchmarkFullAgainstBare(b *testing.B) {
-	g := leanGateway(b, nil)
+	g := leanGateway(b, nil, nil)
 	request := map[string]string{}
 	for _, p := range paths {
 		request[p.name] = p.request
@@ -39,5 +40,13 @@ func BenchmarkAccessLog(b *testing.B) {
 	b.Cleanup(func() { _ = log.Close(context.Background()) }) // it takes everything
 	request, end := paths[0].request, paths[0].end
 	turns.Compare(b, turns.NewLoad(b, turns.Serve(b, "ok"), request, end),
-		turns.NewLoad(b, leanGateway(b, nil).addr, request, end), turns.NewLoad(b, leanGateway(b, log).addr, request, end), "bare", "logged")
+		turns.NewLoad(b, leanGateway(b, nil, nil).addr, request, end), turns.NewLoad(b, leanGateway(b, log, nil).addr, request, end), "bare", "logged")
+}
+
+// BenchmarkStats compares the CPU time of a bare request with and without statistics,
+// in the same way.
+func BenchmarkStats(b *testing.B) {
+	request, end := paths[0].request, paths[0].end
+	turns.Compare(b, turns.NewLoad(b, turns.Serve(b, "ok"), request, end),
+		turns.NewLoad(b, leanGateway(b, nil, nil).addr, request, end), turns.NewLoad(b, leanGateway(b, nil, callstats.New()).addr, request, end), "bare", "counted")
 }

@@ -6,11 +6,12 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tollgate/tollgate/proxy/callstats"
 	"github.com/tollgate/tollgate/proxy/envelope"
 )
 
 // otherEndpoints is the label of a domain's endpoints beyond MetricsEndpoints.
-const otherEndpoints = "other"
+const otherEndpoints = callstats.Other
 
 // callMetrics is what is counted by domain and endpoint. It implements
 // prometheus.Collector. A series is looked up at deploy, not with every call.
@@ -19,6 +20,8 @@ type callMetrics struct {
 	unknown *series
 	// limit is how many endpoints have series of their own.
 	limit int
+	// stats begins the series of statistics that go with these; nil: none do.
+	stats *callstats.Recorder
 
 	mu sync.Mutex
 	// by has the series by domain and endpoint; own is how many of them count
@@ -27,8 +30,8 @@ type callMetrics struct {
 	own int
 }
 
-func newCallMetrics(limit int) *callMetrics {
-	return &callMetrics{unknown: &series{}, limit: limit, by: map[string]map[string]*series{}}
+func newCallMetrics(limit int, stats *callstats.Recorder) *callMetrics {
+	return &callMetrics{unknown: &series{}, limit: limit, stats: stats, by: map[string]map[string]*series{}}
 }
 
 // of returns the series for a domain's calls without an endpoint, and for those
@@ -58,7 +61,7 @@ func (m *callMetrics) find(domain, endpoint string) *series {
 		}
 	}
 	if of[endpoint] == nil {
-		of[endpoint] = &series{domain: domain, endpoint: endpoint}
+		of[endpoint] = &series{domain: domain, endpoint: endpoint, stats: m.stats.Series(domain, endpoint)}
 	}
 	return of[endpoint]
 }
@@ -84,7 +87,7 @@ func (m *callMetrics) keepOnly(domains map[string]*domain) {
 				stay[id] = true
 			}
 		}
-		for endpoint := range of {
+		for endpoint, s := range of {
 			if stay[endpoint] {
 				continue
 			}
@@ -93,6 +96,7 @@ func (m *callMetrics) keepOnly(domains map[string]*domain) {
 			}
 			if endpoint != otherEndpoints || d == nil {
 				delete(of, endpoint)
+				m.stats.Retire(s.stats)
 			}
 		}
 	}

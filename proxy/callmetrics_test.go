@@ -103,7 +103,7 @@ func TestSeries(t *testing.T) {
 		buckets[.001] != 8 || buckets[.1] != 404 || buckets[.5] != 2004 || buckets[30] != 4000 {
 		t.Errorf("%d answers, %d and %d bytes, %d times of %v s, %v", total, s.in.Load(), s.out.Load(), count, sum, buckets)
 	}
-	m := newCallMetrics(1)
+	m := newCallMetrics(1, nil)
 	m.by["d"] = map[string]*series{"GET /a": s}
 	if err := prometheus.NewPedanticRegistry().Register(m); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/tollgate/tollgate/proxy/accesslog"
+	"github.com/tollgate/tollgate/proxy/callstats"
 	"github.com/tollgate/tollgate/proxy/plugin"
 	"github.com/tollgate/tollgate/proxy/upstream"
 )
@@ -34,6 +35,9 @@ type Config struct {
 	// MetricsEndpoints is how many endpoints have metrics of their own, 1 to
 	// 1,000,000; 10,000. The others of a domain are counted as one.
 	MetricsEndpoints int
+	// Stats counts the calls of domains for statistics, by the endpoints that have
+	// metrics of their own. nil: nobody does.
+	Stats *callstats.Recorder
 	// AccessLog gets a line for each call. nil: there is none.
 	AccessLog *accesslog.Log
 	// Tracer records calls as spans of traces. nil: they are not recorded, and

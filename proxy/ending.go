@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tollgate/tollgate/proxy/accesslog"
+	"github.com/tollgate/tollgate/proxy/callstats"
 	"github.com/tollgate/tollgate/proxy/envelope"
 )
 
@@ -19,6 +20,7 @@ type ending struct {
 	pending atomic.Bool
 	begin   time.Time
 	series  *series
+	outcome callstats.Outcome // but for what is known at the end
 	trace   Trace             // nil: it is not traced
 	record  *accesslog.Record // nil: there is no log
 	log     *accesslog.Log
@@ -82,6 +84,7 @@ func (c *call) answerLength() int64 {
 func (c *call) awaitEnd(code int, length int64) {
 	e := &c.conn.ending
 	e.begin, e.series, e.out = c.Ctx.Time(), c.series, length
+	e.outcome = callstats.Outcome{Status: c.Ctx.Response.StatusCode(), Code: code, ByGateway: code != 0 || c.Server == ""}
 	e.in, e.streams = 0, c.conn.upload != nil
 	if !e.streams {
 		e.in = c.conn.body.Received()
@@ -148,6 +151,8 @@ func (c *clientConn) finish() {
 	}
 	out := max(0, e.out-e.missing.Load())
 	e.series.ended(took, e.in, out)
+	e.outcome.Took, e.outcome.BytesOut = took, out
+	e.series.stats.Record(e.outcome)
 	cut := cutNames[e.cut.Load()]
 	if e.trace != nil {
 		e.trace.Ended(e.in, out, cut)

@@ -114,6 +114,7 @@ func codeDomains(t *testing.T, up, gone, silent string) []*catalog.Domain {
 		parsed(t, "undecided", up, one, "GET /**"),
 		parsed(t, "panics", up, one, "GET /**"),
 		parsed(t, "hmac", up, `"HMAC":{"secretKey":"test","clockSkew":60}`, "GET /**"),
+		parsed(t, "keys", up, `"API_KEY":{}`, "GET /**"),
 		parsed(t, "jwt", up, `"JWT":{"secretKey":"test","clockSkew":60,"issuer":"me"}`, "GET /**"),
 		parsed(t, "acl", up, `"IPACL":{"isPermit":false,"ipList":[{"ip":"127.0.0.0/8"}]}`, "GET /**"),
 		parsed(t, "cors", up, `"CORS":{"allowedOrigins":["https://a.example"],"allowedMethods":["PUT"],"allowedHeaders":["X-A"]}`, "GET /**"),
@@ -169,6 +170,7 @@ func ourRefusals() []refusal {
 	return []refusal{
 		{withFields("/plain/%2e%2e/a", ""), 400, "40000 Malformed request (dot segment in the path)"},
 		{"nonsense\r\n\r\n", 400, "40000 Malformed request (the request line is not METHOD target HTTP/1.1)"},
+		{withFields("/keys/a", ""), 401, "40100 API key missing or unknown"},
 		{withFields("/acl/a", ""), 403, "40300 IP address not allowed"},
 		{preflight("https://b.example", "PUT", "X-A"), 403, "40300 CORS preflight refused (the origin is not in allowedOrigins)"},
 		{preflight("https://a.example", "GET", "X-A"), 403, "40300 CORS preflight refused (the method is not in allowedMethods)"},

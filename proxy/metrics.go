@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tollgate/tollgate/proxy/callstats"
 	"github.com/tollgate/tollgate/proxy/upstream"
 )
 
@@ -54,10 +55,11 @@ func histogram(name, help string, labels ...string) *prometheus.HistogramVec {
 }
 
 // newMetrics registers the metrics; bodies and answers tell how much memory those
-// hold, and endpoints is how many have labels of their own.
-func newMetrics(reg prometheus.Registerer, endpoints int, bodies, answers func() int64) (*metrics, error) {
+// hold, and endpoints is how many have labels of their own. stats counts the same calls, unless
+// it is nil.
+func newMetrics(reg prometheus.Registerer, endpoints int, stats *callstats.Recorder, bodies, answers func() int64) (*metrics, error) {
 	m := &metrics{
-		calls:       newCallMetrics(endpoints),
+		calls:       newCallMetrics(endpoints, stats),
 		seconds:     histogram("upstream_seconds", "Time until the endpoint server's answer had come, as far as it is held.", labelDomain),
 		failures:    counter("upstream_failures_total", "Calls of the endpoint server without an answer to pass on, by reason.", labelDomain, labelReason),
 		retries:     counter("upstream_retries_total", "GET and HEAD requests sent again because a kept connection was closed.", labelDomain),

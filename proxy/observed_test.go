@@ -1,11 +1,13 @@
 package proxy
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/proxy/callstats"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
@@ -81,4 +83,48 @@ func TestUpstreamIdle(t *testing.T) {
 	if n := up.accepted(); n != 2 {
 		t.Errorf("%d connections, want 2", n)
 	}
+}
+
+// TestStats: each call of a domain counts once when it has ended, for its endpoint, and
+// what no endpoint server has answered is the gateway's.
+func TestStats(t *testing.T) {
+	up := startRecorder(t, says("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"))
+	broken := startRecorder(t, says("HTTP/1.1 500 E\r\nContent-Length: 1\r\n\r\nx"))
+	free := startRecorder(t, says(ok200))
+	_ = free.Close()
+	mock := domainOf("mock", up.url(), "GET /a")
+	mock.Endpoints[0].Plugins.Mock = mockOf(404, "m")
+	stats := callstats.New()
+	d := domainOf("test", up.url(), "GET /a/{id}")
+	g := startGateway(t, func(c *Config) { c.Stats = stats }, d, domainOf("gone", free.url(), "GET /**"), domainOf("broken", broken.url(), "GET /**"), mock)
+	for _, path := range []string{"/test/a/1", "/test/a/2", "/test/b", "/nope/a", "/gone/a", "/broken/a", "/mock/a"} {
+		g.get(t, path)
+	}
+	got := map[string]string{}
+	eventually(t, "all calls have ended", func() bool {
+		stats.Take(func(domain, endpoint string, c *callstats.Counts) {
+			got[domain+" "+endpoint] = fmt.Sprintf("%d+%d/%d, %d bytes, %v, timed %t", c.Successes, c.Failures, c.ByGateway, c.BytesOut, c.Refusals, c.Micros > 0)
+		})
+		return len(got) == 5
+	})
+	for series, want := range map[string]string{
+		"test GET /a/{id}": "2+0/0, 6 bytes, [], timed true",
+		"test ":            "0+1/1, 96 bytes, [{40401 1}], timed true",
+		"gone GET /**":     "0+1/1, 125 bytes, [{50200 1}], timed true",
+		"broken GET /**":   "0+1/0, 1 bytes, [], timed true",
+		"mock GET /a":      "0+1/1, 1 bytes, [], timed true",
+	} {
+		if got[series] != want {
+			t.Errorf("%s: %s, want %s", series, got[series], want)
+		}
+	}
+	// A domain that goes takes its series along, once they are quiet.
+	if err := g.Publish([]Deployment{{Domain: d, Serial: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	g.get(t, "/test/a/1")
+	eventually(t, "the call has ended", func() (ended bool) {
+		stats.Take(func(domain, _ string, c *callstats.Counts) { ended = domain == "test" && c.Total() == 1 })
+		return ended
+	})
 }

@@ -73,7 +73,7 @@ func New(cfg Config) (*Proxy, error) {
 	if cfg.AnswerMemory == nil {
 		cfg.AnswerMemory = answers.Of(netip.Addr{})
 	}
-	m, err := newMetrics(cfg.Registerer, cfg.MetricsEndpoints, budget.Held, answers.Held)
+	m, err := newMetrics(cfg.Registerer, cfg.MetricsEndpoints, cfg.Stats, budget.Held, answers.Held)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: metrics: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tollgate/tollgate/proxy/callstats"
 	"github.com/tollgate/tollgate/proxy/envelope"
 )
 
@@ -11,29 +12,19 @@ import (
 // atomics, which Prometheus reads when it asks: every call changes several.
 type series struct {
 	domain, endpoint string
+	// stats counts them for statistics; nil: nobody keeps any.
+	stats *callstats.Series
 
 	// statuses counts answers, by class and then by the rest of the status. A
 	// class is nil before it has occurred.
 	statuses [6]atomic.Pointer[[100]atomic.Uint64]
-	// refusals is by the place of their code in envelope.Codes.
-	refusals [maxCodes]atomic.Uint64
+	// refusals is by envelope.Place.
+	refusals [envelope.MaxCodes]atomic.Uint64
 	seconds  timing
 	// in and out are bytes of bodies.
 	in, out atomic.Uint64
 	targets atomic.Pointer[[]*target]
 }
-
-// maxCodes is at least how many codes there are.
-const maxCodes = 32
-
-// codePlaces are the places of codes in envelope.Codes.
-var codePlaces = func() map[int]int {
-	places := make(map[int]int)
-	for i, code := range envelope.Codes[:min(len(envelope.Codes), maxCodes)] {
-		places[code] = i
-	}
-	return places
-}()
 
 // answered counts an answer.
 func (s *series) answered(status int) { countStatus(&s.statuses, status) }
@@ -53,7 +44,7 @@ func countStatus(statuses *[6]atomic.Pointer[[100]atomic.Uint64], status int) {
 
 // refused counts a refusal by the gateway.
 func (s *series) refused(code int) {
-	if i, ok := codePlaces[code]; ok {
+	if i, ok := envelope.Place(code); ok {
 		s.refusals[i].Add(1)
 	}
 }
@@ -74,7 +65,7 @@ type target struct {
 	name     string
 	statuses [6]atomic.Pointer[[100]atomic.Uint64]
 	// failed is by the place of the code that was answered instead.
-	failed [maxCodes]atomic.Uint64
+	failed [envelope.MaxCodes]atomic.Uint64
 }
 
 // maxTargets bounds the targets of one endpoint that are told apart.
@@ -87,7 +78,7 @@ func (s *series) called(name string, status, code int) {
 	if t == nil {
 		return
 	}
-	if i, ok := codePlaces[code]; ok {
+	if i, ok := envelope.Place(code); ok {
 		t.failed[i].Add(1)
 		return
 	}

@@ -608,6 +608,129 @@ func (*ServedResponse) Descriptor() ([]byte, []int) {
 	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{9}
 }
 
+type StatsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// domain is the key, endpoint METHOD /pattern or empty for all.
+	Domain   string `protobuf:"bytes,1,opt,name=domain,proto3" json:"domain,omitempty"`
+	Endpoint string `protobuf:"bytes,2,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	// from and to are Unix seconds, whole steps; step is in seconds.
+	From          int64 `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`
+	To            int64 `protobuf:"varint,4,opt,name=to,proto3" json:"to,omitempty"`
+	Step          int64 `protobuf:"varint,5,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatsRequest) Reset() {
+	*x = StatsRequest{}
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatsRequest) ProtoMessage() {}
+
+func (x *StatsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatsRequest.ProtoReflect.Descriptor instead.
+func (*StatsRequest) Descriptor() ([]byte, []int) {
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *StatsRequest) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *StatsRequest) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *StatsRequest) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *StatsRequest) GetTo() int64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *StatsRequest) GetStep() int64 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+type StatsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// points are encoded by package node/stats.
+	Points        []byte `protobuf:"bytes,1,opt,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatsResponse) Reset() {
+	*x = StatsResponse{}
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatsResponse) ProtoMessage() {}
+
+func (x *StatsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatsResponse.ProtoReflect.Descriptor instead.
+func (*StatsResponse) Descriptor() ([]byte, []int) {
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *StatsResponse) GetPoints() []byte {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
 type ApplyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// command is an encoded store.Command; the leader stamps its time.
@@ -618,7 +741,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -630,7 +753,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[10]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -643,7 +766,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{10}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ApplyRequest) GetCommand() []byte {
@@ -667,7 +790,7 @@ type ApplyResponse struct {
 
 func (x *ApplyResponse) Reset() {
 	*x = ApplyResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +802,7 @@ func (x *ApplyResponse) String() string {
 func (*ApplyResponse) ProtoMessage() {}
 
 func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[11]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +815,7 @@ func (x *ApplyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyResponse.ProtoReflect.Descriptor instead.
 func (*ApplyResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{11}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ApplyResponse) GetIndex() uint64 {
@@ -724,7 +847,7 @@ type ReadIndexRequest struct {
 
 func (x *ReadIndexRequest) Reset() {
 	*x = ReadIndexRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +859,7 @@ func (x *ReadIndexRequest) String() string {
 func (*ReadIndexRequest) ProtoMessage() {}
 
 func (x *ReadIndexRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[12]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +872,7 @@ func (x *ReadIndexRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadIndexRequest.ProtoReflect.Descriptor instead.
 func (*ReadIndexRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{12}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{14}
 }
 
 type ReadIndexResponse struct {
@@ -763,7 +886,7 @@ type ReadIndexResponse struct {
 
 func (x *ReadIndexResponse) Reset() {
 	*x = ReadIndexResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +898,7 @@ func (x *ReadIndexResponse) String() string {
 func (*ReadIndexResponse) ProtoMessage() {}
 
 func (x *ReadIndexResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[13]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +911,7 @@ func (x *ReadIndexResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadIndexResponse.ProtoReflect.Descriptor instead.
 func (*ReadIndexResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{13}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReadIndexResponse) GetIndex() uint64 {
@@ -821,7 +944,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +956,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[14]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +969,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{14}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *JoinRequest) GetId() string {
@@ -901,7 +1024,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -913,7 +1036,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[15]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -926,7 +1049,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{15}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *JoinResponse) GetIndex() uint64 {
@@ -945,7 +1068,7 @@ type LeaveRequest struct {
 
 func (x *LeaveRequest) Reset() {
 	*x = LeaveRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[16]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1080,7 @@ func (x *LeaveRequest) String() string {
 func (*LeaveRequest) ProtoMessage() {}
 
 func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[16]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1093,7 @@ func (x *LeaveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveRequest.ProtoReflect.Descriptor instead.
 func (*LeaveRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{16}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LeaveRequest) GetId() string {
@@ -988,7 +1111,7 @@ type LeaveResponse struct {
 
 func (x *LeaveResponse) Reset() {
 	*x = LeaveResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[17]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1000,7 +1123,7 @@ func (x *LeaveResponse) String() string {
 func (*LeaveResponse) ProtoMessage() {}
 
 func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[17]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1013,7 +1136,7 @@ func (x *LeaveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaveResponse.ProtoReflect.Descriptor instead.
 func (*LeaveResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{17}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{19}
 }
 
 type TransferRequest struct {
@@ -1026,7 +1149,7 @@ type TransferRequest struct {
 
 func (x *TransferRequest) Reset() {
 	*x = TransferRequest{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[18]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1038,7 +1161,7 @@ func (x *TransferRequest) String() string {
 func (*TransferRequest) ProtoMessage() {}
 
 func (x *TransferRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[18]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1051,7 +1174,7 @@ func (x *TransferRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferRequest.ProtoReflect.Descriptor instead.
 func (*TransferRequest) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{18}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TransferRequest) GetId() string {
@@ -1069,7 +1192,7 @@ type TransferResponse struct {
 
 func (x *TransferResponse) Reset() {
 	*x = TransferResponse{}
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[19]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1204,7 @@ func (x *TransferResponse) String() string {
 func (*TransferResponse) ProtoMessage() {}
 
 func (x *TransferResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[19]
+	mi := &file_cluster_clusterpb_cluster_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1217,7 @@ func (x *TransferResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferResponse.ProtoReflect.Descriptor instead.
 func (*TransferResponse) Descriptor() ([]byte, []int) {
-	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{19}
+	return file_cluster_clusterpb_cluster_proto_rawDescGZIP(), []int{21}
 }
 
 var File_cluster_clusterpb_cluster_proto protoreflect.FileDescriptor
@@ -1139,7 +1262,15 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\x06digest\x18\x01 \x01(\fR\x06digest\"%\n" +
 	"\rServedRequest\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\"\x10\n" +
-	"\x0eServedResponse\"(\n" +
+	"\x0eServedResponse\"z\n" +
+	"\fStatsRequest\x12\x16\n" +
+	"\x06domain\x18\x01 \x01(\tR\x06domain\x12\x1a\n" +
+	"\bendpoint\x18\x02 \x01(\tR\bendpoint\x12\x12\n" +
+	"\x04from\x18\x03 \x01(\x03R\x04from\x12\x0e\n" +
+	"\x02to\x18\x04 \x01(\x03R\x02to\x12\x12\n" +
+	"\x04step\x18\x05 \x01(\x03R\x04step\"'\n" +
+	"\rStatsResponse\x12\x16\n" +
+	"\x06points\x18\x01 \x01(\fR\x06points\"(\n" +
 	"\fApplyRequest\x12\x18\n" +
 	"\acommand\x18\x01 \x01(\fR\acommand\"Y\n" +
 	"\rApplyResponse\x12\x14\n" +
@@ -1164,13 +1295,14 @@ const file_cluster_clusterpb_cluster_proto_rawDesc = "" +
 	"\rLeaveResponse\"!\n" +
 	"\x0fTransferRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\"\x12\n" +
-	"\x10TransferResponse2\xdf\x06\n" +
+	"\x10TransferResponse2\xaf\a\n" +
 	"\aCluster\x12W\n" +
 	"\bIdentify\x12$.tollgate.cluster.v1.IdentifyRequest\x1a%.tollgate.cluster.v1.IdentifyResponse\x12`\n" +
 	"\vSubmitFrame\x12'.tollgate.cluster.v1.SubmitFrameRequest\x1a(.tollgate.cluster.v1.SubmitFrameResponse\x12Q\n" +
 	"\x06Report\x12\".tollgate.cluster.v1.ReportRequest\x1a#.tollgate.cluster.v1.ReportResponse\x12Q\n" +
 	"\x06Served\x12\".tollgate.cluster.v1.ServedRequest\x1a#.tollgate.cluster.v1.ServedResponse\x12Q\n" +
 	"\x06Digest\x12\".tollgate.cluster.v1.DigestRequest\x1a#.tollgate.cluster.v1.DigestResponse\x12N\n" +
+	"\x05Stats\x12!.tollgate.cluster.v1.StatsRequest\x1a\".tollgate.cluster.v1.StatsResponse\x12N\n" +
 	"\x05Apply\x12!.tollgate.cluster.v1.ApplyRequest\x1a\".tollgate.cluster.v1.ApplyResponse\x12Z\n" +
 	"\tReadIndex\x12%.tollgate.cluster.v1.ReadIndexRequest\x1a&.tollgate.cluster.v1.ReadIndexResponse\x12K\n" +
 	"\x04Join\x12 .tollgate.cluster.v1.JoinRequest\x1a!.tollgate.cluster.v1.JoinResponse\x12N\n" +
@@ -1189,7 +1321,7 @@ func file_cluster_clusterpb_cluster_proto_rawDescGZIP() []byte {
 	return file_cluster_clusterpb_cluster_proto_rawDescData
 }
 
-var file_cluster_clusterpb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_cluster_clusterpb_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_cluster_clusterpb_cluster_proto_goTypes = []any{
 	(*IdentifyRequest)(nil),     // 0: tollgate.cluster.v1.IdentifyRequest
 	(*IdentifyResponse)(nil),    // 1: tollgate.cluster.v1.IdentifyResponse
@@ -1201,16 +1333,18 @@ var file_cluster_clusterpb_cluster_proto_goTypes = []any{
 	(*DigestResponse)(nil),      // 7: tollgate.cluster.v1.DigestResponse
 	(*ServedRequest)(nil),       // 8: tollgate.cluster.v1.ServedRequest
 	(*ServedResponse)(nil),      // 9: tollgate.cluster.v1.ServedResponse
-	(*ApplyRequest)(nil),        // 10: tollgate.cluster.v1.ApplyRequest
-	(*ApplyResponse)(nil),       // 11: tollgate.cluster.v1.ApplyResponse
-	(*ReadIndexRequest)(nil),    // 12: tollgate.cluster.v1.ReadIndexRequest
-	(*ReadIndexResponse)(nil),   // 13: tollgate.cluster.v1.ReadIndexResponse
-	(*JoinRequest)(nil),         // 14: tollgate.cluster.v1.JoinRequest
-	(*JoinResponse)(nil),        // 15: tollgate.cluster.v1.JoinResponse
-	(*LeaveRequest)(nil),        // 16: tollgate.cluster.v1.LeaveRequest
-	(*LeaveResponse)(nil),       // 17: tollgate.cluster.v1.LeaveResponse
-	(*TransferRequest)(nil),     // 18: tollgate.cluster.v1.TransferRequest
-	(*TransferResponse)(nil),    // 19: tollgate.cluster.v1.TransferResponse
+	(*StatsRequest)(nil),        // 10: tollgate.cluster.v1.StatsRequest
+	(*StatsResponse)(nil),       // 11: tollgate.cluster.v1.StatsResponse
+	(*ApplyRequest)(nil),        // 12: tollgate.cluster.v1.ApplyRequest
+	(*ApplyResponse)(nil),       // 13: tollgate.cluster.v1.ApplyResponse
+	(*ReadIndexRequest)(nil),    // 14: tollgate.cluster.v1.ReadIndexRequest
+	(*ReadIndexResponse)(nil),   // 15: tollgate.cluster.v1.ReadIndexResponse
+	(*JoinRequest)(nil),         // 16: tollgate.cluster.v1.JoinRequest
+	(*JoinResponse)(nil),        // 17: tollgate.cluster.v1.JoinResponse
+	(*LeaveRequest)(nil),        // 18: tollgate.cluster.v1.LeaveRequest
+	(*LeaveResponse)(nil),       // 19: tollgate.cluster.v1.LeaveResponse
+	(*TransferRequest)(nil),     // 20: tollgate.cluster.v1.TransferRequest
+	(*TransferResponse)(nil),    // 21: tollgate.cluster.v1.TransferResponse
 }
 var file_cluster_clusterpb_cluster_proto_depIdxs = []int32{
 	0,  // 0: tollgate.cluster.v1.Cluster.Identify:input_type -> tollgate.cluster.v1.IdentifyRequest
@@ -1218,23 +1352,25 @@ var file_cluster_clusterpb_cluster_proto_depIdxs = []int32{
 	4,  // 2: tollgate.cluster.v1.Cluster.Report:input_type -> tollgate.cluster.v1.ReportRequest
 	8,  // 3: tollgate.cluster.v1.Cluster.Served:input_type -> tollgate.cluster.v1.ServedRequest
 	6,  // 4: tollgate.cluster.v1.Cluster.Digest:input_type -> tollgate.cluster.v1.DigestRequest
-	10, // 5: tollgate.cluster.v1.Cluster.Apply:input_type -> tollgate.cluster.v1.ApplyRequest
-	12, // 6: tollgate.cluster.v1.Cluster.ReadIndex:input_type -> tollgate.cluster.v1.ReadIndexRequest
-	14, // 7: tollgate.cluster.v1.Cluster.Join:input_type -> tollgate.cluster.v1.JoinRequest
-	16, // 8: tollgate.cluster.v1.Cluster.Leave:input_type -> tollgate.cluster.v1.LeaveRequest
-	18, // 9: tollgate.cluster.v1.Cluster.Transfer:input_type -> tollgate.cluster.v1.TransferRequest
-	1,  // 10: tollgate.cluster.v1.Cluster.Identify:output_type -> tollgate.cluster.v1.IdentifyResponse
-	3,  // 11: tollgate.cluster.v1.Cluster.SubmitFrame:output_type -> tollgate.cluster.v1.SubmitFrameResponse
-	5,  // 12: tollgate.cluster.v1.Cluster.Report:output_type -> tollgate.cluster.v1.ReportResponse
-	9,  // 13: tollgate.cluster.v1.Cluster.Served:output_type -> tollgate.cluster.v1.ServedResponse
-	7,  // 14: tollgate.cluster.v1.Cluster.Digest:output_type -> tollgate.cluster.v1.DigestResponse
-	11, // 15: tollgate.cluster.v1.Cluster.Apply:output_type -> tollgate.cluster.v1.ApplyResponse
-	13, // 16: tollgate.cluster.v1.Cluster.ReadIndex:output_type -> tollgate.cluster.v1.ReadIndexResponse
-	15, // 17: tollgate.cluster.v1.Cluster.Join:output_type -> tollgate.cluster.v1.JoinResponse
-	17, // 18: tollgate.cluster.v1.Cluster.Leave:output_type -> tollgate.cluster.v1.LeaveResponse
-	19, // 19: tollgate.cluster.v1.Cluster.Transfer:output_type -> tollgate.cluster.v1.TransferResponse
-	10, // [10:20] is the sub-list for method output_type
-	0,  // [0:10] is the sub-list for method input_type
+	10, // 5: tollgate.cluster.v1.Cluster.Stats:input_type -> tollgate.cluster.v1.StatsRequest
+	12, // 6: tollgate.cluster.v1.Cluster.Apply:input_type -> tollgate.cluster.v1.ApplyRequest
+	14, // 7: tollgate.cluster.v1.Cluster.ReadIndex:input_type -> tollgate.cluster.v1.ReadIndexRequest
+	16, // 8: tollgate.cluster.v1.Cluster.Join:input_type -> tollgate.cluster.v1.JoinRequest
+	18, // 9: tollgate.cluster.v1.Cluster.Leave:input_type -> tollgate.cluster.v1.LeaveRequest
+	20, // 10: tollgate.cluster.v1.Cluster.Transfer:input_type -> tollgate.cluster.v1.TransferRequest
+	1,  // 11: tollgate.cluster.v1.Cluster.Identify:output_type -> tollgate.cluster.v1.IdentifyResponse
+	3,  // 12: tollgate.cluster.v1.Cluster.SubmitFrame:output_type -> tollgate.cluster.v1.SubmitFrameResponse
+	5,  // 13: tollgate.cluster.v1.Cluster.Report:output_type -> tollgate.cluster.v1.ReportResponse
+	9,  // 14: tollgate.cluster.v1.Cluster.Served:output_type -> tollgate.cluster.v1.ServedResponse
+	7,  // 15: tollgate.cluster.v1.Cluster.Digest:output_type -> tollgate.cluster.v1.DigestResponse
+	11, // 16: tollgate.cluster.v1.Cluster.Stats:output_type -> tollgate.cluster.v1.StatsResponse
+	13, // 17: tollgate.cluster.v1.Cluster.Apply:output_type -> tollgate.cluster.v1.ApplyResponse
+	15, // 18: tollgate.cluster.v1.Cluster.ReadIndex:output_type -> tollgate.cluster.v1.ReadIndexResponse
+	17, // 19: tollgate.cluster.v1.Cluster.Join:output_type -> tollgate.cluster.v1.JoinResponse
+	19, // 20: tollgate.cluster.v1.Cluster.Leave:output_type -> tollgate.cluster.v1.LeaveResponse
+	21, // 21: tollgate.cluster.v1.Cluster.Transfer:output_type -> tollgate.cluster.v1.TransferResponse
+	11, // [11:22] is the sub-list for method output_type
+	0,  // [0:11] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -1251,7 +1387,7 @@ func file_cluster_clusterpb_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_clusterpb_cluster_proto_rawDesc), len(file_cluster_clusterpb_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -27,6 +27,7 @@ const (
 	Cluster_Report_FullMethodName      = "/tollgate.cluster.v1.Cluster/Report"
 	Cluster_Served_FullMethodName      = "/tollgate.cluster.v1.Cluster/Served"
 	Cluster_Digest_FullMethodName      = "/tollgate.cluster.v1.Cluster/Digest"
+	Cluster_Stats_FullMethodName       = "/tollgate.cluster.v1.Cluster/Stats"
 	Cluster_Apply_FullMethodName       = "/tollgate.cluster.v1.Cluster/Apply"
 	Cluster_ReadIndex_FullMethodName   = "/tollgate.cluster.v1.Cluster/ReadIndex"
 	Cluster_Join_FullMethodName        = "/tollgate.cluster.v1.Cluster/Join"
@@ -52,6 +53,8 @@ type ClusterClient interface {
 	// Digest tells the node's digest at a checkpoint, or tells the node that it
 	// differs from the others'.
 	Digest(ctx context.Context, in *DigestRequest, opts ...grpc.CallOption) (*DigestResponse, error)
+	// Stats tells what has happened to the calls that the node itself has answered.
+	Stats(ctx context.Context, in *StatsRequest, opts ...grpc.CallOption) (*StatsResponse, error)
 	// Apply proposes a change of the domains or members. The leader answers.
 	// It must not be repeated when its outcome is unknown.
 	Apply(ctx context.Context, in *ApplyRequest, opts ...grpc.CallOption) (*ApplyResponse, error)
@@ -115,6 +118,16 @@ func (c *clusterClient) Digest(ctx context.Context, in *DigestRequest, opts ...g
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DigestResponse)
 	err := c.cc.Invoke(ctx, Cluster_Digest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterClient) Stats(ctx context.Context, in *StatsRequest, opts ...grpc.CallOption) (*StatsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StatsResponse)
+	err := c.cc.Invoke(ctx, Cluster_Stats_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -189,6 +202,8 @@ type ClusterServer interface {
 	// Digest tells the node's digest at a checkpoint, or tells the node that it
 	// differs from the others'.
 	Digest(context.Context, *DigestRequest) (*DigestResponse, error)
+	// Stats tells what has happened to the calls that the node itself has answered.
+	Stats(context.Context, *StatsRequest) (*StatsResponse, error)
 	// Apply proposes a change of the domains or members. The leader answers.
 	// It must not be repeated when its outcome is unknown.
 	Apply(context.Context, *ApplyRequest) (*ApplyResponse, error)
@@ -222,6 +237,9 @@ func (UnimplementedClusterServer) Served(context.Context, *ServedRequest) (*Serv
 }
 func (UnimplementedClusterServer) Digest(context.Context, *DigestRequest) (*DigestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Digest not implemented")
+}
+func (UnimplementedClusterServer) Stats(context.Context, *StatsRequest) (*StatsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Stats not implemented")
 }
 func (UnimplementedClusterServer) Apply(context.Context, *ApplyRequest) (*ApplyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Apply not implemented")
@@ -349,6 +367,24 @@ func _Cluster_Digest_Handler(srv interface{}, ctx context.Context, dec func(inte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Cluster_Stats_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StatsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServer).Stats(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Cluster_Stats_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServer).Stats(ctx, req.(*StatsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Cluster_Apply_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ApplyRequest)
 	if err := dec(in); err != nil {
@@ -465,6 +501,10 @@ var Cluster_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Digest",
 			Handler:    _Cluster_Digest_Handler,
+		},
+		{
+			MethodName: "Stats",
+			Handler:    _Cluster_Stats_Handler,
 		},
 		{
 			MethodName: "Apply",

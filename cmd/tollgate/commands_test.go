@@ -113,6 +113,20 @@ func TestCommands(t *testing.T) {
 			answer: `{"key":"shop","reset":true}`, want: outcome{0, "shop: the window has ended; the next call opens another\n", ""}},
 		{args: "quota adjust shop --window 60 --endpoint GET_/x --add -5", asked: `POST /v1/domains/shop/quota/adjust {"add":-5,"endpoint":"GET_/x","window":60}`,
 			answer: `{"key":"shop","added":-5}`, want: outcome{0, "shop: -5 for the window that runs\n", ""}},
+		{args: "stats shop --from 1700000000 --to 2023-11-15T12:02:00+00:00 --step 60 --endpoint GET_/a", asked: "GET /v1/domains/shop/stats?endpoint=GET_%2Fa&from=1700000000&step=60&to=1700049720",
+			answer: `{"domain":"shop","from":1699999980,"to":1700049720,"step":60,"missing":["n2","n3"],` +
+				`"sum":{"successes":4,"failures":10,"byGateway":9,"total":14,"meanMillis":0.714,"p50Millis":1.008,"p99Millis":9.984,"bytesOut":77,"refusals":{"20004":7,"40401":2}},"points":[` +
+				`{"at":1700049540,"endpoint":"","successes":0,"failures":2,"byGateway":2,"total":2,"meanMillis":0,"p50Millis":0,"p99Millis":0,"bytesOut":0,"refusals":{"40401":2}},` +
+				`{"at":1700049600,"endpoint":"GET /a","successes":4,"failures":8,"byGateway":7,"total":12,"meanMillis":0.833,"p50Millis":1.008,"p99Millis":9.984,"bytesOut":77,"refusals":{"20004":7}}]}`,
+			want: outcome{0, "AT                    ENDPOINT  TOTAL  SUCCESSES  FAILURES  BY GATEWAY  MEAN MS  P50 MS  P99 MS  BYTES OUT  REFUSALS\n" +
+				"2023-11-15T11:59:00Z  (none)    2      0          2         2           0.000    0.000   0.000   0          40401: 2\n" +
+				"2023-11-15T12:00:00Z  GET /a    12     4          8         7           0.833    1.008   9.984   77         20004: 7\n" +
+				"(sum)                 -         14     4          10        9           0.714    1.008   9.984   77         20004: 7, 40401: 2\n" +
+				"\nn2, n3 did not answer: their calls are missing.\n", ""}},
+		{args: "stats shop", asked: "GET /v1/domains/shop/stats", answer: `{"domain":"shop","from":1699999980,"to":1700003580,"step":60,"missing":[],"sum":{},"points":[]}`,
+			want: outcome{0, "shop: no calls from 2023-11-14T22:13:00Z to 2023-11-14T23:13:00Z\n", ""}},
+		{args: "stats shop --json", asked: "GET /v1/domains/shop/stats", answer: `{"domain":"shop"}`, want: outcome{0, `{"domain":"shop"}` + "\n", ""}},
+		{args: "stats shop --from yesterday", want: outcome{2, "", "tollgate stats: --from yesterday: must be Unix seconds, or a time such as 2026-01-31T09:00:00Z\nSee: tollgate stats --help\n"}},
 		{args: "consumers shop", asked: "GET /v1/domains/shop/consumers", answer: `[{"id":"kim","name":"Kim","plan":"pro","keys":[{"prefix":"tg_12345678","createdAt":"2019-03-20T03:00:00.005Z"}]}]`,
 			want: outcome{0, "ID   NAME  PLAN  KEYS\nkim  Kim   pro   tg_12345678…\n", ""}},
 		{args: "consumers shop --after kim", asked: "GET /v1/domains/shop/consumers?after=kim", answer: `[]`,

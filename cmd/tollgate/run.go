@@ -35,7 +35,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.nodeCommand(),
 		a.importCommand(), a.applyCommand(), a.validateCommand(), a.exportCommand(), a.diffCommand(), a.deployCommand(),
 		a.revisionsCommand(), a.rollbackCommand(), a.auditCommand(),
-		a.domainsCommand(), a.cloneCommand(), a.deleteCommand(), a.quotaCommand(),
+		a.domainsCommand(), a.cloneCommand(), a.deleteCommand(), a.quotaCommand(), a.statsCommand(),
 		a.consumersCommand(), a.keysCommand(), a.eventsCommand(),
 		a.statusCommand(), a.membersCommand(), a.joinCommand(), a.leaveCommand(), a.transferCommand(),
 		a.backupCommand(), a.restoreCommand(), a.recoverCommand(),

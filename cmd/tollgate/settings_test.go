@@ -81,7 +81,7 @@ var everything = map[string]string{
 	"upstream-max-conns": "6", "upstream-conn-wait": "7ms", "upstream-connect-timeout": "2s", "upstream-idle-timeout": "11s",
 	"body-buffer": "8KiB", "upstream-timeout": "8s", "upstream-max-conn-age": "9s",
 	"log-level": "debug", "log-format": "json",
-	"access-log": "/l", "access-log-query": "true", "otlp-endpoint": "http://o:4318", "event-webhook": "http://h/e", "event-webhook-key-file": "/k", "trace-ratio": "0.5", "metrics-endpoints": "99",
+	"access-log": "/l", "access-log-query": "true", "otlp-endpoint": "http://o:4318", "event-webhook": "http://h/e", "event-webhook-key-file": "/k", "trace-ratio": "0.5", "metrics-endpoints": "99", "stats-max-bytes": "3MiB",
 }
 
 // TestEverySource: each setting can come from flags, from the environment and
@@ -117,7 +117,7 @@ func TestEverySource(t *testing.T) {
 				Join: []string{"https://a:1", "https://b:2"}, Nonvoter: true, ClusterKey: secret32,
 				AdminTokenFile: "/t", AdminTLSCert: "/c", AdminTLSKey: "/k", AdminCA: "/a", LameDuck: 4 * time.Second, FoundingWait: 9 * time.Second, LogStore: "wal", DiskTimeout: 8 * time.Second, ElectionTimeout: 11 * time.Second,
 				QuotaWait: 3 * time.Second, LeaseTime: 5 * time.Second, LongLeaseTime: 6 * time.Second, MinLease: 7, DrainTimeout: time.Minute, Logger: got.Logger,
-				UpstreamCA: "/u", TLSCert: []string{"/c1", "/c2"}, TLSKey: []string{"/k1", "/k2"}, ClientCA: "/ca", TrustedProxies: []string{"10.0.0.0/8", "192.0.2.1"},
+				StatsMaxBytes: 3 << 20, UpstreamCA: "/u", TLSCert: []string{"/c1", "/c2"}, TLSKey: []string{"/k1", "/k2"}, ClientCA: "/ca", TrustedProxies: []string{"10.0.0.0/8", "192.0.2.1"},
 				AccessLog: "/l", OTLPEndpoint: "http://o:4318", EventWebhook: "http://h/e", EventWebhookKeyFile: "/k", TraceRatio: 0.5,
 				DataPlane: proxy.Config{
 					LogQueries: true, MetricsEndpoints: 99,

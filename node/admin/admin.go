@@ -51,6 +51,8 @@ type Config struct {
 	// Stopping is closed as the server begins to stop: streams end then. nil: they end
 	// with their clients only.
 	Stopping <-chan struct{}
+	// Clock is the node's; nil is time.Now.
+	Clock func() time.Time
 	// Parse holds what every document is parsed with. EndpointServer comes
 	// from the request.
 	Parse catalog.ParseOptions
@@ -68,6 +70,9 @@ type server struct {
 func New(cfg Config) http.Handler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = DefaultTimeout

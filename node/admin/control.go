@@ -73,6 +73,7 @@ type Control interface {
 	Events
 	Audit
 	Backups
+	Stats
 
 	// Explain tells what this node would do with a request, by what it serves
 	// now, or ErrNotServing. It calls nobody, counts nothing and needs no

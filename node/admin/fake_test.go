@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/tollgate/tollgate/node/admin/api"
+	"github.com/tollgate/tollgate/node/stats"
 	"github.com/tollgate/tollgate/proxy"
 	"github.com/tollgate/tollgate/store"
 	"github.com/tollgate/tollgate/store/catalog"
@@ -26,6 +27,7 @@ type fakeControl struct {
 	status   api.ClusterStatus
 
 	explanation proxy.Explanation
+	points      []stats.Point
 
 	pending []string
 	checks  []Check
@@ -228,6 +230,16 @@ func (f *fakeControl) ChangeConsumer(ctx context.Context, c catalog.ConsumerComm
 		kim = &own
 	}
 	return f.note(ctx, "change %d of %s in %s", c.Op, c.ID, c.Domain)
+}
+
+func (f *fakeControl) Stats(ctx context.Context, q stats.Query) ([]stats.Point, []string, error) {
+	if err := f.note(ctx, "stats %+v", q); err != nil {
+		return nil, nil, err
+	}
+	if _, ok := f.domains[q.Domain]; !ok {
+		return nil, nil, ErrNotFound
+	}
+	return f.points, f.pending, nil
 }
 
 func (f *fakeControl) Listen() (<-chan api.Event, func()) {

@@ -53,6 +53,7 @@ var rights = []struct {
 	{"GET /v1/domains/shop/revisions/2", "", RoleRead},
 	{"GET /v1/domains/shop/revisions/2?secrets=true", "", RoleAdmin},
 	{"POST /v1/domains/shop/deploy", `{"revision":2}`, RoleDeploy},
+	{"GET /v1/domains/shop/stats?step=60", "", RoleRead},
 	{"GET /v1/audit", "", RoleRead},
 	{"GET /v1/backup", "", RoleAdmin},
 	{"POST /v1/restore?confirm=true", backupFile, RoleAdmin},

@@ -72,6 +72,7 @@ func (s *server) routes() []route {
 		{method: http.MethodGet, path: api.DomainsPath + "/{key}/diff", role: RoleRead, params: params{"from": text, "to": text}, do: s.diffDomain},
 		{method: http.MethodGet, path: api.DomainsPath + "/{key}/revisions", role: RoleRead, do: s.listRevisions},
 		{method: http.MethodGet, path: api.DomainsPath + "/{key}/revisions/{n}", role: RoleRead, raise: showing, params: params{"secrets": boolean}, do: s.getRevision},
+		{method: http.MethodGet, path: api.DomainsPath + "/{key}/stats", role: RoleRead, params: params{"from": text, "to": text, "step": text, "endpoint": text}, do: s.getStats},
 		{method: http.MethodGet, path: api.AuditPath, role: RoleRead, params: params{"limit": text}, do: s.getAudit},
 		{method: http.MethodPost, path: api.RestorePath, role: RoleAdmin, params: params{"confirm": boolean}, timeout: restoreTimeout, do: s.restore},
 		{method: http.MethodPost, path: api.ExplainPath, role: RoleRead, do: s.explain},

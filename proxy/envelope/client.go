@@ -78,8 +78,25 @@ func Malformed(what string) *Sealed {
 	return New(400, 40000, "Malformed request ("+what+")").SealClosing()
 }
 
-// Codes are all the codes above, and 40000.
+// Codes are all the codes above, and 40000, in ascending order.
 var Codes = []int{
 	20001, 20002, 20004, 20005, 20006, 20008,
-	40000, 40300, 40301, 40400, 40401, 40800, 41300, 41700, 42900, 43100, 50000, 50100, 50200, 50201, 50300, 50301, 50400, 50800,
+	40000, 40100, 40300, 40301, 40400, 40401, 40800, 41300, 41700, 42900, 43100, 50000, 50100, 50200, 50201, 50300, 50301, 50400, 50800,
+}
+
+// MaxCodes is at least how many Codes there are.
+const MaxCodes = 32
+
+var places = func() map[int]int {
+	places := make(map[int]int)
+	for i, code := range Codes {
+		places[code] = i
+	}
+	return places
+}()
+
+// Place is where a code stands in Codes; ok is false if it does not.
+func Place(code int) (place int, ok bool) {
+	place, ok = places[code]
+	return place, ok
 }

@@ -16,7 +16,7 @@ func TestSealed(t *testing.T) {
 		JWTAuthorizationEmpty, JWTExpired, JWTInvalid,
 		PreAPIFailed, RewritePattern, RewriteForm,
 		AddressNotAllowed, HTTPSRequired, PreflightOrigin, PreflightMethod, PreflightHeaders,
-		UnknownDomain, NoEndpoint, BodyLate, BodyTooLarge, UnknownExpectation, TooManyConns, TooManyCalls,
+		KeyUnknown, UnknownDomain, NoEndpoint, BodyLate, BodyTooLarge, UnknownExpectation, TooManyConns, TooManyCalls,
 		HeaderTooLarge, Internal, UnknownMethod, NoMemory,
 		Unreachable, NoTarget, QuotaUndecided, NotReady, Full, AnswersFull, Loop, TimedOut, Malformed("a <b> & \"c\""),
 	}

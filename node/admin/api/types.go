@@ -53,6 +53,9 @@ func KeysPath(key, id string) string { return ConsumerPath(key, id) + "/keys" }
 // QuotaPath is where a domain's quotas are read.
 func QuotaPath(key string) string { return DomainPath(key) + "/quota" }
 
+// StatsPath is where a domain's statistics are.
+func StatsPath(key string) string { return DomainPath(key) + "/stats" }
+
 // NewMember is the body of a join.
 type NewMember struct {
 	ID             string `json:"id"`
