@@ -182,16 +182,13 @@ func (f *failures) call(n *node, t *target) verdict {
 	return v
 }
 
-// serving asserts that nodes serve: without a quota at once, with one as soon as somebody
+// serving asserts that nodes serve calls with and without quotas, as soon as somebody
 // leads.
 func (f *failures) serving(nodes ...*node) {
 	f.Helper()
 	for _, n := range nodes {
-		if v := f.call(n, f.free); v != admitted {
-			f.Errorf("%s: a call without a quota is %v", n.id, v)
-		}
-		f.await(n.id+" decides calls by leases and by the log", func() error {
-			for _, t := range []*target{f.leased, f.somebody()} {
+		f.await(n.id+" serves, and decides by leases and by the log", func() error {
+			for _, t := range []*target{f.free, f.leased, f.somebody()} {
 				if v := f.call(n, t); v != admitted {
 					return fmt.Errorf("a call of %s is %v", t.domain, v)
 				}
@@ -207,15 +204,14 @@ func (f *failures) undecided(n *node) {
 	if v := f.call(n, f.free); v != admitted {
 		f.Errorf("%s: a call without a quota is %v", n.id, v)
 	}
-	if v := f.call(n, f.somebody()); v != undecided {
-		f.Errorf("%s: a call that the log decides is %v", n.id, v)
+	for _, t := range []*target{f.somebody(), f.leased} { // what it has on lease comes to an end
+		f.await(n.id+" decides no call of "+t.domain, func() error {
+			if v := f.call(n, t); v != undecided {
+				return fmt.Errorf("a call is %v", v)
+			}
+			return nil
+		})
 	}
-	f.await(n.id+" has no leased units any more", func() error {
-		if v := f.call(n, f.leased); v != undecided {
-			return fmt.Errorf("a call is %v", v)
-		}
-		return nil
-	})
 }
 
 // notReady waits until /readyz of a node says 503, and why.
