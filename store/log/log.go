@@ -178,6 +178,7 @@ func (l *Log) Start(m Machine) error {
 	if err != nil {
 		return fmt.Errorf("reading the log: %w", err)
 	}
+	recent.snapshot = l.snapshots.end
 	l.recent = recent
 	logger := raftLogger(l.cfg.Logger)
 	l.network = newRaftNetwork(l.cfg, l.configured)
