@@ -137,8 +137,8 @@ func (f *failures) full(n *node) {
 	for n.process().State() == nil {
 		text := make([]byte, 200<<10)
 		_, _ = noise.Read(text)
-		_ = f.c.put(others[0], fmt.Appendf(nil, `{"swagger":"2.0","info":{"title":"bulk","description":"%s"},"basePath":"/bulk","schemes":["http"],
-			"paths":{},"x-toastcloud-apigw":{"plugins":{"HTTP_PROXY":{"url":"http://127.0.0.1:1"}}}}`, hex.EncodeToString(text)))
+		_, _ = f.c.admin.of(others[0]).Deploy(f.Context(), fmt.Appendf(nil, `{"swagger":"2.0","info":{"title":"bulk","description":"%s"},"basePath":"/bulk","schemes":["http"],
+			"paths":{},"x-toastcloud-apigw":{"plugins":{"HTTP_PROXY":{"url":"http://127.0.0.1:1"}}}}`, hex.EncodeToString(text))) // the end of the node may fail it
 	}
 	f.ended(n)
 	f.logged(n, from, `the node ended by itself: a write to .* has failed`)
