@@ -48,6 +48,9 @@ type Transport struct {
 	moved        moved
 	// later is a later generation of this node's cluster; nil if it has heard of none.
 	later atomic.Pointer[string]
+	// stranger says where a member should be and something else answers; nil once a
+	// member has answered.
+	stranger atomic.Pointer[string]
 
 	mu       sync.Mutex
 	self     Identity
@@ -254,7 +257,22 @@ func (t *Transport) dial(ctx context.Context, id, addr string, purpose byte) (ne
 	if err != nil && at != addr {
 		t.moved.forget(id) // it may be back
 	}
+	if err == nil {
+		t.stranger.Store(nil)
+	} else if errors.Is(err, errStranger) {
+		why := fmt.Sprintf("%s is not at %s: %v", id, at, errStranger)
+		t.stranger.Store(&why)
+	}
 	return conn, err
+}
+
+// Stranger says where this node looked for a member and something else answered, such as
+// a node with another cluster key. It is empty once a member has answered.
+func (t *Transport) Stranger() string {
+	if why := t.stranger.Load(); why != nil {
+		return *why
+	}
+	return ""
 }
 
 // dialAt connects to the node id at addr and nowhere else.

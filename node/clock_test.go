@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,10 +21,15 @@ func wrongClock(ahead time.Duration) nodetest.Option {
 }
 
 // TestLeaderAhead: a leader whose clock stands two hours ahead of the others'
-// ends no window: what was used up stays so, until the same time.
+// ends no window: what was used up stays so, until the same time. It warns of its clock.
 func TestLeaderAhead(t *testing.T) {
 	t.Parallel()
-	c := nodetest.Start(t, 3, wrongClock(2*time.Hour))
+	var log lockedBuffer
+	c := nodetest.Start(t, 3, wrongClock(2*time.Hour), func(cfg *nodetest.Config) {
+		if cfg.ID == "n3" {
+			cfg.Logger = log.logger()
+		}
+	})
 	c.Deploy(document([][2]int{{100, 3600}}, nil))
 	var got tally
 	for !got.exhausted.Load() {
@@ -42,6 +48,9 @@ func TestLeaderAhead(t *testing.T) {
 	if after := c.Nodes[0].Store().Readings("d", 0)[0].WindowEnds; after != ends {
 		t.Errorf("the window ends at %d, by the leader with the wrong clock at %d", ends, after)
 	}
+	nodetest.Eventually(t, "it warns", func() bool {
+		return strings.Contains(log.String(), "this node's clock is far off those of the other voters")
+	})
 	c.Digest()
 }
 

@@ -312,12 +312,18 @@ func (c control) Ready() ([]admin.Check, bool) {
 	}
 	if leader, _ := n.store.Leader(); leader == "" {
 		checks[1].Problem = "no leader is known now"
+		if why := n.transport.Stranger(); why != "" {
+			checks[1].Problem += "; " + why
+		}
 	}
 	switch n.currentPhase() {
 	case starting:
 		checks[2].Problem = "catching up with the cluster"
 	case stopping:
 		checks[2].Problem = "stopping"
+	}
+	if slow := n.store.DiskSlow(); slow != "" {
+		checks = append(checks, admin.Check{Name: "disk", Problem: slow})
 	}
 	if note := n.events.crowded(); note != "" {
 		checks = append(checks, admin.Check{Name: "callers", Note: note})

@@ -134,6 +134,7 @@ func (a *app) runNode(ctx context.Context, cfg node.Config, hangUps <-chan os.Si
 
 	fatal := a.waitForEnd(ctx, cfg, n, hangUps)
 	if errors.Is(fatal, store.ErrDiskHung) {
+		disconnect()
 		return fatal // stopping in good order writes: the others wait for this one to be gone
 	}
 	watch.begin()

@@ -48,7 +48,7 @@ func TestDefaults(t *testing.T) {
 	want.Listen, want.Admin, want.Cluster = "127.0.0.1:8001", "127.0.0.1:9001", "127.0.0.1:7001"
 	want.QuotaWait, want.DrainTimeout = 2*time.Second, 10*time.Second
 	want.LeaseTime, want.LongLeaseTime, want.MinLease = 200*time.Millisecond, 2*time.Second, 16
-	want.AccessLog, want.TraceRatio = "off", 1
+	want.AccessLog, want.TraceRatio, want.LogStore = "off", 1, "boltdb"
 	check(t, got, want)
 }
 
@@ -149,7 +149,7 @@ func TestPrecedence(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	want := node.Config{ID: "flag", DataDir: "/file", Listen: "127.0.0.1:2", Admin: "127.0.0.1:9001", Cluster: "127.0.0.1:7001", QuotaWait: time.Second, Logger: got.Logger}
-	want.AccessLog, want.TraceRatio = "off", 1
+	want.AccessLog, want.TraceRatio, want.LogStore = "off", 1, "boltdb"
 	check(t, got, want)
 }
 

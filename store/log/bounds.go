@@ -1,6 +1,7 @@
 package log
 
 import (
+	"errors"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -59,6 +60,9 @@ type recent struct {
 		bytes int
 	}
 	last uint64 // the newest index
+
+	// snapshot is the index and the term of the newest snapshot's last entry; nil in tests.
+	snapshot func() (index, term uint64)
 }
 
 func newRecent(store raft.LogStore, limit int) (*recent, error) {
@@ -75,7 +79,12 @@ func isMonotonic(store raft.LogStore) bool {
 	return ok && m.IsMonotonic()
 }
 
-// GetLog implements raft.LogStore.
+// GetLog implements raft.LogStore. Where the log begins behind the newest snapshot, it knows
+// index and term of the entry that the snapshot ends with: a follower compares them with
+// those of the entry before what it is sent. Raft knows them only while the follower has no
+// entry behind the snapshot. One whose answer to the first entries is lost would reject them
+// ever after, and be sent the snapshot again. No leader sends the entry: to do so, it needs
+// the one before.
 func (r *recent) GetLog(index uint64, entry *raft.Log) error {
 	r.mu.Lock()
 	if n := len(r.entries); n > 0 && index >= r.entries[0].Index && index <= r.entries[n-1].Index {
@@ -89,6 +98,12 @@ func (r *recent) GetLog(index uint64, entry *raft.Log) error {
 		r.mu.Lock()
 		r.measure(entry)
 		r.mu.Unlock()
+	}
+	if errors.Is(err, raft.ErrLogNotFound) && r.snapshot != nil && index > 1 {
+		if at, term := r.snapshot(); at == index {
+			*entry = raft.Log{Index: index, Term: term}
+			return nil
+		}
 	}
 	return err
 }

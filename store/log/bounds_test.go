@@ -169,3 +169,24 @@ func TestBounds(t *testing.T) {
 	}
 	eventually(t, "the member is back", func() bool { return back.toy.state() == leader.toy.state() })
 }
+
+// TestSnapshotEnd: a log that begins behind the newest snapshot knows the term of the entry
+// that the snapshot ends with, and no other entry that it lacks.
+func TestSnapshotEnd(t *testing.T) {
+	t.Parallel()
+	store := raft.NewInmemStore()
+	r, err := newRecent(store, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.snapshot = func() (index, term uint64) { return 202, 4 }
+	if err := r.StoreLogs([]*raft.Log{{Index: 203, Term: 5}, {Index: 204, Term: 5}}); err != nil {
+		t.Fatal(err)
+	}
+	for index, term := range map[uint64]uint64{201: 0, 202: 4, 203: 5, 204: 5, 205: 0} {
+		var entry raft.Log
+		if err := r.GetLog(index, &entry); (err == nil) != (term > 0) || err == nil && (entry.Index != index || entry.Term != term) {
+			t.Errorf("entry %d: %+v, %v", index, entry, err)
+		}
+	}
+}

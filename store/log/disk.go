@@ -19,13 +19,18 @@ const diskPoll = 100 * time.Millisecond
 // not step down by itself (hashicorp/raft#503, #666): the process must end.
 var ErrDiskHung = errors.New("the disk does not answer")
 
-// Failed has an error when this node cannot go on: ErrDiskHung, or what Fail was
-// told. Close closes it.
+// Failed has an error when this node cannot go on: ErrDiskHung, a write that has failed,
+// or what Fail was told. Close closes it.
 func (l *Log) Failed() <-chan error { return l.failed }
 
 // Fail says that this node cannot go on. It is for the machine; the first error
 // counts.
 func (l *Log) Fail(err error) {
+	select {
+	case <-l.closed:
+		return
+	default:
+	}
 	select {
 	case l.failed <- err:
 	default:
@@ -99,19 +104,38 @@ func (l *Log) otherVoters() bool {
 	return slices.ContainsFunc(l.others(), func(m raft.Server) bool { return m.Suffrage == raft.Voter })
 }
 
-// watchDisk gives a leader up whose disk hangs, if another voter can lead.
+// DiskSlow is why nothing can be written now: a write has taken longer than
+// Config.DiskTimeout. It is empty while the disk answers.
+func (l *Log) DiskSlow() string {
+	if busy := l.disk.busy(); l.cfg.DiskTimeout > 0 && busy > l.cfg.DiskTimeout {
+		return fmt.Sprintf("a write to %s has taken %.1f s, more than the --disk-timeout of %v", l.cfg.Dir, busy.Seconds(), l.cfg.DiskTimeout)
+	}
+	return ""
+}
+
+// watchDisk says that the disk hangs, and gives a leader up, if another voter can lead.
+// A follower waits: nobody waits for it.
 func (l *Log) watchDisk() {
 	tick := time.NewTicker(diskPoll)
 	defer tick.Stop()
+	told := false
 	for {
 		select {
 		case <-l.closed:
 			return
 		case <-tick.C:
 		}
-		if busy := l.disk.busy(); l.cfg.DiskTimeout > 0 && busy > l.cfg.DiskTimeout && l.IsLeader() && l.otherVoters() {
-			l.Fail(fmt.Errorf("%w: a write to %s has taken %.1f s, more than the --disk-timeout of %v, while this node leads", ErrDiskHung, l.cfg.Dir, busy.Seconds(), l.cfg.DiskTimeout))
+		why := l.DiskSlow()
+		if why != "" && l.IsLeader() && l.otherVoters() {
+			l.Fail(fmt.Errorf("%w: %s, while this node leads", ErrDiskHung, why))
 			return
 		}
+		switch {
+		case why != "" && !told:
+			l.cfg.Logger.Warn("the disk does not answer: this node applies nothing until it does", "dataDir", l.cfg.Dir, "diskTimeoutSeconds", l.cfg.DiskTimeout.Seconds())
+		case why == "" && told:
+			l.cfg.Logger.Info("the disk answers again", "dataDir", l.cfg.Dir)
+		}
+		told = why != ""
 	}
 }

@@ -81,7 +81,7 @@ func openEngine(dir string, want Engine, keys [][]byte, logger *slog.Logger) (en
 		if err := mark(dir); err != nil {
 			return nil, err
 		}
-		return openWAL(filepath.Join(dir, walDir))
+		return openWAL(filepath.Join(dir, walDir), logger)
 	}
 	return openBolt(filepath.Join(dir, boltFile))
 }
@@ -125,7 +125,7 @@ func toWAL(dir string, done bool, keys [][]byte, logger *slog.Logger) error {
 		return err
 	}
 	to := filepath.Join(dir, walDir)
-	dst, err := openWAL(to + ".new")
+	dst, err := openWAL(to+".new", logger)
 	if err != nil {
 		return errors.Join(err, src.Close())
 	}
@@ -139,7 +139,7 @@ func toWAL(dir string, done bool, keys [][]byte, logger *slog.Logger) error {
 func toBolt(dir string, done bool, keys [][]byte, logger *slog.Logger) error {
 	from, to := filepath.Join(dir, walDir), filepath.Join(dir, boltFile)
 	if !done {
-		src, err := openWAL(from)
+		src, err := openWAL(from, logger)
 		if err != nil {
 			return err
 		}
@@ -173,7 +173,7 @@ func move(dst, src engine, keys [][]byte, to Engine, logger *slog.Logger) error 
 	if err != nil {
 		return err
 	}
-	for _, key := range [][]byte{[]byte("CurrentTerm"), []byte("LastVoteTerm"), keyIncarnation} {
+	for _, key := range [][]byte{[]byte(keyTerm), []byte("LastVoteTerm"), keyIncarnation} {
 		n, err := getUint64(src, key)
 		if err == nil && n > 0 {
 			err = dst.SetUint64(key, n)
@@ -243,14 +243,14 @@ func openBolt(path string) (engine, error) {
 }
 
 // openWAL opens a log that WAL keeps, an empty one if there is none.
-func openWAL(dir string) (engine, error) {
+func openWAL(dir string, logger *slog.Logger) (engine, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	if err := checkWhole(filepath.Join(dir, walMeta)); err != nil { // WAL would wait for another process for ever
 		return nil, openError(dir, err)
 	}
-	w, err := wal.Open(dir, wal.WithSegmentSize(walSegment), wal.WithLogger(raftLogger(slog.New(slog.DiscardHandler))))
+	w, err := wal.Open(dir, wal.WithSegmentSize(walSegment), wal.WithLogger(raftLogger(logger)))
 	if err != nil {
 		return nil, openError(dir, err)
 	}

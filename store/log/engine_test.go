@@ -241,7 +241,7 @@ func TestWALFollows(t *testing.T) {
 func TestWALSuffix(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), walDir)
-	w, err := openWAL(dir)
+	w, err := openWAL(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestWALSuffix(t *testing.T) {
 	if err := errors.Join(w.DeleteRange(3, 3), w.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if w, err = openWAL(dir); err != nil {
+	if w, err = openWAL(dir, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	defer w.Close()

@@ -128,13 +128,14 @@ func Open(cfg Config) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{
-		cfg: cfg, db: db, stamps: newStamps(cfg.Clock), timings: newTimings(),
+		cfg: cfg, stamps: newStamps(cfg.Clock), timings: newTimings(),
 		early:       prometheus.NewCounter(prometheus.CounterOpts{Name: "tollgate_raft_early_elections_total", Help: "Elections that this node has begun because the leader's connection had ended, before a timeout."}),
 		observed:    make(chan raft.Observation, 64),
 		leaderMoved: make(chan struct{}, 1),
 		closed:      make(chan struct{}),
 		failed:      make(chan error, 1),
 	}
+	l.db = &guarded{engine: db, dir: cfg.Dir, fail: l.Fail}
 	if err := l.read(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -177,6 +178,7 @@ func (l *Log) Start(m Machine) error {
 	if err != nil {
 		return fmt.Errorf("reading the log: %w", err)
 	}
+	recent.snapshot = l.snapshots.end
 	l.recent = recent
 	logger := raftLogger(l.cfg.Logger)
 	l.network = newRaftNetwork(l.cfg, l.configured)

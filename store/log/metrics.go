@@ -30,6 +30,8 @@ var gauges = []struct {
 		func(l *Log) float64 { return float64(l.raft.AppliedIndex()) }},
 	{"tollgate_raft_apply_lag_entries", "Entries that this node knows to be committed and has not applied yet.",
 		func(l *Log) float64 { return lag(l.raft.CommitIndex(), l.raft.AppliedIndex()) }},
+	{"tollgate_raft_disk_busy_seconds", "Time that the write to the log that is under way has taken, in seconds; 0 if there is none.",
+		func(l *Log) float64 { return l.disk.busy().Seconds() }},
 	{"tollgate_raft_log_bytes", "Size of the files that hold the log, in bytes. That of boltdb does not shrink; what is free in it is used again.",
 		func(l *Log) float64 { return float64(logBytes(l.cfg.Dir)) }},
 	{"tollgate_raft_log_since_snapshot_bytes", "What the log has grown by since the newest snapshot, in bytes. A restart reads it.",

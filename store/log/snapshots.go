@@ -15,6 +15,7 @@ type snapshots struct {
 
 	mu    sync.Mutex
 	index uint64
+	term  uint64
 	size  int64
 	took  time.Duration
 }
@@ -23,7 +24,7 @@ func newSnapshots(store raft.SnapshotStore, written func()) (*snapshots, error) 
 	list, err := store.List()
 	s := &snapshots{SnapshotStore: store, written: written}
 	if len(list) > 0 {
-		s.index, s.size = list[0].Index, list[0].Size
+		s.index, s.term, s.size = list[0].Index, list[0].Term, list[0].Size
 	}
 	return s, err
 }
@@ -33,6 +34,13 @@ func (s *snapshots) newest() (index uint64, size int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.index, s.size
+}
+
+// end is the index and the term of the entry that the newest snapshot ends with.
+func (s *snapshots) end() (index, term uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.index, s.term
 }
 
 // duration is how long the newest snapshot took to write, 0 where this process
@@ -49,7 +57,7 @@ func (s *snapshots) Create(version raft.SnapshotVersion, index, term uint64, con
 	if err != nil {
 		return nil, err
 	}
-	return &measured{SnapshotSink: sink, store: s, index: index, begin: time.Now()}, nil
+	return &measured{SnapshotSink: sink, store: s, index: index, term: term, begin: time.Now()}, nil
 }
 
 // measured is a snapshot that is being written.
@@ -57,6 +65,7 @@ type measured struct {
 	raft.SnapshotSink
 	store *snapshots
 	index uint64
+	term  uint64
 	size  int64
 	begin time.Time
 	// closed is set once it is whole.
@@ -78,7 +87,7 @@ func (m *measured) Close() error {
 	}
 	m.closed = true
 	m.store.mu.Lock()
-	m.store.index, m.store.size, m.store.took = m.index, m.size, time.Since(m.begin)
+	m.store.index, m.store.term, m.store.size, m.store.took = m.index, m.term, m.size, time.Since(m.begin)
 	m.store.mu.Unlock()
 	m.store.written()
 	return nil

@@ -57,6 +57,7 @@ type node struct {
 	mu     sync.Mutex
 	proc   *process.Process
 	frozen []span // when it was paused
+	ends   bool   // it is to end by itself
 }
 
 // span is a time from begin to end; end is 0 while it goes on.
@@ -65,6 +66,14 @@ type span struct{ begin, end time.Duration }
 // startCluster brings n nodes up on a network and waits until all are voters
 // and ready. The cluster ends with the test.
 func startCluster(t testing.TB, binary string, net network, n int) *cluster {
+	t.Helper()
+	c := layOutCluster(t, binary, net, n)
+	c.startAll()
+	return c
+}
+
+// layOutCluster makes a cluster of n nodes, none of them started.
+func layOutCluster(t testing.TB, binary string, net network, n int) *cluster {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "tollgate-chaos-")
 	if err != nil {
@@ -82,20 +91,25 @@ func startCluster(t testing.TB, binary string, net network, n int) *cluster {
 		c.nodes = append(c.nodes, c.layOut(i, n))
 	}
 	net.origin(func(i int) int { return c.nodes[i].pid() })
+	return c
+}
+
+// startAll starts every node and waits until all are voters and ready.
+func (c *cluster) startAll() {
+	c.t.Helper()
 	for _, nd := range c.nodes {
 		if err := nd.start(); err != nil {
-			t.Fatal(err)
+			c.t.Fatal(err)
 		}
 	}
 	for _, nd := range c.nodes {
 		if err := c.await(nd.id+" is ready", healPatience, nd.ready); err != nil {
-			t.Fatal(err)
+			c.t.Fatal(err)
 		}
 	}
 	if err := c.healed(healPatience); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	return c
 }
 
 // layOut makes node i of n, not started. Its command line is the same for
@@ -154,6 +168,12 @@ func (n *node) start() error {
 }
 
 func (n *node) died(p *process.Process) {
+	n.mu.Lock()
+	ends := n.ends
+	n.mu.Unlock()
+	if ends {
+		return
+	}
 	n.c.mu.Lock()
 	defer n.c.mu.Unlock()
 	n.c.deaths = append(n.c.deaths, fmt.Sprintf("%s ended by itself at %.3f s with %v; its log is %s", n.id, clock().Seconds(), p.State(), n.log))
