@@ -29,7 +29,9 @@ var keyClusterID = []byte("TollgateClusterID")
 // keyGeneration is where a node keeps the cluster's generation, from the second on.
 var keyGeneration = []byte("TollgateClusterGeneration")
 
-func readGeneration(l interface{ Stable(key []byte) ([]byte, error) }) (uint64, error) {
+func readGeneration(l interface {
+	Stable(key []byte) ([]byte, error)
+}) (uint64, error) {
 	raw, err := l.Stable(keyGeneration)
 	if err != nil || raw == nil {
 		return 0, err

@@ -110,7 +110,7 @@ func TestConsole(t *testing.T) {
 	b.press("Explain")
 	b.enter("Path and query", "/signed/x")
 	b.press("Explain")
-	b.sees("The gateway answers 403")
+	b.sees("The gateway answers 401, 20001")
 	b.sees("HMAC")
 	b.each("explain")
 	b.press("Audit")

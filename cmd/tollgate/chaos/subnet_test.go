@@ -17,7 +17,7 @@ import (
 // off is who the router drops the packets of, by a routing rule, which needs no
 // packet filter. Everything in it ends with the last process in it.
 type subnet struct {
-	n int
+	n  int
 	mu sync.Mutex
 	// faults has the rules that are set, by pair.
 	faults map[[2]int]bool
