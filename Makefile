@@ -13,9 +13,10 @@ FROM     := 1
 DURATION := 3m
 SEED     := 1
 KILLS    := 50
+PICTURES :=
 GOFILES = $(shell git ls-files --cached --others --exclude-standard '*.go' | grep -v '\.pb\.go$$')
 
-.PHONY: help build run demo test simulate soak chaos failover check format vet staticcheck arrows references tidy bench bench-peers micro bench-diff scale image test-docker dist docs generate clean FORCE
+.PHONY: help build run demo test simulate soak chaos failover console check format vet staticcheck arrows references tidy bench bench-peers micro bench-diff scale image test-docker dist docs generate clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +60,10 @@ chaos: ## real processes, killed, stopped and cut off for minutes: make chaos [D
 failover: ## what is felt of kills of the leader under load: make failover [KILLS=50]
 	$(NEEDS) go
 	$(GO) test -timeout 0 -run - -bench Failover -benchtime $(KILLS)x ./cmd/tollgate/chaos
+
+console: ## the console in Chromium; its pictures: make console [PICTURES=docs/images]
+	$(NEEDS) go
+	$(GO) test -timeout 10m -v ./scripts/console -pictures '$(abspath $(PICTURES))'
 
 check: format vet staticcheck arrows references tidy test ## what CI runs
 

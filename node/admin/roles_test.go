@@ -20,6 +20,8 @@ var rights = []struct {
 }{
 	{"GET /v1/cluster", "", RoleRead},
 	{"HEAD /v1/cluster", "", RoleRead},
+	{"GET /v1/cluster?clocks=true", "", RoleRead},
+	{"GET /v1/whoami", "", RoleMetrics},
 	{"GET /v1/cluster/self", "", RoleRead},
 	{"POST /v1/cluster/join", joinBody, RoleAdmin},
 	{"POST /v1/cluster/leave", `{"id":"n1"}`, RoleAdmin},

@@ -182,12 +182,19 @@ func (b *browser) picture(name string) {
 	}
 	var png []byte
 	b.run(chromedp.ActionFunc(func(ctx context.Context) (err error) {
-		png, err = page.CaptureScreenshot().WithCaptureBeyondViewport(true).Do(ctx)
+		png, err = page.CaptureScreenshot().Do(ctx)
 		return err
 	}))
 	if err := os.WriteFile(filepath.Join(*pictures, name+".png"), png, 0o644); err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+// shot leaves one of the pictures that the README has, if pictures are wanted.
+func (b *browser) shot(name string) {
+	b.run(emulation.SetDeviceMetricsOverride(1100, 620, 1, false), chromedp.Evaluate("scrollTo(0, 0)", nil))
+	b.picture(name)
+	b.run(emulation.ClearDeviceMetricsOverride())
 }
 
 // each leaves pictures at both widths, light and dark, and checks the page at each.

@@ -92,6 +92,7 @@ func TestConsole(t *testing.T) {
 	b.sees("20 of 20")
 	b.sees("exhausted")
 	b.each("quotas")
+	b.shot("console-quotas")
 	b.press("Reset all calls")
 	b.sees("Reset this quota?")
 	b.press("Reset it")
@@ -122,6 +123,7 @@ func TestConsole(t *testing.T) {
 	b.sees("Answered by the gateway")
 	b.sees("20004")
 	b.each("statistics")
+	b.shot("console-statistics")
 
 	b.press("Cluster")
 	b.sees("Leader")

@@ -14,6 +14,7 @@ func (d *demo) guide(roles map[string]string) string {
 	fmt.Fprintf(&b, "Three nodes serve the domain %s: %d calls per %d s, whichever node they reach.\n\n", d.domain.key, q.Max, q.Seconds)
 	b.WriteString(nodeTable(d.nodes, roles))
 	fmt.Fprintf(&b, "\nThe endpoint server behind them is http://%s; data and logs are in %s until the end.\n", d.base.endpoint(), d.dir)
+	fmt.Fprintf(&b, "The console is %s/console/, on any node.\n", first.admin)
 	b.WriteString("To paste into another terminal, in this directory:\n")
 
 	part := func(title string, lines ...string) {

@@ -46,6 +46,7 @@ func TestGuide(t *testing.T) {
 	for _, want := range []string{
 		"10 calls per 60 s",
 		"http://127.0.0.1:18100",
+		"The console is http://127.0.0.1:19001/console/",
 		"\ncurl -i http://127.0.0.1:18001/petstore/pets\n",
 		`for i in $(seq 20); do curl -sw ' %{http_code} from port %{remote_port}\n' http://127.0.0.1:$((18001 + i % 3))/petstore/pets; done`,
 		"\ncurl -sw '\\n' http://127.0.0.1:19003/v1/domains/petstore/quota\n",

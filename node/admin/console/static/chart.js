@@ -2,10 +2,11 @@
 
 import { el, svg, table } from "./dom.js";
 
-const width = 720, height = 240, left = 62, right = 12, top = 12, bottom = 26;
+const height = 240, left = 62, right = 12, top = 12, bottom = 26;
 
 // chart draws series of {name, values} at times, Unix seconds; null is no value.
 export function chart(title, unit, times, series, shown = (n) => n.toLocaleString("en", { maximumFractionDigits: 2 })) {
+  const width = Math.min(1150, Math.max(280, document.getElementById("main").clientWidth - 76));
   const most = nice(Math.max(1, ...series.flatMap((s) => s.values.filter((v) => v !== null))));
   const first = times[0], last = times.at(-1);
   const x = (t) => left + ((width - left - right) * (t - first)) / Math.max(1, last - first);
@@ -16,7 +17,7 @@ export function chart(title, unit, times, series, shown = (n) => n.toLocaleStrin
     picture.append(svg("line", { class: "axis", x1: left, x2: width - right, y1: y(at), y2: y(at) }),
       svg("text", { x: left - 6, y: y(at) + 4, "text-anchor": "end" }, shown(at)));
   }
-  const labels = Math.min(times.length, 5);
+  const labels = Math.min(times.length, width > 500 ? 5 : 3);
   for (let i = 0; i < labels; i++) {
     const t = times[Math.round(((times.length - 1) * i) / Math.max(1, labels - 1))];
     picture.append(svg("text", { x: x(t), y: height - 8, "text-anchor": i === 0 ? "start" : i === labels - 1 ? "end" : "middle" }, clock(t, last - first)));
@@ -28,7 +29,8 @@ export function chart(title, unit, times, series, shown = (n) => n.toLocaleStrin
         down = false;
         return;
       }
-      path += `${down ? "L" : "M"}${x(times[i]).toFixed(1)} ${y(v).toFixed(1)}${down || times.length > 1 ? "" : "h1"}`;
+      path += `${down ? "L" : "M"}${x(times[i]).toFixed(1)} ${y(v).toFixed(1)}`;
+      if (!down && (s.values[i + 1] ?? null) === null) picture.append(svg("circle", { class: `c${n + 1}`, cx: x(times[i]), cy: y(v), r: 3 }));
       down = true;
     });
     picture.append(svg("path", { class: `line c${n + 1}`, d: path || "M0 0" }));

@@ -41,16 +41,15 @@ export const put = (view, ...children) => view.replaceChildren(...children.flat(
 
 // say tells of an outcome, for screen readers too.
 export function say(text, kind = "good") {
-  fresh = true;
+  said = performance.now();
   document.getElementById("status").replaceChildren(el("p", { class: "notice " + kind }, text));
 }
 
-let fresh = false;
+let said = -Infinity;
 
 // hush takes back what was said, unless it was said on the way to this page.
 export function hush() {
-  if (!fresh) document.getElementById("status").replaceChildren();
-  fresh = false;
+  if (performance.now() - said > 500) document.getElementById("status").replaceChildren();
 }
 
 // ask has a question answered in a dialog. It gives true, or what was typed.

@@ -60,7 +60,7 @@ function view(stats) {
     el("dl", { class: "figures" }, figures.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
     s.total === 0 && el("p", { class: "card" }, "No call was answered in this time."),
     chart("Calls", "calls a step", times, [line("successes", (p) => p.successes), line("failures", (p) => p.failures), line("answered by the gateway", (p) => p.byGateway)]),
-    chart("Time of an answer", "ms", times, [line("mean", (p) => p.millis / Math.max(1, p.total), null), line("p50", (p) => p.p50, null), line("p99", (p) => p.p99, null)]),
+    chart("Time of an answer, percentiles of the slowest endpoint", "ms", times, [line("mean", (p) => p.millis / Math.max(1, p.total), null), line("p50", (p) => p.p50, null), line("p99", (p) => p.p99, null)]),
     chart("Bytes out", "bytes a step", times, [line("bytes out", (p) => p.bytesOut)], bytes),
     el("section", { class: "card" }, refusals.length === 0 ? el("p", {}, "The gateway refused no call.") : table("Refusals by code", [
       { title: "Code", cell: ([code]) => code }, { title: "Calls", number: true, cell: ([, n]) => number(n) }], refusals)),
