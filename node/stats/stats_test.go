@@ -421,23 +421,24 @@ func TestWhileWriting(t *testing.T) {
 	var wg sync.WaitGroup
 	over := make(chan struct{})
 	wg.Go(func() {
-		defer close(over)
-		for range 30_000 {
-			begun.Add(1)
-			s.Record(callstats.Outcome{Status: 200})
-			done.Add(1)
-		}
-	})
-	wg.Go(func() {
-		for i := int64(1); ; i++ {
+		for {
 			select {
 			case <-over:
 				return
 			default:
-				b.at(noon + 60*i)
+				begun.Add(1)
+				s.Record(callstats.Outcome{Status: 200})
+				done.Add(1)
 			}
 		}
 	})
+	wg.Go(func() {
+		defer close(over)
+		for i := range int64(50) {
+			b.at(noon + 60*(i+1))
+		}
+	})
+	defer wg.Wait()
 	for asking := true; asking; {
 		select {
 		case <-over:
@@ -453,5 +454,4 @@ func TestWhileWriting(t *testing.T) {
 			t.Fatalf("%d calls, of %d to %d", sum.Total(), least, begun.Load())
 		}
 	}
-	wg.Wait()
 }
