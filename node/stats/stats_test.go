@@ -304,8 +304,9 @@ func TestDamagedFile(t *testing.T) {
 		"garbage": func(path string, size int64) error {
 			return os.WriteFile(path, bytes.Repeat([]byte("x"), int(size)), 0o600)
 		},
-		"short":   func(path string, _ int64) error { return os.WriteFile(path, []byte("no"), 0o600) },
-		"cut off": func(path string, size int64) error { return os.Truncate(path, size/2) },
+		"short":              func(path string, _ int64) error { return os.WriteFile(path, []byte("no"), 0o600) },
+		"no more than begun": func(path string, _ int64) error { return os.Truncate(path, 4096) },
+		"cut off":            func(path string, size int64) error { return os.Truncate(path, size/2) },
 		"scribbled over": func(path string, size int64) error {
 			f, err := os.OpenFile(path, os.O_WRONLY, 0)
 			if err != nil {
