@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -29,6 +28,8 @@ const (
 	newSuffix = ".new"
 	// lockTimeout is how long a file that another process holds is waited for.
 	lockTimeout = time.Second
+	// minFile is the size of the smallest database: its two meta pages.
+	minFile = 8 << 10
 	// reserve is which part of the bound is kept free: what a write needs anew before
 	// it gives free what it replaces.
 	reserve = 8
@@ -87,22 +88,27 @@ func openFile(path string, maxBytes int64) (f *file, err error) {
 		}
 		return err
 	})
-	var system syscall.Errno
-	switch {
-	case err == nil:
-		return f, nil
-	case errors.Is(err, errDamaged):
-		return nil, err
-	case errors.As(err, &system), errors.Is(err, bbolterrors.ErrTimeout), errors.Is(err, bbolterrors.ErrMaxSizeReached):
-		return nil, err // another start may succeed with the same file
+	// Anything else, such as a full disk or a file that another process holds, says
+	// nothing against the file.
+	for _, bad := range []error{bbolterrors.ErrInvalid, bbolterrors.ErrVersionMismatch, bbolterrors.ErrChecksum} {
+		if errors.Is(err, bad) {
+			return nil, fmt.Errorf("%w: %w", errDamaged, err)
+		}
 	}
-	return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // openDB opens a database that grows up to maxBytes, or not if it is larger already.
 func openDB(path string, maxBytes int64) (*bbolt.DB, error) {
-	if info, err := os.Stat(path); err == nil && info.Size() > maxBytes {
-		maxBytes = 0 // there is no bound until it has shrunk
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		if size := info.Size(); 0 < size && size < minFile {
+			return nil, fmt.Errorf("%w: it has %d bytes, and at least %d from its first moment", errDamaged, size, minFile)
+		} else if size > maxBytes {
+			maxBytes = 0 // there is no bound until it has shrunk
+		}
 	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, MaxSize: int(maxBytes)})
 	if err == nil && maxBytes > 0 {
@@ -156,51 +162,53 @@ func (f *file) shrink() error {
 	return err
 }
 
-// settle makes the buckets of a new file, and looks whether an old one is whole as far
-// as that is quickly seen.
+// settle looks whether the file is whole, as far as that is quickly seen, and makes the
+// buckets of a new one. One that has them is not written to: the disk may be full.
 func (f *file) settle() error {
-	info, err := os.Stat(f.path)
-	if err != nil {
-		return err
-	}
-	return f.db.Update(func(tx *bbolt.Tx) error {
-		if tx.Size() > info.Size() {
-			return fmt.Errorf("it has %d bytes of %d", info.Size(), tx.Size())
+	made := false
+	err := f.db.View(func(tx *bbolt.Tx) error {
+		if size := f.size(); tx.Size() > size {
+			return fmt.Errorf("%w: it has %d bytes of %d", errDamaged, size, tx.Size())
 		}
-		meta, err := tx.CreateBucketIfNotExists(metaBucket)
-		if err != nil {
-			return err
+		meta := tx.Bucket(metaBucket)
+		if made = meta != nil; !made {
+			return nil
 		}
-		switch v := meta.Get(formatKey); {
-		case v == nil:
-			if err := meta.Put(formatKey, []byte{format}); err != nil {
-				return err
-			}
-		case !bytes.Equal(v, []byte{format}):
-			// Set aside as well: who goes back to a release before may take it up again.
-			return fmt.Errorf("it is of format %x, and this version reads %d", v, format)
+		if v := meta.Get(formatKey); !bytes.Equal(v, []byte{format}) {
+			// Set aside as well: another release may take it up again.
+			return fmt.Errorf("%w: it is of format %x, and this version reads %d", errDamaged, v, format)
 		}
 		if v := meta.Get(lastKey); len(v) == 8 {
 			f.opened = binary.BigEndian.Uint64(v)
 		}
 		for _, s := range Steps {
-			if _, err := tx.CreateBucketIfNotExists(openName(s.Seconds)); err != nil {
-				return err
-			}
-			b, err := tx.CreateBucketIfNotExists(bucketName(s.Seconds))
-			if err != nil {
-				return err
-			}
-			c := b.Cursor()
+			c := tx.Bucket(bucketName(s.Seconds)).Cursor()
 			for _, end := range []func() ([]byte, []byte){c.First, c.Last} {
 				if k, v := end(); k != nil {
 					if _, err := decodeCounts(v); err != nil {
-						return err
+						return fmt.Errorf("%w: %w", errDamaged, err)
 					}
 				}
 			}
 		}
 		return nil
+	})
+	if err != nil || made {
+		return err
+	}
+	return f.db.Update(func(tx *bbolt.Tx) error {
+		for _, s := range Steps {
+			for _, name := range [][]byte{bucketName(s.Seconds), openName(s.Seconds)} {
+				if _, err := tx.CreateBucket(name); err != nil {
+					return err
+				}
+			}
+		}
+		meta, err := tx.CreateBucket(metaBucket)
+		if err != nil {
+			return err
+		}
+		return meta.Put(formatKey, []byte{format})
 	})
 }
 

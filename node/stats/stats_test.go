@@ -304,8 +304,9 @@ func TestDamagedFile(t *testing.T) {
 		"garbage": func(path string, size int64) error {
 			return os.WriteFile(path, bytes.Repeat([]byte("x"), int(size)), 0o600)
 		},
-		"short":   func(path string, _ int64) error { return os.WriteFile(path, []byte("no"), 0o600) },
-		"cut off": func(path string, size int64) error { return os.Truncate(path, size/2) },
+		"short":              func(path string, _ int64) error { return os.WriteFile(path, []byte("no"), 0o600) },
+		"no more than begun": func(path string, _ int64) error { return os.Truncate(path, 4096) },
+		"cut off":            func(path string, size int64) error { return os.Truncate(path, size/2) },
 		"scribbled over": func(path string, size int64) error {
 			f, err := os.OpenFile(path, os.O_WRONLY, 0)
 			if err != nil {
@@ -421,23 +422,24 @@ func TestWhileWriting(t *testing.T) {
 	var wg sync.WaitGroup
 	over := make(chan struct{})
 	wg.Go(func() {
-		defer close(over)
-		for range 30_000 {
-			begun.Add(1)
-			s.Record(callstats.Outcome{Status: 200})
-			done.Add(1)
-		}
-	})
-	wg.Go(func() {
-		for i := int64(1); ; i++ {
+		for {
 			select {
 			case <-over:
 				return
 			default:
-				b.at(noon + 60*i)
+				begun.Add(1)
+				s.Record(callstats.Outcome{Status: 200})
+				done.Add(1)
 			}
 		}
 	})
+	wg.Go(func() {
+		defer close(over)
+		for i := range int64(50) {
+			b.at(noon + 60*(i+1))
+		}
+	})
+	defer wg.Wait()
 	for asking := true; asking; {
 		select {
 		case <-over:
@@ -453,5 +455,4 @@ func TestWhileWriting(t *testing.T) {
 			t.Fatalf("%d calls, of %d to %d", sum.Total(), least, begun.Load())
 		}
 	}
-	wg.Wait()
 }
