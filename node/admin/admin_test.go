@@ -44,7 +44,7 @@ func newFake() *fakeControl {
 			Members: []api.MemberStatus{{ID: "n1", Voter: true, Role: "leader", ClusterAddress: "10.0.0.1:7001", AdminAddress: "10.0.0.1:9001", ProxyAddress: "10.0.0.1:8001", Reachable: true, AppliedIndex: 42, Version: "1.2.3", Rules: 3}},
 		},
 		readings: []quota.Reading{
-			{Condition: quota.Condition{Max: 1000, ResetSeconds: 60}, Used: 12, Leased: 3, Lost: 1, Pool: 985, WindowMax: 1000, Window: 17, WindowEnds: 1553050800005},
+			{Condition: quota.Condition{Max: 1000, ResetSeconds: 60}, Used: 12, Leased: 3, Holders: []quota.Holding{{Node: "n1", Units: 1}, {Node: "n2", Units: 1}, {Node: "n2", Units: 1}}, Lost: 1, Pool: 985, WindowMax: 1000, Window: 17, WindowEnds: 1553050800005},
 			{Condition: quota.Condition{Endpoint: "GET /x/**", Max: 5, ResetSeconds: 1}, Pool: 5},
 		},
 		checks: []Check{{Name: "leader"}, {Name: "caught up"}},
@@ -185,6 +185,9 @@ func TestQuota(t *testing.T) {
 	run(t, []call{
 		{name: "read", do: "GET /v1/domains/shop/quota", status: 200, asked: "quota shop",
 			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":985,"phase":"leasing","lost":1,"windowId":17},` +
+				`{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null,"lost":0,"windowId":null}]}`},
+		{name: "by holder", do: "GET /v1/domains/shop/quota?holders=true", status: 200, asked: "quota shop",
+			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","holders":{"n1":1,"n2":2},"leased":3,"pool":985,"phase":"leasing","lost":1,"windowId":17},` +
 				`{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null,"lost":0,"windowId":null}]}`},
 		{name: "for a caller", do: "GET /v1/domains/shop/quota?caller=::1", status: 200, asked: "quota shop; callers shop",
 			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":985,"phase":"leasing","lost":1,"windowId":17},` +

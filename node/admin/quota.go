@@ -26,7 +26,11 @@ func (s *server) getQuota(r *request) (any, error) {
 	caller, asked := r.query["caller"]
 	for _, q := range readings {
 		if !asked || q.By == quota.ByAll {
-			out.Conditions = append(out.Conditions, newCondition(q))
+			c := newCondition(q)
+			if r.query.is("holders") {
+				c.Holders = holdersOf(q)
+			}
+			out.Conditions = append(out.Conditions, c)
 		}
 	}
 	if asked {
@@ -83,6 +87,16 @@ func newCaller(c quota.CallerReading) api.Caller {
 		out.Endpoint = &c.Endpoint
 	}
 	return out
+}
+
+// holdersOf is how many units each node holds. A node that was started again may hold
+// some of both its lives.
+func holdersOf(q quota.Reading) map[string]uint64 {
+	held := map[string]uint64{}
+	for _, h := range q.Holders {
+		held[h.Node] += h.Units
+	}
+	return held
 }
 
 func newCondition(q quota.Reading) api.Condition {

@@ -60,7 +60,7 @@ func (s *server) routes() []route {
 		{method: http.MethodDelete, path: api.DomainsPath + "/{key}", role: RoleAdmin, conditional: true, params: params{"confirm": text}, do: s.deleteDomain},
 		{method: http.MethodPost, path: api.DomainsPath + "/{key}/deploy", role: RoleDeploy, conditional: true, do: s.deployDomain},
 		{method: http.MethodPost, path: api.DomainsPath + "/{key}/clone", role: RoleDeploy, do: s.cloneDomain},
-		{method: http.MethodGet, path: api.DomainsPath + "/{key}/quota", role: RoleRead, params: params{"caller": text, "top": text}, do: s.getQuota},
+		{method: http.MethodGet, path: api.DomainsPath + "/{key}/quota", role: RoleRead, params: params{"caller": text, "top": text, "holders": boolean}, do: s.getQuota},
 		{method: http.MethodPost, path: api.DomainsPath + "/{key}/quota/reset", role: RoleAdmin, do: s.resetQuota},
 		{method: http.MethodPost, path: api.DomainsPath + "/{key}/quota/adjust", role: RoleAdmin, do: s.adjustQuota},
 		{method: http.MethodGet, path: api.DomainsPath + "/{key}/consumers", role: RoleRead, params: params{"after": text, "limit": text}, do: s.listConsumers},

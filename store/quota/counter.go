@@ -299,6 +299,11 @@ func (c *counter) read(s *State, now int64) Reading {
 	if c.running(now) {
 		w := &c.window
 		r.Used, r.Lost, r.Leased, r.Pool, r.Phase = w.used, w.lost, w.leased(), w.pool(), w.phase
+		for _, l := range w.leases {
+			if l.units > 0 {
+				r.Holders = append(r.Holders, Holding{l.holder.node, l.units})
+			}
+		}
 		r.Reserved, r.Window, r.WindowEnds, r.WindowMax = w.reserved(s), w.serial, w.ends, w.max()
 	}
 	return r

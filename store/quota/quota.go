@@ -144,8 +144,10 @@ type Reading struct {
 	// Lost is those of Used that were leased to nodes that did not come to say
 	// what became of them: they may have admitted calls, or may not.
 	Lost uint64
-	// Leased is the number of units that nodes hold, and may have spent.
-	Leased uint64
+	// Leased is the number of units that nodes hold, and may have spent, Holders how
+	// they are spread.
+	Leased  uint64
+	Holders []Holding
 	// Reserved is those of Used that calls have reserved and not settled.
 	Reserved uint64
 	// Pool is the number of units that nobody has taken.
@@ -163,4 +165,10 @@ type Reading struct {
 	// beyond share one.
 	Callers int
 	Shared  bool
+}
+
+// Holding is how many units of a window a node holds.
+type Holding struct {
+	Node  string
+	Units uint64
 }

@@ -29,7 +29,7 @@ export async function quotas(context, key) {
     }
   };
   async function draw() {
-    const { conditions, top } = await get(at(key) + "/quota?top=20");
+    const { conditions, top } = await get(at(key) + "/quota?top=20&holders=true");
     const focused = document.activeElement?.getAttribute?.("aria-label");
     put(view,
       el("h1", {}, "Quotas of ", el("a", { href: "#/domains/" + encodeURIComponent(key) }, key)),
@@ -38,6 +38,7 @@ export async function quotas(context, key) {
         { title: "By", cell: (c) => c.by || "all together" },
         { title: "Window", cell: (c) => span(c) },
         { title: "Used", cell: (c) => (c.callers === undefined ? meter(c) : `${number(c.callers)} callers`) },
+        { title: "Held by", cell: (c) => Object.entries(c.holders ?? {}).sort().map(([node, n]) => `${node} ${number(n)}`).join(", ") || "–" },
         { title: "Phase", cell: (c) => (c.phase ? el("span", { class: "tag " + (c.phase === "exhausted" ? "bad" : "good") }, c.phase) : "–") },
         { title: "Window ends", cell: (c) => when(c.windowEndsAt) },
         { title: "Projected end", cell: (c) => projected(seen, c) },
