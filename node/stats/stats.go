@@ -107,7 +107,13 @@ func (s *Stats) open() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.file, s.damage = f, nil
-	s.number = max(s.number, f.opened)
+	if s.number < f.opened { // what waited for it while nobody could read must be newer
+		s.number = f.opened
+		for _, b := range s.pending {
+			s.number++
+			b.number = s.number
+		}
+	}
 	return nil
 }
 
