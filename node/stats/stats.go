@@ -297,22 +297,14 @@ func collect(tx *bbolt.Tx, g *gathered, pending []*batch) error {
 	return read(tx, g)
 }
 
-// Close writes what has been counted, unless ctx ends before. It is idempotent. What is
-// counted later is lost.
-func (s *Stats) Close(ctx context.Context) error {
+// Close writes what has been counted, however long the disk takes. It is idempotent.
+// What is counted later is lost.
+func (s *Stats) Close() error {
 	s.closeOnce.Do(func() {
 		s.stop()
-		done := make(chan error, 1)
-		go func() {
-			s.wg.Wait()
-			s.Flush(true)
-			done <- s.close()
-		}()
-		select {
-		case s.closeErr = <-done:
-		case <-ctx.Done():
-			s.closeErr = errors.New("the disk takes too long: the last minute of the statistics may be lost")
-		}
+		s.wg.Wait()
+		s.Flush(true)
+		s.closeErr = s.close()
 	})
 	return s.closeErr
 }

@@ -74,7 +74,7 @@ func (b *bench) start() {
 
 func (b *bench) stop() {
 	b.t.Helper()
-	if err := b.Close(b.t.Context()); err != nil && b.t.Context().Err() == nil {
+	if err := b.Close(); err != nil {
 		b.t.Error(err)
 	}
 }
