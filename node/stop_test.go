@@ -65,7 +65,7 @@ func TestHangingStep(t *testing.T) {
 	t.Parallel()
 	probe := nodetest.Start(t, 1)
 	steps := probe.Nodes[0].StopSteps()
-	if want := "membership domains clients admin events cluster store listeners"; strings.Join(steps, " ") != want {
+	if want := "membership domains clients admin statistics events cluster store listeners"; strings.Join(steps, " ") != want {
 		t.Errorf("a stop goes through %v, want %s", steps, want)
 	}
 	for _, name := range steps {

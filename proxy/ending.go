@@ -151,8 +151,9 @@ func (c *clientConn) finish() {
 	}
 	out := max(0, e.out-e.missing.Load())
 	e.series.ended(took, e.in, out)
-	e.outcome.Took, e.outcome.BytesOut = took, out
-	e.series.stats.Record(e.outcome)
+	o := e.outcome
+	o.Took, o.BytesOut = took, out
+	e.series.stats.Record(o)
 	cut := cutNames[e.cut.Load()]
 	if e.trace != nil {
 		e.trace.Ended(e.in, out, cut)

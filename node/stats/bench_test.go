@@ -73,7 +73,7 @@ func writeMinutes(b *testing.B, minutes, domains, endpoints int) {
 	if err := tx.Rollback(); err != nil {
 		b.Fatal(err)
 	}
-	if err := s.Close(b.Context()); err != nil {
+	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
 }

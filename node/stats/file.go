@@ -212,9 +212,6 @@ func (f *file) settle() error {
 	})
 }
 
-// setAside renames a damaged file, over one that was set aside before.
-func setAside(path string) error { return os.Rename(path, path+damagedSuffix) }
-
 // guarded runs what reads or writes a file. bbolt panics where a file is not what it
 // should be, and its memory map faults where a file has become shorter. After that the
 // file must not be used, not even closed: its locks may be held for ever.

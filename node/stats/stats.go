@@ -9,7 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -60,9 +62,9 @@ type Stats struct {
 	minute  int64 // that is running, in Unix seconds
 	number  uint64
 	pending []*batch // that the file does not have, or has only just got, the oldest first
-	file    *file    // nil: it cannot be opened
+	file    *file    // nil: it cannot be opened; changed with writing held, too
 	failing bool     // the last write was no success
-	damaged bool     // the file is to be set aside
+	damage  error    // for which the file is to be set aside
 
 	stop      context.CancelFunc
 	wg        sync.WaitGroup
@@ -95,8 +97,7 @@ func (s *Stats) path() string { return filepath.Join(s.cfg.Dir, fileName) }
 func (s *Stats) open() error {
 	f, err := openFile(s.path(), s.cfg.MaxBytes)
 	if errors.Is(err, errDamaged) {
-		s.cfg.Logger.Error("the statistics of this node are damaged: their file is set aside, and a new one begun", "file", s.path(), "setAside", s.path()+damagedSuffix, "error", err)
-		if err = setAside(s.path()); err == nil {
+		if err = s.setAside(err); err == nil {
 			f, err = openFile(s.path(), s.cfg.MaxBytes)
 		}
 	}
@@ -105,9 +106,25 @@ func (s *Stats) open() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.file, s.damaged = f, false
-	s.number = max(s.number, f.opened)
+	s.file, s.damage = f, nil
+	if s.number < f.opened { // what waited for it while nobody could read must be newer
+		s.number = f.opened
+		for _, b := range s.pending {
+			s.number++
+			b.number = s.number
+		}
+	}
 	return nil
+}
+
+// setAside gives a damaged file another name, over one that was set aside before.
+func (s *Stats) setAside(damage error) error {
+	to := s.path() + damagedSuffix
+	s.cfg.Logger.Error("the statistics of this node are damaged: their file is set aside, and a new one begun", "file", s.path(), "setAside", to, "error", damage)
+	if err := os.Rename(s.path(), to); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil // somebody has taken it away
 }
 
 // run ends minutes as their time comes.
@@ -136,7 +153,7 @@ func (s *Stats) Flush(all bool) {
 	if ended {
 		s.take(floor(now.Unix(), minute))
 	}
-	todo, healthy := slices.Clone(s.pending), s.file != nil && !s.damaged
+	todo, healthy := slices.Clone(s.pending), s.file != nil && s.damage == nil
 	s.mu.Unlock()
 	if !ended || len(todo) == 0 && healthy {
 		return // what waits for the disk is tried with each minute
@@ -176,25 +193,23 @@ func (s *Stats) take(next int64) {
 // write writes batches until one fails. writing is held.
 func (s *Stats) write(todo []*batch, now time.Time) error {
 	s.mu.Lock()
-	f, damaged := s.file, s.damaged
-	if damaged {
-		s.file, f = nil, nil // not closed: see guarded
-	}
+	damage := s.damage
 	s.mu.Unlock()
-	if f == nil {
-		if damaged {
-			s.cfg.Logger.Error("the statistics of this node are damaged: their file is set aside, and a new one begun", "file", s.path(), "setAside", s.path()+damagedSuffix)
-			if err := setAside(s.path()); err != nil {
-				return err
-			}
+	if damage != nil {
+		if err := s.setAside(damage); err != nil {
+			return err
 		}
+		s.mu.Lock()
+		s.file, s.damage = nil, nil // not closed: see guarded
+		s.mu.Unlock()
+	}
+	if s.file == nil {
 		if err := s.open(); err != nil {
 			return err
 		}
-		f = s.file
 	}
 	for _, b := range todo {
-		if err := f.write(b, now); err != nil {
+		if err := s.file.write(b, now); err != nil {
 			s.note(err)
 			return err
 		}
@@ -211,7 +226,7 @@ func (s *Stats) note(err error) {
 	if errors.Is(err, errDamaged) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.damaged = true
+		s.damage = err
 	}
 }
 
@@ -231,7 +246,7 @@ func (s *Stats) Query(q Query) ([]Point, error) {
 	}
 	g := gather(q)
 	s.mu.Lock()
-	if s.file == nil || s.damaged {
+	if s.file == nil || s.damage != nil {
 		s.mu.Unlock()
 		return nil, errors.New("this node's statistics cannot be read now")
 	}
@@ -282,31 +297,25 @@ func collect(tx *bbolt.Tx, g *gathered, pending []*batch) error {
 	return read(tx, g)
 }
 
-// Close writes what has been counted, unless ctx ends before. It is idempotent. What is
-// counted later is lost.
-func (s *Stats) Close(ctx context.Context) error {
+// Close writes what has been counted, however long the disk takes. It is idempotent.
+// What is counted later is lost.
+func (s *Stats) Close() error {
 	s.closeOnce.Do(func() {
 		s.stop()
-		done := make(chan error, 1)
-		go func() {
-			s.wg.Wait()
-			s.Flush(true)
-			done <- s.close()
-		}()
-		select {
-		case s.closeErr = <-done:
-		case <-ctx.Done():
-			s.closeErr = errors.New("the disk takes too long: the last minute of the statistics may be lost")
-		}
+		s.wg.Wait()
+		s.Flush(true)
+		s.closeErr = s.close()
 	})
 	return s.closeErr
 }
 
 func (s *Stats) close() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.file
-	if s.file = nil; f == nil || s.damaged {
+	if s.file = nil; f == nil || s.damage != nil {
 		return nil
 	}
 	return f.db.Close()

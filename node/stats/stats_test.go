@@ -2,6 +2,7 @@ package stats
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -73,7 +74,7 @@ func (b *bench) start() {
 
 func (b *bench) stop() {
 	b.t.Helper()
-	if err := b.Close(b.t.Context()); err != nil && b.t.Context().Err() == nil {
+	if err := b.Close(); err != nil {
 		b.t.Error(err)
 	}
 }
@@ -389,28 +390,41 @@ func TestFailingDisk(t *testing.T) {
 	}
 }
 
-// TestNoFile: a file that cannot be opened is tried again with each minute.
+// TestNoFile: a file that cannot be opened is tried again with each minute, and what has
+// waited for it is added to what it has.
 func TestNoFile(t *testing.T) {
 	b := newBench(t)
+	for i := range int64(5) {
+		b.calls("shop", "GET /a", 1, 0)
+		b.at(noon + 10*86400 + 60*(i+1))
+	}
 	b.stop()
 	path := filepath.Join(b.dir, fileName)
-	if err := os.Remove(path); err != nil {
+	away := path + ".away"
+	if err := errors.Join(os.Rename(path, away), os.Mkdir(path, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(path, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	b.now.Store(noon)
 	b.start()
 	b.calls("shop", "GET /a", 4, 0)
 	b.at(noon + 60)
 	if _, err := b.Query(Query{Domain: "shop", From: noon, To: noon + 600, Step: 60}); err == nil {
 		t.Error("it answers without what it has kept")
 	}
-	if err := os.Remove(path); err != nil {
+	if err := errors.Join(os.Remove(path), os.Rename(away, path)); err != nil {
 		t.Fatal(err)
 	}
-	b.at(noon + 120)
-	b.check(60, "", "0 GET /a: 4/0")
+	b.now.Store(noon + 120)
+	b.writing.Lock()
+	err := b.open()
+	b.writing.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // before it is written, and behind
+		b.check(600, "", "0 GET /a: 5/0") // one of them is from before
+		b.Flush(false)
+	}
 }
 
 // TestWhileWriting: with calls, minutes that end and questions at once, each answer has
