@@ -24,7 +24,7 @@ var static embed.FS
 
 // policy lets the page have its own files and call its own node, and nothing else (W3C
 // Content Security Policy Level 3).
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // file is one of the files, as it is served.

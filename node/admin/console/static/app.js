@@ -91,7 +91,7 @@ function trouble(error) {
 }
 
 // failed shows what went wrong with an action, or has the caller sign in.
-export function failed(error) {
+function failed(error) {
   if (error.name === "AbortError") return;
   if (error instanceof Refused && error.status === 401) {
     setToken("");
