@@ -127,12 +127,11 @@ func TestConsole(t *testing.T) {
 
 	b.press("Cluster")
 	b.sees("Leader")
-	leader := c.Leader()
-	if leader == c.Nodes[0] { // whose console this is
+	for c.Leader() == c.Nodes[0] { // whose console this is; on a busy machine leadership may stay, or come back
 		b.press("Have n2 lead")
-		b.sees("n2 leads now.")
-		leader = c.Nodes[1]
+		b.sees("lead") // done, or why not
 	}
+	leader := c.Leader()
 	leader.Kill()
 	b.sees(leader.ID + " does not answer.")
 	b.each("failover")
