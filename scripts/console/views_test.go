@@ -35,6 +35,7 @@ func large() http.Handler {
 	say("/v1/domains", 200, `[{"key":"big","name":"Big","draftRevision":1,"deployedRevision":1,"endpoints":10000}]`)
 	say("/v1/domains/big", 200, `{"swagger":"2.0","paths":{`+strings.Join(paths, ",")+`}}`)
 	say("/v1/domains/big/diff", 200, `{"key":"big","draftRevision":1,"deployedRevision":1,"equal":true,"changes":[],"truncated":false}`)
+	say("/v1/domains/big/stats", 422, `{"header":{"resultCode":42200,"resultMessage":"42200 that is more than 100000 points","isSuccessful":false}}`)
 	say("/v1/audit", 503, `{"header":{"resultCode":50300,"resultMessage":"50300 the cluster has no leader now","isSuccessful":false}}`)
 	mux.HandleFunc("/v1/events", func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	return mux
@@ -47,7 +48,7 @@ func TestViews(t *testing.T) {
 	defer server.Close()
 	defer server.CloseClientConnections()
 	b := open(t)
-	b.expected = []string{"503 (Service Unavailable)"}
+	b.expected = []string{"503 (Service Unavailable)", "422 (Unprocessable Entity)"}
 	b.goes(server.URL + "/console/")
 	b.sees("No leader is known")
 	b.sees("n8 does not answer.")
@@ -62,6 +63,8 @@ func TestViews(t *testing.T) {
 	b.sees("page 2 of 100")
 	b.enter("Find an endpoint", "/things/9999/")
 	b.sees("1 of 10,000")
+	b.goes(server.URL + "/console/#/statistics/big")
+	b.sees("that is more than 100000 points. Choose an endpoint, or longer steps.")
 	b.goes(server.URL + "/console/#/audit")
 	b.sees("The cluster cannot answer now")
 	b.sees("the cluster has no leader now")

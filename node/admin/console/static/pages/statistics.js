@@ -26,7 +26,14 @@ export async function statistics({ every, failed, signal }, key) {
     const to = Math.ceil(Date.now() / 1000 / step) * step;
     const query = new URLSearchParams({ from: to - seconds, to, step });
     if (endpoint.value) query.set("endpoint", endpoint.value);
-    const stats = await get(`${at(key)}/stats?${query}`, { signal });
+    let stats;
+    try {
+      stats = await get(`${at(key)}/stats?${query}`, { signal });
+    } catch (error) {
+      if (error.status !== 422) throw error; // as of a domain with 10,000 endpoints, by minute
+      shown.replaceChildren(el("p", { class: "card warn", role: "alert" }, error.message, ". Choose an endpoint, or longer steps."));
+      return;
+    }
     known.replaceChildren(...[...new Set(stats.points.map((p) => p.endpoint))].slice(0, 200).map((e) => el("option", { value: e })));
     shown.replaceChildren(...view(stats));
   }
