@@ -268,6 +268,11 @@ func (c *Cluster) Raised() {
 	Eventually(c.t, "all have come to the newest rules", func() bool {
 		return !slices.ContainsFunc(c.Up(), func(n *Node) bool { return n.Store().Rules() < store.KnownRules().Newest })
 	})
+	// The entry that raises them may be behind another one, which has done so already.
+	Eventually(c.t, "it is applied", func() bool {
+		_, err := c.Leader().Cluster().Refresh(c.t.Context())
+		return err == nil
+	})
 }
 
 // Digest waits until all running nodes have applied the same, and returns the

@@ -132,6 +132,7 @@ func TestConsole(t *testing.T) {
 		b.sees("lead") // done, or why not
 	}
 	leader := c.Leader()
+	b.expected = []string{"503 (Service Unavailable)"} // of /readyz, while there is none
 	leader.Kill()
 	b.sees(leader.ID + " does not answer.")
 	b.each("failover")
