@@ -187,7 +187,7 @@ func TestQuota(t *testing.T) {
 			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":985,"phase":"leasing","lost":1,"windowId":17},` +
 				`{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null,"lost":0,"windowId":null}]}`},
 		{name: "by holder", do: "GET /v1/domains/shop/quota?holders=true", status: 200, asked: "quota shop",
-			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","holders":{"n1":1,"n2":2},"leased":3,"pool":985,"phase":"leasing","lost":1,"windowId":17},` +
+			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":985,"phase":"leasing","lost":1,"holders":{"n1":1,"n2":2},"windowId":17},` +
 				`{"endpoint":"GET /x/**","maxUsageQuota":5,"resetTimeSeconds":1,"used":0,"windowEndsAt":null,"leased":0,"pool":5,"phase":null,"lost":0,"windowId":null}]}`},
 		{name: "for a caller", do: "GET /v1/domains/shop/quota?caller=::1", status: 200, asked: "quota shop; callers shop",
 			want: `{"conditions":[{"endpoint":null,"maxUsageQuota":1000,"resetTimeSeconds":60,"used":12,"windowEndsAt":"2019-03-20T03:00:00.005Z","leased":3,"pool":985,"phase":"leasing","lost":1,"windowId":17},` +

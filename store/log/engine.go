@@ -72,8 +72,8 @@ func openEngine(dir string, want Engine, keys [][]byte, logger *slog.Logger) (en
 		if err := toBolt(dir, bolt, keys, logger); err != nil {
 			return nil, fmt.Errorf("moving the log to %s: %w", BoltDB, err)
 		}
-	case want == WAL && bolt:
-		if err := toWAL(dir, walled, keys, logger); err != nil {
+	case want == WAL && bolt && !walled:
+		if err := toWAL(dir, keys, logger); err != nil {
 			return nil, fmt.Errorf("moving the log to %s: %w", WAL, err)
 		}
 	}
@@ -115,11 +115,8 @@ func mark(dir string) error {
 	return replace(file+".new", file)
 }
 
-// toWAL moves the log out of boltFile, unless it has been moved already.
-func toWAL(dir string, done bool, keys [][]byte, logger *slog.Logger) error {
-	if done {
-		return mark(dir)
-	}
+// toWAL moves the log out of boltFile, which is left for mark.
+func toWAL(dir string, keys [][]byte, logger *slog.Logger) error {
 	src, err := openBolt(filepath.Join(dir, boltFile))
 	if err != nil {
 		return err
@@ -132,7 +129,7 @@ func toWAL(dir string, done bool, keys [][]byte, logger *slog.Logger) error {
 	if err := errors.Join(move(dst, src, keys, WAL, logger), dst.Close(), src.Close()); err != nil {
 		return err
 	}
-	return errors.Join(replace(to+".new", to), mark(dir))
+	return replace(to+".new", to)
 }
 
 // toBolt moves the log out of walDir, unless it has been moved already.

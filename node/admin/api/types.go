@@ -318,12 +318,12 @@ type Condition struct {
 	WindowEndsAt *string `json:"windowEndsAt"`
 	// Leased is what nodes hold and may spend, Pool what nobody has, Lost the
 	// part of Used that lost nodes held.
+	Leased uint64  `json:"leased"`
+	Pool   uint64  `json:"pool"`
+	Phase  *string `json:"phase"`
+	Lost   uint64  `json:"lost"`
 	// Holders is how Leased is spread, by node, where holders=true asks for it.
 	Holders map[string]uint64 `json:"holders,omitempty"`
-	Leased  uint64            `json:"leased"`
-	Pool    uint64            `json:"pool"`
-	Phase   *string           `json:"phase"`
-	Lost    uint64            `json:"lost"`
 	// Period is in place of ResetTimeSeconds, By what callers are told apart by, Caller
 	// whose window it is, where one was asked for; Shadow: the condition only counts.
 	Period *Period `json:"period,omitempty"`
