@@ -49,6 +49,7 @@ var (
 	metaBucket = []byte("meta")
 	formatKey  = []byte("format") // a byte
 	lastKey    = []byte("last")   // the number of the last batch, 8 bytes
+	openKey    = []byte("open")   // until when there is all, 8 bytes, while a node writes
 )
 
 // bucketName is the bucket of a step's points: their keys are the minute of their time
@@ -68,6 +69,9 @@ type file struct {
 	maxBytes int64
 	// opened is the number of the last batch that it had when it was opened.
 	opened uint64
+	// left is until when it has all, in Unix seconds, if whoever wrote it last did not
+	// close it; else 0.
+	left int64
 }
 
 // openFile opens the file at path, or makes it. An error is errDamaged where the file
@@ -181,6 +185,9 @@ func (f *file) settle() error {
 		if v := meta.Get(lastKey); len(v) == 8 {
 			f.opened = binary.BigEndian.Uint64(v)
 		}
+		if v := meta.Get(openKey); len(v) == 8 {
+			f.left = int64(binary.BigEndian.Uint64(v))
+		}
 		for _, s := range Steps {
 			c := tx.Bucket(bucketName(s.Seconds)).Cursor()
 			for _, end := range []func() ([]byte, []byte){c.First, c.Last} {
@@ -269,10 +276,35 @@ func (f *file) add(b *batch, now time.Time) error {
 			if _, err := f.drop(tx, b.at, now, f.maxBytes/reserve); err != nil {
 				return err
 			}
-			return tx.Bucket(metaBucket).Put(lastKey, binary.BigEndian.AppendUint64(nil, b.number))
+			meta := tx.Bucket(metaBucket)
+			if err := meta.Put(openKey, timeValue(b.at+minute)); err != nil {
+				return err
+			}
+			return meta.Put(lastKey, binary.BigEndian.AppendUint64(nil, b.number))
 		})
 	})
 }
+
+// mark says from when on this node writes.
+func (f *file) mark(now time.Time) error {
+	return guarded(func() error {
+		return f.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Put(openKey, timeValue(now.Unix())) })
+	})
+}
+
+// close says that there is all, and closes the file.
+func (f *file) close() error {
+	err := guarded(func() error {
+		return f.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(metaBucket).Delete(openKey) })
+	})
+	if errors.Is(err, errDamaged) {
+		return err // not closed: see guarded
+	}
+	return errors.Join(err, f.db.Close())
+}
+
+// timeValue is a time in Unix seconds as a value.
+func timeValue(at int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(at)) }
 
 // add adds a batch to the points of one step.
 func add(tx *bbolt.Tx, step int64, b *batch) error {

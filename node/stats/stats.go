@@ -86,6 +86,8 @@ func Open(cfg Config) (*Stats, error) {
 	defer s.writing.Unlock()
 	if err := s.open(); err != nil {
 		s.fails(err)
+	} else if s.file.left > 0 {
+		cfg.Logger.Warn("this node did not stop in good order: its statistics lack what it had counted since", "since", time.Unix(s.file.left, 0).UTC())
 	}
 	s.wg.Go(func() { s.run(ctx) })
 	return s, nil
@@ -104,6 +106,7 @@ func (s *Stats) open() error {
 	if err != nil {
 		return err
 	}
+	_ = f.mark(s.cfg.Clock()) // a disk that fails is told of with the first write
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.file, s.damage = f, nil
@@ -318,7 +321,7 @@ func (s *Stats) close() error {
 	if s.file = nil; f == nil || s.damage != nil {
 		return nil
 	}
-	return f.db.Close()
+	return f.close()
 }
 
 // size is that of the file in bytes.

@@ -83,9 +83,10 @@ func (b *bench) stop() {
 func (b *bench) kill() {
 	b.Stats.stop()
 	b.wg.Wait()
-	if err := b.close(); err != nil {
+	if err := b.file.db.Close(); err != nil {
 		b.t.Error(err)
 	}
+	b.file = nil
 }
 
 // calls records n calls of 5 ms each, of which a part fails as it is said.
@@ -175,6 +176,27 @@ func TestSteps(t *testing.T) {
 	b.calls("shop", "GET /b", 1, 0)
 	b.at(noon)
 	b.check(86400, "GET /b", "-720 GET /b: 4/1", "720 GET /b: 7/0")
+}
+
+// TestGap: after a kill the log says since when there are no statistics, and after a stop
+// in good order it says nothing.
+func TestGap(t *testing.T) {
+	b := newBench(t)
+	b.calls("shop", "GET /a", 3, 0)
+	b.at(noon + 70)
+	b.stop()
+	b.start()
+	if text := b.logged(); strings.Contains(text, "good order") {
+		t.Errorf("after a stop: %s", text)
+	}
+	b.calls("shop", "GET /a", 3, 0)
+	b.at(noon + 130)
+	b.calls("shop", "GET /a", 5, 0) // these are lost
+	b.kill()
+	b.start()
+	if text := b.logged(); !strings.Contains(text, "did not stop in good order") || !strings.Contains(text, "since=2023-11-15T12:02:00.000Z") {
+		t.Errorf("after a kill: %s", text)
+	}
 }
 
 // TestFrom: from is told, to is not.
