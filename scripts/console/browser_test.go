@@ -50,6 +50,11 @@ func open(t *testing.T) *browser {
 			break
 		}
 	}
+	if *pictures != "" {
+		if err := os.MkdirAll(*pictures, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if path == "" {
 		t.Skip("there is no Chromium (apt-get install chromium)")
 	}

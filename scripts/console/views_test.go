@@ -45,8 +45,7 @@ func large() http.Handler {
 // 10,000 endpoints; and what cannot be told without a quorum.
 func TestViews(t *testing.T) {
 	server := httptest.NewServer(large())
-	defer server.Close()
-	defer server.CloseClientConnections()
+	t.Cleanup(server.Close) // after the browser, which would come back for events
 	b := open(t)
 	b.expected = []string{"503 (Service Unavailable)", "422 (Unprocessable Entity)"}
 	b.goes(server.URL + "/console/")
