@@ -191,3 +191,58 @@ func TestCalendarCostAndSingleUse(t *testing.T) {
 	}
 	c.Digest()
 }
+
+// TestReplays: a signature that was used is good nowhere and never again: at the newest
+// edge of the skew, also once all nodes were started again; at the oldest edge, while the
+// cluster forgets it.
+func TestReplays(t *testing.T) {
+	t.Parallel()
+	c := nodetest.Start(t, 3)
+	c.Raised()
+	const skew = time.Minute
+	api(t, c.Nodes[0], "POST", "/v1/domains?deploy=true", callersDomain(`"HMAC":{"secretKey":"test","clockSkew":60,"singleUse":true}`)).is(t, 200)
+	calls := 0
+	use := func(n *nodetest.Node, ahead time.Duration) (path string, headers []string, forgotten time.Time) {
+		t.Helper()
+		for range 10 { // so near to its edge, a signature may be out of date once it is there
+			calls++
+			at := time.Now().Add(ahead)
+			stamp := at.UTC().Format("2006-01-02T15:04:05.000Z")
+			path = fmt.Sprintf("/c/mock?i=%d", calls)
+			headers = []string{"X-TC-Timestamp", stamp, "Authorization", hmacsign.Sign("test", "GET", path, stamp)}
+			if r := with(t, n, path, headers...); r.status == 200 {
+				return path, headers, at.Add(skew + 5*time.Second)
+			} else if r.code != 20001 && r.code != 50300 {
+				t.Fatalf("%v", r)
+			}
+		}
+		t.Fatal("no signature is taken")
+		return "", nil, time.Time{}
+	}
+	refused := func(path string, headers []string) {
+		t.Helper()
+		for _, n := range c.Nodes {
+			if r := with(t, n, path, headers...); r.code != 20001 && r.code != 50300 {
+				t.Fatalf("a replay at %s: %v", n.ID, r)
+			}
+		}
+	}
+
+	newPath, newest, _ := use(c.Nodes[0], skew-time.Second)
+	refused(newPath, newest)
+	path, oldest, forgotten := use(c.Nodes[1], time.Second-skew)
+	for time.Now().Before(forgotten.Add(time.Second)) {
+		refused(path, oldest)
+	}
+	for _, n := range c.Nodes {
+		n.Stop()
+	}
+	for _, n := range c.Nodes {
+		n.Start()
+	}
+	for _, n := range c.Nodes {
+		n.WaitReady()
+	}
+	refused(newPath, newest)
+	use(c.Nodes[2], skew-time.Second) // what was not used is good
+}

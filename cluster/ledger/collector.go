@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"math"
-	"time"
 
 	"github.com/tollgate/tollgate/store/quota"
 )
@@ -82,10 +81,6 @@ func (c *collector) collectCalls(r *round) (size int) {
 	return size
 }
 
-// callerPause is how long after a caller's call another makes it worth a lease, ns.
-// Those who call more seldom cost an item of an entry each.
-const callerPause = int64(200 * time.Millisecond)
-
 // askFor marks the counters that calls had to be sent for, so that the next
 // calls find a lease.
 func (c *collector) askFor(r *round) {
@@ -98,7 +93,7 @@ func (c *collector) askFor(r *round) {
 			if first.missing&(1<<n) == 0 {
 				continue
 			}
-			often := t.N > 1 || r.sent.mono-a.asked < callerPause
+			often := t.N > 1 || r.sent.mono-a.asked < a.callerPause()
 			a.asked = r.sent.mono
 			// A holding that is not remembered, or was forgotten while the call waited, gets
 			// no lease: another one of the same counter would have its units too.

@@ -41,6 +41,8 @@ type holding struct {
 	marked, patient, asking bool
 	// asked is when calls on it were sent to be decided last, mono ns.
 	asked int64
+	// leaseTime is how long the newest lease was to last, ns; 0 where there was none.
+	leaseTime int64
 	// want is how many units the next report asks for at least.
 	want uint32
 	// giveUp: the next report gives the lease back.
@@ -57,6 +59,16 @@ type span struct {
 type dear struct {
 	span
 	units uint32
+}
+
+// callerPause is how long after a caller's call another makes it worth a lease, ns: as
+// long as a lease is likely to last. Those who call more seldom cost an item of an entry
+// each.
+func (h *holding) callerPause() int64 {
+	if h.leaseTime == 0 {
+		return int64(quota.DefaultLongLeaseMillis * time.Millisecond)
+	}
+	return max(h.leaseTime, leastSupply)
 }
 
 // learn takes in what is known of the counter's phase.

@@ -408,6 +408,47 @@ func TestNewWindowNewLease(t *testing.T) {
 	}
 }
 
+// TestWhoIsWorthALease: a caller who calls again while a lease would last is admitted
+// here from then on. Calls of one who calls more seldom cost an item each, and no lease;
+// so it is too where leases turn out to be short.
+func TestWhoIsWorthALease(t *testing.T) {
+	byCaller := quota.Condition{Max: 1_000_000, ResetSeconds: 3600, By: quota.ByHeader("x"), MaxCallers: 10}
+	for _, c := range []struct {
+		name   string
+		longMs uint32
+		pause  time.Duration
+		want   []outcome
+		leases int // that are asked for
+	}{
+		{"once a second", 2000, time.Second, []outcome{logged, logged, local, local, local, local}, 1},
+		{"every three seconds", 2000, 3 * time.Second, all(6, logged), 0},
+		{"once a second, leases of half a second", 500, time.Second, all(6, logged), 1},
+	} {
+		g := newRig(t, byCaller)
+		g.params = quota.Params{LeaseMillis: quota.DefaultLeaseMillis, LongLeaseMillis: c.longMs, MinLease: 4}
+		asked := 0
+		var calls []*caller
+		for range c.want {
+			calls = append(calls, g.callAs("kim"))
+			for range int64(c.pause) / int64(tick) { // as the ledger's loop does
+				for f := g.step(); f != nil; f = g.step() {
+					for _, r := range f.Reports {
+						if r.Want > 0 && !r.Renew {
+							asked++
+						}
+					}
+				}
+				g.after(tick)
+				g.look()
+			}
+		}
+		are(t, c.name, calls, c.want...)
+		if asked != c.leases {
+			t.Errorf("%s: %d leases were asked for, want %d", c.name, asked, c.leases)
+		}
+	}
+}
+
 // TestStripesAddUp: whatever is taken at once from all sides, extended and
 // closed in between, no unit is spent twice and none is lost.
 func TestStripesAddUp(t *testing.T) {

@@ -258,8 +258,13 @@ type caller struct {
 	err     error
 }
 
-func (g *rig) call(endpoint string) *caller {
-	v, c := g.begin(g.classOf("d", endpoint), &quota.Call{})
+func (g *rig) call(endpoint string) *caller { return g.makes(&quota.Call{Endpoint: endpoint}) }
+
+// callAs makes a call that counts for a caller.
+func (g *rig) callAs(who string) *caller { return g.makes(&quota.Call{Caller: simCaller{name: who}}) }
+
+func (g *rig) makes(call *quota.Call) *caller {
+	v, c := g.begin(g.classOf("d", call.Endpoint), call)
 	switch {
 	case c != nil && g.enqueue(c):
 		return &caller{call: c, outcome: waits}
