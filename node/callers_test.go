@@ -192,6 +192,63 @@ func TestCalendarCostAndSingleUse(t *testing.T) {
 	c.Digest()
 }
 
+// TestOddCallers: values that look alike or are long are callers of their own, and a
+// consumer that is deleted and made again has used what it had used.
+func TestOddCallers(t *testing.T) {
+	t.Parallel()
+	c := nodetest.Start(t, 1)
+	c.Raised()
+	n := c.Nodes[0]
+	const limit = 2
+	bean := fmt.Sprintf(`"USAGE_QUOTA":{"usageQuotaBeans":[{"maxUsageQuota":%d,"resetTimeSeconds":3600,"by":"%%s"}]}`, limit)
+	api(t, n, "POST", "/v1/domains?deploy=true", callersDomain(fmt.Sprintf(bean, "header:X-Tenant"))).is(t, 200)
+	admitted := func(path string, headers ...string) (count int) {
+		t.Helper()
+		for range limit + 1 {
+			if r := with(t, n, path, headers...); r.status == 200 {
+				count++
+			} else if r.code != 20004 {
+				t.Fatalf("%.40q: %v", headers, r)
+			}
+		}
+		return count
+	}
+	long := strings.Repeat("x", 7000)
+	for _, who := range []string{"", "kim", "Kim", "k\u0456m", "k\u00edm", "ki\u0301m", "k im", `k"im`, "k%69m", long, long + "x", long[1:] + "y"} {
+		if got := admitted("/c/mock", "X-Tenant", who); got != limit {
+			t.Errorf("%.40q: %d admitted, want %d", who, got, limit)
+		}
+	}
+	if r := with(t, n, "/c/mock", "X-Tenant", strings.Repeat("x", 64<<10)); r.code != 43100 {
+		t.Errorf("a header of 64 KiB: %v", r)
+	}
+
+	api(t, n, "POST", "/v1/domains?deploy=true", strings.Replace(callersDomain(`"API_KEY":{},`+fmt.Sprintf(bean, "consumer")), `"basePath":"/c"`, `"basePath":"/k"`, 1)).is(t, 200)
+	for _, id := range []string{"a%2Fb", "a/b", "%6bim%20", "k%D1%96m", "..", strings.Repeat("a", 300)} {
+		if r := api(t, n, "PUT", "/v1/domains/k/consumers/"+id, `{}`); r.status < 400 || r.status >= 500 {
+			t.Errorf("a consumer %.20q: %v", id, r)
+		}
+	}
+	made := func() (key string) {
+		t.Helper()
+		api(t, n, "PUT", "/v1/domains/k/consumers/kim", `{}`).is(t, 200)
+		var answer struct{ Key string }
+		api(t, n, "POST", "/v1/domains/k/consumers/kim/keys", "").into(t, &answer)
+		return answer.Key
+	}
+	first := made()
+	if got := admitted("/k/mock", "X-Api-Key", first); got != limit {
+		t.Errorf("kim: %d admitted, want %d", got, limit)
+	}
+	api(t, n, "DELETE", "/v1/domains/k/consumers/kim", "").is(t, 200)
+	if r := with(t, n, "/k/mock", "X-Api-Key", first); r.code != 40100 {
+		t.Errorf("a deleted consumer's key: %v", r)
+	}
+	if got := admitted("/k/mock", "X-Api-Key", made()); got != 0 {
+		t.Errorf("kim, made again: %d admitted, want none", got)
+	}
+}
+
 // TestReplays: a signature that was used is good nowhere and never again: at the newest
 // edge of the skew, also once all nodes were started again; at the oldest edge, while the
 // cluster forgets it.

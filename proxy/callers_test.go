@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollgate/tollgate/store/catalog"
 	"github.com/tollgate/tollgate/store/quota"
 )
 
@@ -168,6 +169,52 @@ func TestSettling(t *testing.T) {
 	})
 	if n := g.metric(t, "tollgate_proxy_quota_unsettled_total", "silent"); n != 1 {
 		t.Errorf("%v answers did not say what they were worth, want 1", n)
+	}
+}
+
+// TestSettleHeader: an answer costs what its header says, if that is a whole number of
+// units, be it more than was reserved; else what was reserved.
+func TestSettleHeader(t *testing.T) {
+	answers := map[string]int{
+		"X-Units: 3\r\n": 3, "x-units:\t3 \r\n": 3, "X-Units: 0\r\n": 0, "X-Units: 007\r\n": 7,
+		"X-Units: 20\r\n": 20, "X-Units: 1000000000000\r\n": 1_000_000_000_000,
+		"X-Units: 1000000000001\r\n": 8, "X-Units: -1\r\n": 8, "X-Units: +3\r\n": 8, "X-Units: 3.5\r\n": 8, "X-Units: 1e3\r\n": 8,
+		"X-Units: 0x10\r\n": 8, "X-Units: three\r\n": 8, "X-Units: \r\n": 8, "": 8, "X-Units: 18446744073709551617\r\n": 8,
+		"X-Units: 3, 4\r\n": 8, "X-Units: 3\r\nX-Units: 4\r\n": 8, "X-Units: \xd9\xa3\r\n": 8, "X-Units: " + strings.Repeat("9", 4000) + "\r\n": 8,
+	}
+	const cost = `GET /** "USAGE_COST":{"units":8,"settleHeader":"X-Units"}`
+	q := &noting{plan: "-"}
+	var domains []*catalog.Domain
+	var keys []string
+	unsettled, over := 0, 0
+	for answer, units := range answers {
+		up := startRecorder(t, says("HTTP/1.1 200 OK\r\n"+answer+"Content-Length: 0\r\n\r\n"))
+		keys = append(keys, answer)
+		domains = append(domains, parsed(t, fmt.Sprint("d", len(keys)), up.url(), `"USAGE_QUOTA":{"usageQuotaBeans":[{"maxUsageQuota":90,"resetTimeSeconds":60}]}`, cost))
+		if units == 8 {
+			unsettled++
+		}
+		over += max(units-8, 0)
+	}
+	g := startGateway(t, func(c *Config) { c.Quota = q }, domains...)
+	missed, beyond := 0.0, 0.0
+	for i, answer := range keys {
+		key := fmt.Sprint("d", i+1)
+		ask(t, g.addr, "GET /"+key+"/x HTTP/1.1\r\nHost: h\r\n\r\n")
+		want := []string{"take " + key + " 0 of 8", fmt.Sprintf("settle 0: %d", answers[answer])}
+		var got []string
+		eventually(t, fmt.Sprintf("%.40q is settled", answer), func() bool {
+			got = append(got, q.said()...)
+			return len(got) == len(want)
+		})
+		if !slices.Equal(got, want) {
+			t.Errorf("%.40q: %q, want %q", answer, got, want)
+		}
+		missed += g.metric(t, "tollgate_proxy_quota_unsettled_total", key)
+		beyond += g.metric(t, "tollgate_proxy_quota_over_reserve_units_total", key)
+	}
+	if missed != float64(unsettled) || beyond != float64(over) {
+		t.Errorf("%v answers counted as unsettled, and %v units as over-reserve; want %d and %d", missed, beyond, unsettled, over)
 	}
 }
 

@@ -169,7 +169,7 @@ func (p *Proxy) compile(dep Deployment, had *domain) (d *domain, err error) {
 	preAPIs := map[string]*upstream.Server{}
 	d.plugins, err = plugin.NewDomain(&plugin.Env{
 		Quota: p.cfg.Quota, Tokens: p.tokens, Admitted: d.metrics.admitted,
-		Shadowed: d.metrics.shadowed, Unsettled: d.metrics.unsettled, Keys: p.cfg.Keys,
+		Shadowed: d.metrics.shadowed, Unsettled: d.metrics.unsettled, OverReserve: d.metrics.overReserve, Keys: p.cfg.Keys,
 		Servers: d.group, Upstream: &d.metrics.upstream,
 		PreAPI: &d.metrics.preAPI, Ended: d.metrics.preEnded,
 		PreAPIServer: func(origin string) (s *upstream.Server, err error) {

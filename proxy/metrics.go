@@ -32,6 +32,7 @@ type metrics struct {
 	admitted    *prometheus.CounterVec
 	shadowed    *prometheus.CounterVec
 	unsettled   *prometheus.CounterVec
+	overReserve *prometheus.CounterVec
 	panics      prometheus.Counter
 	connections prometheus.Gauge
 	turnedAway  *prometheus.CounterVec
@@ -69,6 +70,7 @@ func newMetrics(reg prometheus.Registerer, endpoints int, stats *callstats.Recor
 		admitted:    counter("quota_unavailable_admitted_total", "Calls admitted by onUnavailable although their quota was undecided.", labelDomain),
 		shadowed:    counter("quota_shadow_refused_total", "Calls that a shadow condition of their quota would have refused.", labelDomain),
 		unsettled:   counter("quota_unsettled_total", "Answers without a number of units in their settleHeader: all that was reserved is charged.", labelDomain),
+		overReserve: counter("quota_over_reserve_units_total", "Units that answers said in their settleHeader beyond what their calls had reserved: they are charged.", labelDomain),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "panics_total",
 			Help: "Requests answered 50000 because their handling panicked."}),
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "tollgate", Subsystem: "proxy", Name: "connections",
@@ -92,7 +94,7 @@ func newMetrics(reg prometheus.Registerer, endpoints int, stats *callstats.Recor
 	}
 	m.targets = newTargetMetrics()
 	var errs []error
-	all := []prometheus.Collector{m.calls, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.shadowed, m.unsettled, m.panics, m.connections, m.turnedAway, m.unbegun, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels}
+	all := []prometheus.Collector{m.calls, m.seconds, m.failures, m.retries, m.preSeconds, m.preFailures, m.preEnded, m.admitted, m.shadowed, m.unsettled, m.overReserve, m.panics, m.connections, m.turnedAway, m.unbegun, m.bodyBytes, m.answerBytes, m.acceptPause, m.tunnels}
 	for _, c := range append(all, m.targets.collectors()...) {
 		errs = append(errs, reg.Register(c))
 	}
@@ -106,9 +108,9 @@ type domainMetrics struct {
 	preAPI   serverMetrics
 	preEnded prometheus.Counter
 	admitted prometheus.Counter
-	// shadowed and unsettled are as in plugin.Env.
-	shadowed, unsettled prometheus.Counter
-	tunnels             prometheus.Gauge
+	// shadowed, unsettled and overReserve are as in plugin.Env.
+	shadowed, unsettled, overReserve prometheus.Counter
+	tunnels                          prometheus.Gauge
 }
 
 func (m *metrics) domain(key string, log *slog.Logger) *domainMetrics {
@@ -123,7 +125,8 @@ func (m *metrics) domain(key string, log *slog.Logger) *domainMetrics {
 		},
 		preEnded: m.preEnded.WithLabelValues(key),
 		admitted: m.admitted.WithLabelValues(key), shadowed: m.shadowed.WithLabelValues(key), unsettled: m.unsettled.WithLabelValues(key),
-		tunnels: m.tunnels.WithLabelValues(key),
+		overReserve: m.overReserve.WithLabelValues(key),
+		tunnels:     m.tunnels.WithLabelValues(key),
 	}
 	for r := range upstream.Reasons {
 		d.upstream.failures[r] = m.failures.WithLabelValues(key, r.String())
@@ -144,6 +147,7 @@ func (m *metrics) forget(key string) {
 	m.admitted.DeletePartialMatch(of)
 	m.shadowed.DeletePartialMatch(of)
 	m.unsettled.DeletePartialMatch(of)
+	m.overReserve.DeletePartialMatch(of)
 	m.tunnels.DeletePartialMatch(of)
 	for _, c := range []*prometheus.CounterVec{m.targets.calls, m.targets.failures, m.targets.ejections} {
 		c.DeletePartialMatch(of)

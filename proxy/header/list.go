@@ -32,12 +32,28 @@ func (l List) First(rules Rules) (value []byte, ok bool) {
 
 // Value is the first value of a name, in whatever case that stands.
 func (l List) Value(name []byte) (value []byte, ok bool) {
-	for i := range l {
-		if f := &l[i]; len(f.Name) == len(name) && bytes.EqualFold(f.Name, name) {
-			return f.Value, true
-		}
+	if i := l.index(name); i >= 0 {
+		return l[i].Value, true
 	}
 	return nil, false
+}
+
+// Only is the value of a name, in whatever case that stands, unless it stands there
+// more than once.
+func (l List) Only(name []byte) (value []byte, ok bool) {
+	if i := l.index(name); i >= 0 && l[i+1:].index(name) < 0 {
+		return l[i].Value, true
+	}
+	return nil, false
+}
+
+func (l List) index(name []byte) int {
+	for i := range l {
+		if f := &l[i]; len(f.Name) == len(name) && bytes.EqualFold(f.Name, name) {
+			return i
+		}
+	}
+	return -1
 }
 
 // Without returns the list without the fields to which one of the rules

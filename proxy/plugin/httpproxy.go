@@ -40,9 +40,11 @@ type httpProxy struct {
 	// rule is how the target is chosen, for people.
 	rule string
 	// settle is the header of an answer that says what the call was worth; nil where
-	// none does. Unsettled counts the answers that do not say it.
-	settle    []byte
-	unsettled Counter
+	// none does. Unsettled counts the answers that do not say it, overReserve the units
+	// beyond the reserve that others say.
+	settle                 []byte
+	reserve                uint64
+	unsettled, overReserve Counter
 }
 
 // buildSettledProxy builds the way of an endpoint whose calls are settled.
@@ -56,7 +58,8 @@ func buildSettledProxy(env *Env, d *catalog.Domain, e *catalog.Endpoint) (Step, 
 		return nil, err
 	}
 	p := s.(*httpProxy)
-	p.settle, p.unsettled = []byte(cost.SettleHeader), env.Unsettled
+	p.settle, p.reserve = []byte(cost.SettleHeader), uint64(cost.Units)
+	p.unsettled, p.overReserve = env.Unsettled, env.OverReserve
 	return p, nil
 }
 
@@ -66,11 +69,14 @@ func (p *httpProxy) settleCall(c *Call) {
 	if p.settle == nil {
 		return
 	}
-	value, _ := c.Answer.Fields.Value(p.settle)
+	value, _ := c.Answer.Fields.Only(p.settle)
 	units, err := strconv.ParseUint(string(value), 10, 63)
 	if err != nil || units > maxSettled {
 		p.unsettled.Inc()
 		return
+	}
+	if units > p.reserve && c.hasReserved() {
+		p.overReserve.Add(float64(units - p.reserve))
 	}
 	c.SettleUnits(int64(units))
 	c.Units = int64(units)

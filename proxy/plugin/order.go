@@ -77,6 +77,8 @@ type Env struct {
 	// conditions would have refused, and Unsettled those whose answer did not say what
 	// they were worth.
 	Admitted, Shadowed, Unsettled Counter
+	// OverReserve counts the units that calls were worth beyond what they had reserved.
+	OverReserve Counter
 
 	// Keys knows the consumers' API keys.
 	Keys Keys
@@ -99,4 +101,7 @@ type Env struct {
 
 // Counter is one number of the metrics that only grows. Inc may be called at
 // the same time.
-type Counter interface{ Inc() }
+type Counter interface {
+	Inc()
+	Add(n float64)
+}

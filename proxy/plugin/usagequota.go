@@ -127,9 +127,12 @@ func (c *Call) refund(byCaller bool) {
 	n.reserved = n.reserved[:0]
 }
 
+// hasReserved reports whether the call has reserved units that are not settled.
+func (c *Call) hasReserved() bool { return c.count != nil && len(c.count.reserved) > 0 }
+
 // SettleUnits says what the call was worth, unless that has been said.
 func (c *Call) SettleUnits(units int64) {
-	if c.count == nil {
+	if !c.hasReserved() {
 		return
 	}
 	for _, r := range c.count.reserved {
