@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/tollgate/tollgate/cluster/clusterpb"
 	"github.com/tollgate/tollgate/store"
 )
@@ -197,11 +199,11 @@ func identify(ctx context.Context, t *Transport, p *peers, id, addr string, purp
 		return nil, err
 	}
 	conn.Close()
-	peer, err := p.at(id, addr)
+	peer, err := p.atOnce(id, addr)
 	if err != nil {
 		return nil, err
 	}
-	who, err := peer.Identify(ctx, ask)
+	who, err := peer.Identify(ctx, ask, grpc.WaitForReady(true))
 	return who, fromWire(err)
 }
 

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"reflect"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,6 +62,55 @@ func newImpostor(t *testing.T, says *clusterpb.IdentifyResponse) Member {
 	go func() { _ = server.Serve(p.rpc) }()
 	t.Cleanup(server.Stop)
 	return Member{ID: "n2", ClusterAddress: p.Addr(), AdminAddress: "127.0.0.1:1", ProxyAddress: "127.0.0.1:2", Voter: true}
+}
+
+// outage is a network on which nobody can be dialled for a while.
+type outage struct {
+	TCP
+	over   atomic.Bool
+	dialed atomic.Int64
+}
+
+func (o *outage) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	o.dialed.Add(1)
+	if !o.over.Load() {
+		return nil, syscall.ECONNREFUSED
+	}
+	return o.TCP.Dial(ctx, addr)
+}
+
+// TestReturnIsNoticed: a node that is back is found at once, however often it was dialled
+// in vain meanwhile. A member that was not found would be told that it is not accepted.
+func TestReturnIsNoticed(t *testing.T) {
+	t.Parallel()
+	back := newImpostor(t, &clusterpb.IdentifyResponse{Id: "n2", ClusterId: "red"})
+	o := &outage{}
+	from, err := Listen(o, "127.0.0.1:0", "n1", nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	from.Serve(someone("red"))
+	peers := newPeers(from)
+	defer func() {
+		if err := peers.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	peer, err := peers.at(back.ID, back.ClusterAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); o.dialed.Load() < 7; time.Sleep(time.Millisecond) { // between two looks
+		if _, err := peer.Identify(t.Context(), &clusterpb.IdentifyRequest{}); err == nil || time.Now().After(deadline) {
+			t.Fatalf("after %d attempts: %v", o.dialed.Load(), err)
+		}
+	}
+	o.over.Store(true)
+	who, err := identify(t.Context(), from, peers, back.ID, back.ClusterAddress, forRPC, &clusterpb.IdentifyRequest{})
+	if err != nil || who.GetId() != "n2" {
+		t.Errorf("back again, it is %v, %v", who, err)
+	}
 }
 
 // TestJoinThatFails: a node that cannot become a member leaves the cluster as

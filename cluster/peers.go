@@ -33,8 +33,31 @@ func newPeers(t *Transport) *peers {
 	return &peers{transport: t, conns: map[store.Server]*grpc.ClientConn{}}
 }
 
+// maxDialPause bounds the pause between attempts to connect to a node that is down. A node
+// that comes back is spoken to as soon.
+const maxDialPause = 100 * time.Millisecond
+
 // at is the node id, at an address.
 func (p *peers) at(id, addr string) (clusterpb.ClusterClient, error) {
+	conn, err := p.conn(id, addr)
+	if err != nil {
+		return nil, err
+	}
+	return clusterpb.NewClusterClient(conn), nil
+}
+
+// atOnce is at, for a node that is known to be there again: the pause before the next
+// attempt to connect ends.
+func (p *peers) atOnce(id, addr string) (clusterpb.ClusterClient, error) {
+	conn, err := p.conn(id, addr)
+	if err != nil {
+		return nil, err
+	}
+	conn.ResetConnectBackoff()
+	return clusterpb.NewClusterClient(conn), nil
+}
+
+func (p *peers) conn(id, addr string) (*grpc.ClientConn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -51,7 +74,7 @@ func (p *peers) at(id, addr string) (clusterpb.ClusterClient, error) {
 				return p.transport.dial(ctx, id, addr, forRPC)
 			}),
 			grpc.WithConnectParams(grpc.ConnectParams{
-				Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 500 * time.Millisecond},
+				Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: maxDialPause},
 				MinConnectTimeout: time.Second,
 			}),
 			grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second}),
@@ -64,7 +87,7 @@ func (p *peers) at(id, addr string) (clusterpb.ClusterClient, error) {
 		}
 		p.conns[key] = conn
 	}
-	return clusterpb.NewClusterClient(conn), nil
+	return conn, nil
 }
 
 func (p *peers) close() error {

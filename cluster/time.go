@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/tollgate/tollgate/cluster/clusterpb"
 	"github.com/tollgate/tollgate/store"
 )
@@ -86,7 +88,7 @@ func (c *Cluster) askClock(ctx context.Context, s store.Server) []time.Duration 
 	if err != nil {
 		return nil
 	}
-	who, err := peer.Identify(ctx, &clusterpb.IdentifyRequest{Asker: c.cfg.ID})
+	who, err := peer.Identify(ctx, &clusterpb.IdentifyRequest{Asker: c.cfg.ID}, grpc.WaitForReady(true))
 	if err != nil || who.GetId() != s.ID {
 		return nil
 	}

@@ -32,7 +32,7 @@ type Command struct {
 	// children outlive it when it is killed needs another. Linux only.
 	Orphaned syscall.Signal
 	// Died, unless it is nil, is called once, from a goroutine of its own, if the
-	// process ends without Stop or Kill.
+	// process ends without Stop, Kill or MayEnd.
 	Died func(*Process)
 }
 
@@ -49,7 +49,7 @@ type Process struct {
 	// up to the system, which may then give its number to another.
 	signals sync.Mutex
 	ended   bool // no signal may be sent any more
-	wanted  bool // it was told to end
+	wanted  bool // it was told to end, or may
 }
 
 // Start runs a command in a process group of its own, since a Ctrl-C goes to
@@ -155,6 +155,13 @@ func (p *Process) Signal(s syscall.Signal) {
 	if !p.ended {
 		signalGroup(p.cmd.Process, s)
 	}
+}
+
+// MayEnd says that the process may end by itself: Died is not called.
+func (p *Process) MayEnd() {
+	p.signals.Lock()
+	defer p.signals.Unlock()
+	p.wanted = true
 }
 
 // Kill ends the process and its group at once, kill -9, and waits for it. It

@@ -157,23 +157,19 @@ func (n *node) start() error {
 	}
 	defer log.Close()
 	fmt.Fprintf(log, "--- %.3f s: %s %s\n", clock().Seconds(), name, strings.Join(args, " "))
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	p, err := process.Start(process.Command{Name: n.id, Path: name, Args: args, Log: n.log, Died: n.died})
 	if err != nil {
 		return err
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.proc = p
+	if n.proc = p; n.ends {
+		p.MayEnd()
+	}
 	return nil
 }
 
 func (n *node) died(p *process.Process) {
-	n.mu.Lock()
-	ends := n.ends
-	n.mu.Unlock()
-	if ends {
-		return
-	}
 	n.c.mu.Lock()
 	defer n.c.mu.Unlock()
 	n.c.deaths = append(n.c.deaths, fmt.Sprintf("%s ended by itself at %.3f s with %v; its log is %s", n.id, clock().Seconds(), p.State(), n.log))

@@ -98,11 +98,14 @@ func (n *node) moveTo(data string) {
 	n.data = data
 }
 
-// mayEnd says whether the end of the node by itself is none of the test's failures.
+// mayEnd says whether it is none of the test's failures if the node ends by itself: as it
+// runs now, or as it is started from now on.
 func (n *node) mayEnd(may bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.ends = may
+	if n.ends = may; may {
+		n.proc.MayEnd()
+	}
 }
 
 // disk is a node's own; the row is skipped where there is none.
