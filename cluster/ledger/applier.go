@@ -22,9 +22,8 @@ type applier struct {
 	metrics *metrics
 }
 
-// apply takes the frame's result in. It reports whether it decided nothing of
-// what waits, because units of other nodes are awaited.
-func (a *applier) apply(r *round, res quota.Result, err error) (stalled bool) {
+// apply takes the frame's result in.
+func (a *applier) apply(r *round, res quota.Result, err error) {
 	a.metrics.frames.Inc()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -45,7 +44,7 @@ func (a *applier) apply(r *round, res quota.Result, err error) (stalled bool) {
 		for _, h := range r.held {
 			h.asking = false
 		}
-		return false
+		return
 	}
 	for i, c := range r.claims {
 		c.answer <- claimAnswer{result: res.Claims[i]}
@@ -55,16 +54,20 @@ func (a *applier) apply(r *round, res quota.Result, err error) (stalled bool) {
 		r.held[i].asking = false
 		a.granted(r.held[i], g, res.Now, r.sent)
 	}
-	decided := false
 	var again []*call
 	for i, d := range res.Decisions {
 		a.priced(&r.frame.Takes[i], r.batches[i], d, res.Now)
-		decided = decided || d.Decided > 0
-		decided = decided || d.Superseded
-		again = append(again, a.answer(r, i, d)...)
+		left := a.answer(r, i, d)
+		if d.Decided > 0 {
+			again = append(again, left...)
+		} else if len(left) > 0 {
+			a.park(r.key(left[0]), left, a.ledger.clock().mono)
+		}
 	}
-	a.askAgain(again)
-	return len(again) > 0 && !decided
+	a.putBehind(again)
+	if len(a.parked.calls) == 0 {
+		a.parked.pause = 0
+	}
 }
 
 // granted takes one grant in.
@@ -102,30 +105,6 @@ func (a *applier) granted(h *holding, g quota.Grant, now int64, sent instant) {
 			a.markLocked(h, 0)
 		}
 	}
-}
-
-// askAgain puts calls that were not decided behind those of other kinds: what waits
-// for units of other nodes, such as a lost holder's, must not keep the calls of other
-// domains from being sent. Calls of the same kind that came later go behind them.
-func (a *applier) askAgain(again []*call) {
-	if len(again) == 0 {
-		return
-	}
-	for _, c := range again {
-		c.class.again = true
-	}
-	others := make([]*call, 0, len(a.waiting)+len(again))
-	for _, c := range a.waiting {
-		if c.class.again {
-			again = append(again, c)
-		} else {
-			others = append(others, c)
-		}
-	}
-	for _, c := range again {
-		c.class.again = false
-	}
-	a.waiting = append(others, again...)
 }
 
 // answer answers a batch of calls. The first callers that are still there are

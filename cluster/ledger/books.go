@@ -24,6 +24,7 @@ type books struct {
 	leased   []*holding // those that may have a lease, to look after
 
 	waiting []*call
+	parked  parked
 	marked  []*holding // to report on
 	patient []*holding // to report on, but not before the beat
 	owing   []*holding // to charge
@@ -49,7 +50,7 @@ func newBooks() books {
 func (b *books) enqueue(c *call) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closing || len(b.waiting) >= maxWaiting || b.version < quota.Third && (c.units > 1 || c.reserve) {
+	if b.closing || len(b.waiting)+len(b.parked.calls) >= maxWaiting || b.version < quota.Third && (c.units > 1 || c.reserve) {
 		return false
 	}
 	b.waiting = append(b.waiting, c)
@@ -127,5 +128,5 @@ func (b *books) reject(batch []*call, err error) {
 func (b *books) busy() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.sending || len(b.waiting)+len(b.marked)+len(b.returns)+len(b.settles)+len(b.claims)+len(b.owing) > 0
+	return b.sending || len(b.waiting)+len(b.parked.calls)+len(b.marked)+len(b.returns)+len(b.settles)+len(b.claims)+len(b.owing) > 0
 }

@@ -50,6 +50,9 @@ func (c *collector) collect(r *round) bool {
 // collectCalls moves the calls that wait into Takes, those that want the same
 // into one.
 func (c *collector) collectCalls(r *round) (size int) {
+	if len(c.parked.calls) > 0 && r.sent.mono >= c.parked.until {
+		c.unpark()
+	}
 	taken := 0
 	for _, one := range c.waiting {
 		if one.state.Load() == callGone {
@@ -58,6 +61,11 @@ func (c *collector) collectCalls(r *round) (size int) {
 			continue
 		}
 		key := r.key(one)
+		if c.parked.has(key) {
+			c.parked.calls = append(c.parked.calls, one)
+			taken++
+			continue
+		}
 		i, ok := r.index[key]
 		if !ok {
 			each := callerBytes

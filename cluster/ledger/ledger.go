@@ -22,9 +22,6 @@ const (
 	// tick is how often leases are looked after and charges of refused calls
 	// are sent.
 	tick = 10 * time.Millisecond
-	// stallPause is between two frames that decided nothing, while units of
-	// others are awaited.
-	stallPause = 2 * time.Millisecond
 	// giveBackWait is how long a node that stops waits to be rid of what it
 	// holds. Where there is no leader to tell, it expires.
 	giveBackWait = 500 * time.Millisecond
@@ -189,6 +186,8 @@ func (l *Ledger) Close(ctx context.Context) {
 func (l *Ledger) run(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
+	retry := time.NewTimer(time.Hour)
+	defer retry.Stop()
 	var r round
 	for {
 		select {
@@ -198,14 +197,14 @@ func (l *Ledger) run(ctx context.Context) {
 		case <-l.wake:
 		case <-ticker.C:
 			l.look()
+		case <-retry.C:
 		}
 		for l.collector.collect(&r) {
 			res, err := l.sender.Send(ctx, r.buf)
-			if stalled := l.applier.apply(&r, res, err); stalled {
-				sleep(ctx, stallPause)
-			}
+			l.applier.apply(&r, res, err)
 			Gather() // the callers that were just answered call again
 		}
+		retry.Reset(l.untilRetry(l.clock().mono))
 	}
 }
 
@@ -222,6 +221,7 @@ func sleep(ctx context.Context, d time.Duration) {
 func (l *Ledger) abandon() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.unpark()
 	l.reject(l.waiting, ErrUndecided)
 	for _, c := range l.claims {
 		c.answer <- claimAnswer{err: ErrUndecided}

@@ -13,6 +13,7 @@ func (l *Ledger) RulesChanged(changed map[string][]quota.Rule, v quota.Version) 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.version = max(l.version, v)
+	l.unpark() // to be asked about by the rules in force
 	all := maps.Clone(*l.classes.Load())
 	gone := map[*holding]bool{}
 	for domain, rules := range changed {
@@ -64,6 +65,8 @@ func (l *Ledger) PhasesChanged(changed []quota.Info) {
 		if h == nil {
 			continue
 		}
+		l.unpark() // it may be what they have waited for
+		l.parked.pause = 0
 		h.learn(info.Phase, span{info.Window, info.Ends, info.Max})
 		le := h.lease.Load()
 		switch {

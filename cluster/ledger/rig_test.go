@@ -203,9 +203,9 @@ func (g *rig) collect() *quota.Frame {
 }
 
 // answer has the collected frame decided, and the result taken in.
-func (g *rig) answer(f *quota.Frame) (stalled bool) {
+func (g *rig) answer(f *quota.Frame) {
 	g.result = g.decide(f)
-	return g.applier.apply(&g.round, g.result, nil)
+	g.applier.apply(&g.round, g.result, nil)
 }
 
 // step sends one frame, if there is something to send.

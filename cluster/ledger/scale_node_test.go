@@ -28,8 +28,8 @@ type scaleNode struct {
 
 	r       round
 	sending bool
-	resting bool // between two frames that decided nothing
-	attempt int  // at sending the frame
+	retried int64 // when what is parked is asked about again
+	attempt int   // at sending the frame
 	sentAt  int64
 	tried   int64 // when the attempt began
 }
@@ -162,10 +162,14 @@ func (n *scaleNode) expire() {
 
 // step does what the ledger's loop does: one frame after the other.
 func (n *scaleNode) step() {
-	if n.sending || n.resting {
+	if n.sending {
 		return
 	}
 	if !n.ledger.collector.collect(&n.r) {
+		if p := &n.ledger.parked; len(p.calls) > 0 && n.retried != p.until { // its turn comes
+			n.retried = p.until
+			n.f.after(p.until-n.f.now, n.step)
+		}
 		return
 	}
 	n.sending, n.sentAt = true, n.f.now
@@ -205,7 +209,7 @@ func (n *scaleNode) answered(res quota.Result) {
 	n.attempt++
 	n.f.round += n.f.now - n.sentAt
 	n.f.answered++
-	stalled := n.ledger.applier.apply(&n.r, res, nil)
+	n.ledger.applier.apply(&n.r, res, nil)
 	for i := range n.r.frame.Takes {
 		for _, c := range n.r.batches[i] {
 			select {
@@ -214,14 +218,6 @@ func (n *scaleNode) answered(res quota.Result) {
 			default:
 			}
 		}
-	}
-	if stalled {
-		n.resting = true
-		n.f.after(int64(stallPause), func() {
-			n.resting = false
-			n.step()
-		})
-		return
 	}
 	n.step()
 }

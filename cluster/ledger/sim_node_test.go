@@ -23,7 +23,7 @@ func (n *simNode) boot() {
 	if n.w.kinds.forgetful {
 		n.ledger.callers.rest = callerShards // one tick, as they are counted here
 	}
-	n.r, n.sending, n.leases = round{}, false, map[*holding]*lease{}
+	n.r, n.sending, n.retry, n.leases = round{}, false, 0, map[*holding]*lease{}
 	n.ledger.RulesChanged(map[string][]quota.Rule{"d": n.state.Rules("d")}, n.w.version)
 }
 
@@ -73,6 +73,7 @@ func (n *simNode) step() {
 		}
 	}
 	if !n.ledger.collector.collect(&n.r) {
+		n.stepLater()
 		return
 	}
 	n.sending = true
@@ -136,13 +137,19 @@ func (n *simNode) answered(f simFrame, res quota.Result) {
 			}
 		}
 	}
-	stalled := n.ledger.applier.apply(&n.r, res, nil)
+	n.ledger.applier.apply(&n.r, res, nil)
 	w.check.settled(n, f, res)
-	if stalled {
-		w.on(n, int64(stallPause), n.step)
-	} else {
-		w.on(n, 0, n.step)
+	w.on(n, 0, n.step)
+}
+
+// stepLater has what is parked asked about again in time.
+func (n *simNode) stepLater() {
+	p := &n.ledger.parked
+	if len(p.calls) == 0 || n.retry == p.until {
+		return
 	}
+	n.retry = p.until
+	n.w.on(n, int64(float64(p.until-n.mono())/n.rate)+1, n.step)
 }
 
 // calls has clients call the node, so many a millisecond, the first of them at

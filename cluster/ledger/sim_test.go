@@ -103,6 +103,8 @@ type simNode struct {
 
 	r       round
 	sending bool
+	// retry is when what is parked is asked about again, mono ns.
+	retry int64
 	// leases are those that the frame under way reports on, for stopAfterReport.
 	leases map[*holding]*lease
 }
