@@ -107,6 +107,7 @@ func Open(cfg Config) *Cluster {
 	registerMembership(cfg.Registerer, cfg.Transport, cfg.Store)
 	cfg.Store.ObserveQuota(c.ledger)
 	cfg.Store.CorrectClock(c.clockOffset)
+	cfg.Store.AskEnds(c.askEnd)
 	c.server = grpc.NewServer(
 		grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes),
 		grpc.ConnectionTimeout(greetingTimeout), grpc.WaitForHandlers(true),

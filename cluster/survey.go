@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 
+	"google.golang.org/grpc"
+
 	"github.com/tollgate/tollgate/cluster/clusterpb"
 	"github.com/tollgate/tollgate/cluster/pki"
 	"github.com/tollgate/tollgate/store"
@@ -53,6 +55,19 @@ func Survey(ctx context.Context, self, identity string, authority *pki.Authority
 	}
 	wg.Wait()
 	return answers
+}
+
+// askEnd asks a member that runs where its log ends.
+func (c *Cluster) askEnd(ctx context.Context, id, addr string) (end store.End, ok bool) {
+	peer, err := c.peers.at(id, addr)
+	if err != nil {
+		return store.End{}, false
+	}
+	who, err := peer.Identify(ctx, &clusterpb.IdentifyRequest{Asker: c.cfg.ID, Log: true}, grpc.WaitForReady(true))
+	if err != nil || who.GetId() != id {
+		return store.End{}, false
+	}
+	return store.End{Term: who.GetLastTerm(), Index: who.GetLastIndex()}, true
 }
 
 // absent is the Identity of a node that does not run.

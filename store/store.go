@@ -57,6 +57,8 @@ type (
 	Servers = log.Servers
 	// Progress is an index that only grows, and that can be waited for.
 	Progress = log.Progress
+	// End is where a member's log ends.
+	End = log.End
 )
 
 // The engines.

@@ -1,9 +1,11 @@
 package log
 
 import (
+	"cmp"
+	"context"
 	"net"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -11,8 +13,23 @@ import (
 
 // turnTime is between the elections that two members begin early. A member votes for
 // another only once it has given the leader up itself, and two that did so at the same
-// moment would each vote for themselves.
+// moment would each vote for themselves. So the last in turn is the one that is elected,
+// and whose log has most comes last: one with less would be refused by the others, who
+// then wait for their timeouts.
 const turnTime = 25 * time.Millisecond
+
+// End is where a member's log ends.
+type End struct{ Term, Index uint64 }
+
+func (e End) compare(o End) int {
+	return cmp.Or(cmp.Compare(e.Term, o.Term), cmp.Compare(e.Index, o.Index))
+}
+
+// AskEnds has ask tell where the logs of other members end, when a leader seems to be gone.
+// It may take until ctx ends; ok is false if there is no answer.
+func (l *Log) AskEnds(ask func(ctx context.Context, id, addr string) (end End, ok bool)) {
+	l.askEnd.Store(&ask)
+}
 
 // Peer is a connection that Network.Accept may give: it tells the ID of its other end.
 type Peer interface {
@@ -72,7 +89,10 @@ func (l *Log) watchConnections() {
 // nothing: members that hear of the leader grant no pre-vote.
 func (l *Log) suspect(b broken) {
 	usual := l.raft.ReloadableConfig().HeartbeatTimeout
-	turn := l.turn(b.from)
+	if !l.follows(b.from) || !l.pause(time.Until(b.at.Add(usual/4))) { // what is on its way arrives
+		return
+	}
+	turn := l.turn(b.from, usual/4)
 	if turn < 0 || !l.pause(time.Until(b.at.Add(usual/2+time.Duration(turn)*turnTime))) {
 		return
 	}
@@ -100,24 +120,45 @@ func (l *Log) reload(r *raft.Raft, change func(*raft.ReloadableConfig)) {
 	}
 }
 
-// turn is this node's place among the voters that miss a leader, from 0; -1 if it is
-// none, or that node does not lead.
-func (l *Log) turn(leader string) int {
-	if known, _ := l.Leader(); known != leader || leader == l.cfg.ID {
-		return -1
-	}
-	return turnOf(l.configured(), leader, l.cfg.ID)
+// follows reports whether a node leads that is another.
+func (l *Log) follows(leader string) bool {
+	known, _ := l.Leader()
+	return known == leader && leader != l.cfg.ID
 }
 
-func turnOf(servers []raft.Server, leader, self string) int {
-	var voters []string
-	for _, m := range servers {
-		if m.Suffrage == raft.Voter && string(m.ID) != leader {
-			voters = append(voters, string(m.ID))
+// turn is this node's place among the voters that miss a leader, from 0; -1 if it is
+// none. They are asked where their logs end.
+func (l *Log) turn(leader string, wait time.Duration) int {
+	voters := slices.DeleteFunc(l.configured(), func(m raft.Server) bool {
+		return m.Suffrage != raft.Voter || string(m.ID) == leader
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	ends := make([]End, len(voters))
+	var wg sync.WaitGroup
+	for i, m := range voters {
+		if ask := l.askEnd.Load(); string(m.ID) == l.cfg.ID {
+			ends[i].Index, ends[i].Term = l.Last()
+		} else if ask != nil {
+			wg.Go(func() { ends[i], _ = (*ask)(ctx, string(m.ID), string(m.Address)) })
 		}
 	}
-	slices.SortFunc(voters, strings.Compare)
-	return slices.Index(voters, self)
+	wg.Wait()
+	return turnOf(voters, ends, l.cfg.ID)
+}
+
+func turnOf(voters []raft.Server, ends []End, self string) int {
+	at := slices.IndexFunc(voters, func(m raft.Server) bool { return string(m.ID) == self })
+	if at < 0 {
+		return -1
+	}
+	turn := 0
+	for i, m := range voters {
+		if cmp.Or(ends[i].compare(ends[at]), cmp.Compare(m.ID, voters[at].ID)) < 0 {
+			turn++
+		}
+	}
+	return turn
 }
 
 // pause waits. It reports false if the log is closed meanwhile.

@@ -2,6 +2,7 @@ package log
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -58,6 +59,17 @@ func TestLeaderGone(t *testing.T) {
 		})
 	}
 	together(t, group)
+	for _, r := range group {
+		r.AskEnds(func(_ context.Context, id, _ string) (end End, ok bool) {
+			for _, o := range group {
+				if ok = o.cfg.ID == id; ok {
+					end.Index, end.Term = o.Last()
+					break
+				}
+			}
+			return end, ok
+		})
+	}
 	leader := leaderOf(t, group[:])
 	var others []*replica
 	for _, r := range group {
@@ -87,14 +99,21 @@ func TestLeaderGone(t *testing.T) {
 	}
 }
 
+// TestTurns: the log that has most comes last, and of two that are equal the greater ID.
 func TestTurns(t *testing.T) {
-	servers := []raft.Server{{ID: "n3"}, {ID: "n1"}, {ID: "n4", Suffrage: raft.Nonvoter}, {ID: "n2"}}
+	voters := []raft.Server{{ID: "n3"}, {ID: "n1"}, {ID: "n2"}}
 	for _, c := range []struct {
-		leader, self string
-		want         int
-	}{{"n1", "n2", 0}, {"n1", "n3", 1}, {"n2", "n1", 0}, {"n1", "n4", -1}, {"n9", "n3", 2}} {
-		if got := turnOf(servers, c.leader, c.self); got != c.want {
-			t.Errorf("%s without %s has turn %d, want %d", c.self, c.leader, got, c.want)
+		ends []End
+		want map[string]int
+	}{
+		{[]End{{2, 9}, {2, 9}, {2, 9}}, map[string]int{"n1": 0, "n2": 1, "n3": 2, "n9": -1}},
+		{[]End{{2, 8}, {2, 9}, {2, 9}}, map[string]int{"n3": 0, "n1": 1, "n2": 2}},
+		{[]End{{2, 9}, {3, 1}, {}}, map[string]int{"n2": 0, "n3": 1, "n1": 2}},
+	} {
+		for self, want := range c.want {
+			if got := turnOf(voters, c.ends, self); got != want {
+				t.Errorf("%v: %s has turn %d, want %d", c.ends, self, got, want)
+			}
 		}
 	}
 }

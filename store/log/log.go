@@ -7,6 +7,7 @@ package log
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -106,7 +107,9 @@ type Log struct {
 
 	stalled atomic.Int64
 	early   prometheus.Counter // elections begun before a timeout
-	failed  chan error         // has room for one
+	// askEnd tells where another member's log ends; nil where nobody does.
+	askEnd atomic.Pointer[func(ctx context.Context, id, addr string) (End, bool)]
+	failed chan error // has room for one
 
 	observer    *raft.Observer
 	observed    chan raft.Observation
