@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,9 +28,21 @@ type ports map[string]string
 
 const portAttempts = 500
 
-// freePorts finds ports with nobody at them.
+// taken are the ports that freePorts has given away: the pages run beside each other, and
+// a node may not listen yet.
+var taken struct {
+	mu   sync.Mutex
+	tens map[string]bool
+}
+
+// freePorts finds ports with nobody at them, which no other page has.
 func freePorts(t *testing.T) ports {
 	t.Helper()
+	taken.mu.Lock()
+	defer taken.mu.Unlock()
+	if taken.tens == nil {
+		taken.tens = map[string]bool{}
+	}
 	for range portAttempts {
 		p := ports{}
 		base := 1000 + rand.IntN(1600) // the last digit is the page's
@@ -37,6 +50,9 @@ func freePorts(t *testing.T) ports {
 			p[leading] = fmt.Sprintf(":%d", base+above)
 		}
 		if p.free() {
+			for _, tens := range p {
+				taken.tens[tens] = true
+			}
 			return p
 		}
 	}
@@ -44,9 +60,12 @@ func freePorts(t *testing.T) ports {
 	return nil
 }
 
-// free tells whether nobody listens at any of the ports.
+// free tells whether nobody has, or listens at, any of the ports.
 func (p ports) free() bool {
 	for _, leading := range p {
+		if taken.tens[leading] {
+			return false
+		}
 		for last := range 4 {
 			ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1%s%d", leading, last))
 			if err != nil {
