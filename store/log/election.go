@@ -129,9 +129,12 @@ func (l *Log) follows(leader string) bool {
 // turn is this node's place among the voters that miss a leader, from 0; -1 if it is
 // none. They are asked where their logs end.
 func (l *Log) turn(leader string, wait time.Duration) int {
-	voters := slices.DeleteFunc(l.configured(), func(m raft.Server) bool {
-		return m.Suffrage != raft.Voter || string(m.ID) == leader
-	})
+	var voters []raft.Server
+	for _, m := range l.configured() {
+		if m.Suffrage == raft.Voter && string(m.ID) != leader {
+			voters = append(voters, m)
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), wait)
 	defer cancel()
 	ends := make([]End, len(voters))
