@@ -97,6 +97,11 @@ func TestLeaderGone(t *testing.T) {
 	if n := testutil.ToFloat64(next.early); n == 0 {
 		t.Errorf("%s leads after a timeout only", next.cfg.ID)
 	}
+	for _, r := range others {
+		if members := r.Servers().List; len(members) != len(group) {
+			t.Errorf("%s knows %v, want all three: the one that died is a member still", r.cfg.ID, members)
+		}
+	}
 }
 
 // TestTurns: the log that has most comes last, and of two that are equal the greater ID.
