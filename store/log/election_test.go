@@ -98,8 +98,10 @@ func TestLeaderGone(t *testing.T) {
 		t.Errorf("%s leads after a timeout only", next.cfg.ID)
 	}
 	for _, r := range others {
-		if members := r.Servers().List; len(members) != len(group) {
-			t.Errorf("%s knows %v, want all three: the one that died is a member still", r.cfg.ID, members)
+		for _, m := range group {
+			if members := r.Servers(); members.Find(m.cfg.ID) == nil {
+				t.Errorf("%s knows the members %v, and not %s", r.cfg.ID, members.List, m.cfg.ID)
+			}
 		}
 	}
 }
