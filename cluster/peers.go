@@ -33,8 +33,8 @@ func newPeers(t *Transport) *peers {
 	return &peers{transport: t, conns: map[store.Server]*grpc.ClientConn{}}
 }
 
-// maxDialPause bounds the pause between attempts to connect to a node that is down. A node
-// that comes back is spoken to as soon.
+// maxDialPause is the longest pause between two attempts to connect to a node that is down:
+// a node that comes back waits for no longer than that.
 const maxDialPause = 100 * time.Millisecond
 
 // at is the node id, at an address.

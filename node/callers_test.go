@@ -294,12 +294,7 @@ func TestReplays(t *testing.T) {
 	for _, n := range c.Nodes {
 		n.Stop()
 	}
-	for _, n := range c.Nodes {
-		n.Start()
-	}
-	for _, n := range c.Nodes {
-		n.WaitReady()
-	}
+	c.StartAll()
 	refused(newPath, newest)
 	use(c.Nodes[2], skew-time.Second) // what was not used is good
 }

@@ -125,12 +125,7 @@ func TestWholeClusterRestarts(t *testing.T) {
 	for _, n := range c.Nodes {
 		n.Kill()
 	}
-	for _, n := range c.Nodes {
-		n.Start()
-	}
-	for _, n := range c.Nodes {
-		n.WaitReady()
-	}
+	c.StartAll()
 	if after := c.Digest(); after != before {
 		t.Errorf("digest %x after the restart, %x before", after, before)
 	}

@@ -184,6 +184,17 @@ func (n *Node) WaitReady() {
 	Eventually(n.c.t, n.ID+" is ready", n.Ready)
 }
 
+// StartAll starts all nodes, which are down, and waits until they are ready.
+func (c *Cluster) StartAll() {
+	c.t.Helper()
+	for _, n := range c.Nodes {
+		n.Start()
+	}
+	for _, n := range c.Nodes {
+		n.WaitReady()
+	}
+}
+
 // Eventually waits until ok holds.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
