@@ -56,7 +56,8 @@ func (s *State) target(t Target) (*counter, error) {
 	}
 	c := r.own
 	if c == nil {
-		c = r.get(t.Caller)
+		s.spares.free()
+		c = s.get(r, t.Caller)
 	}
 	if c == nil || !c.running(s.now) || t.Window != 0 && t.Window != c.window.serial {
 		return nil, ErrWindow

@@ -11,7 +11,7 @@ import (
 // others are counters. Which of the two a caller is follows from what it counts alone.
 type callers struct {
 	resting *btree.BTreeG[record]
-	busy    *btree.BTreeG[*counter]
+	busy    *btree.BTreeG[busyCaller]
 	// ends has every caller by the end of its window. It follows from the two, and
 	// snapshots have no use for it.
 	ends *btree.BTreeG[callerEnd]
@@ -31,6 +31,12 @@ type record struct {
 	alerted     uint8
 }
 
+// busyCaller is a counter under its caller.
+type busyCaller struct {
+	caller Digest
+	*counter
+}
+
 // callerEnd is a caller and when its window ends.
 type callerEnd struct {
 	at     int64 // cluster time, ms
@@ -41,7 +47,7 @@ func newCallers() *callers {
 	unlocked := btree.Options{NoLocks: true}
 	return &callers{
 		resting: btree.NewBTreeGOptions(func(a, b record) bool { return a.caller.compare(b.caller) < 0 }, unlocked),
-		busy:    btree.NewBTreeGOptions(func(a, b *counter) bool { return a.caller.compare(b.caller) < 0 }, unlocked),
+		busy:    btree.NewBTreeGOptions(func(a, b busyCaller) bool { return a.caller.compare(b.caller) < 0 }, unlocked),
 		ends: btree.NewBTreeGOptions(func(a, b callerEnd) bool {
 			return a.at < b.at || a.at == b.at && a.caller.compare(b.caller) < 0
 		}, unlocked),
@@ -64,35 +70,61 @@ func (cs *callers) firstEnd() int64 {
 	return math.MaxInt64
 }
 
-// get is a caller's counter, to be changed, nil if it has none.
-func (r *rule) get(d Digest) *counter {
+// get is a caller's counter, to be changed and kept; nil if it has none.
+func (s *State) get(r *rule, d Digest) *counter {
 	cs := r.callers
-	if c, ok := cs.busy.Get(&counter{caller: d}); ok {
-		return c.clone(r.epoch, r)
+	if b, ok := cs.busy.Get(busyCaller{caller: d}); ok {
+		c := b.clone(r.epoch, r)
+		if c != b.counter {
+			cs.busy.Set(busyCaller{d, c})
+		}
+		return c
 	}
 	if rec, ok := cs.resting.Get(record{caller: d}); ok {
-		return rec.counter(r)
+		c := s.spares.next()
+		*c = rec.counter(r)
+		return c
 	}
 	return nil
 }
 
 // peek is a caller's counter, to be read.
 func (r *rule) peek(d Digest) *counter {
-	if c, ok := r.callers.busy.Get(&counter{caller: d}); ok {
-		return c
+	if b, ok := r.callers.busy.Get(busyCaller{caller: d}); ok {
+		return b.counter
 	}
 	if rec, ok := r.callers.resting.Get(record{caller: d}); ok {
-		return rec.counter(r)
+		c := rec.counter(r)
+		return &c
 	}
 	return nil
 }
 
-func (rec record) counter(r *rule) *counter {
-	return &counter{epoch: r.epoch, rule: r, caller: rec.caller, window: window{
+func (rec record) counter(r *rule) counter {
+	return counter{epoch: r.epoch, rule: r, caller: rec.caller, indexed: rec.ends, kept: atRest, window: window{
 		start: rec.ends - r.seconds()*1000, serial: rec.serial, ends: rec.ends, limit: rec.limit, used: rec.used,
 		refusedFrom: rec.refusedFrom, phase: rec.phase, alerted: rec.alerted,
 	}}
 }
+
+// spares are counters that are used again and again: those of callers at rest, while
+// something is done to them. Most calls of callers need one, and it is nothing afterwards.
+type spares struct {
+	all  []*counter
+	used int
+}
+
+// next is one that is good until free.
+func (sp *spares) next() *counter {
+	if sp.used == len(sp.all) {
+		sp.all = append(sp.all, new(counter))
+	}
+	sp.used++
+	return sp.all[sp.used-1]
+}
+
+// free says that none is in use.
+func (sp *spares) free() { sp.used = 0 }
 
 // rests reports whether a record says all there is to say of the counter.
 func (c *counter) rests() bool {
@@ -118,19 +150,30 @@ func (s *State) keep(c *counter) {
 		r.callers.shared = c
 		return
 	}
+	cs := r.callers
 	if c.indexed != c.window.ends {
 		s.sweeping(r, func() {
-			r.callers.ends.Delete(callerEnd{c.indexed, c.caller})
-			r.callers.ends.Set(callerEnd{c.window.ends, c.caller})
+			if c.indexed != 0 {
+				cs.ends.Delete(callerEnd{c.indexed, c.caller})
+			}
+			cs.ends.Set(callerEnd{c.window.ends, c.caller})
 		})
 		c.indexed = c.window.ends
 	}
-	if c.rests() {
-		r.callers.busy.Delete(c)
-		r.callers.resting.Set(c.record())
-	} else {
-		r.callers.resting.Delete(record{caller: c.caller})
-		r.callers.busy.Set(c)
+	rests := c.rests()
+	switch {
+	case rests && c.kept == amongBusy:
+		cs.busy.Delete(busyCaller{caller: c.caller})
+	case !rests && c.kept == atRest:
+		cs.resting.Delete(record{caller: c.caller})
+	}
+	switch {
+	case rests:
+		cs.resting.Set(c.record())
+	case c.kept != amongBusy: // c may be a spare
+		own := *c
+		own.kept = amongBusy
+		cs.busy.Set(busyCaller{c.caller, &own})
 	}
 }
 
@@ -138,14 +181,23 @@ func (s *State) keep(c *counter) {
 func (s *State) remove(r *rule, e callerEnd) {
 	s.sweeping(r, func() { r.callers.ends.Delete(e) })
 	if _, ok := r.callers.resting.Delete(record{caller: e.caller}); !ok {
-		r.callers.busy.Delete(&counter{caller: e.caller})
+		r.callers.busy.Delete(busyCaller{caller: e.caller})
 	}
 }
 
-// sweeping changes when a rule's first caller's window ends.
+// sweeping makes a change that may have another of a rule's callers be the first whose
+// window ends.
 func (s *State) sweeping(r *rule, change func()) {
-	s.sweep.Delete(ending{r.callers.firstEnd(), r.id})
+	before := r.callers.firstEnd()
 	change()
+	if r.callers.firstEnd() != before {
+		s.sweep.Delete(ending{before, r.id})
+		s.sweepNext(r)
+	}
+}
+
+// sweepNext enters a rule where it waits for the end of its first caller's window.
+func (s *State) sweepNext(r *rule) {
 	if first := r.callers.firstEnd(); first < math.MaxInt64 {
 		s.sweep.Set(ending{first, r.id})
 	}
@@ -169,7 +221,7 @@ func (s *State) removeEnded(n int) {
 // its window runs; that of all beyond MaxCallers while theirs runs, or if there is no
 // more room; else a new one.
 func (s *State) caller(r *rule, d Digest) *counter {
-	c := r.get(d)
+	c := s.get(r, d)
 	if c != nil && c.running(s.now) {
 		return c
 	}
@@ -187,5 +239,7 @@ func (s *State) caller(r *rule, d Digest) *counter {
 			return &counter{epoch: r.epoch, rule: r, shared: true}
 		}
 	}
-	return &counter{epoch: r.epoch, rule: r, caller: d}
+	c = s.spares.next()
+	*c = counter{epoch: r.epoch, rule: r, caller: d}
+	return c
 }

@@ -60,9 +60,7 @@ func (r reader) id(last, least uint64) ID {
 }
 
 func (r reader) digest() (d Digest) {
-	for i := range d {
-		d[i] = r.Byte()
-	}
+	copy(d[:], r.Fixed("digest", len(d)))
 	return d
 }
 
@@ -111,6 +109,7 @@ func (r reader) units(name string, least uint64) uint64 {
 }
 
 func (r reader) frameThird() *Frame {
+	var items slab[Item]
 	return &Frame{
 		Version:     Third,
 		Node:        r.String("node", 1, maxNodeBytes),
@@ -128,7 +127,7 @@ func (r reader) frameThird() *Frame {
 				Reserved: r.number("reserved"), Want: uint32(r.Uint("want", 0, math.MaxUint32)), Renew: r.flag("renew"),
 			}
 		}),
-		Takes: wire.List(r.Reader, "takes", MaxFrameItems, r.takeThird),
+		Takes: wire.List(r.Reader, "takes", MaxFrameItems, func() Take { return r.takeThird(&items) }),
 		Charges: wire.List(r.Reader, "charges", MaxFrameItems, func() Charge {
 			return Charge{r.id(0, 0), r.units("units", 1), r.units("limit", 0)}
 		}),
@@ -138,9 +137,9 @@ func (r reader) frameThird() *Frame {
 	}
 }
 
-func (r reader) takeThird() Take {
-	n := r.Uint("number of counters", 1, MaxCounters)
-	t := Take{Items: make([]Item, 0, n)}
+func (r reader) takeThird(items *slab[Item]) Take {
+	n := int(r.Uint("number of counters", 1, MaxCounters))
+	t := Take{Items: items.take(n)[:0]}
 	last := uint64(0)
 	for range n {
 		item := Item{r.id(last, 1), r.units("limit", 0)}
@@ -177,6 +176,7 @@ func (res Result) appendThird(b []byte) []byte {
 }
 
 func (r reader) resultThird(stale bool) Result {
+	var taken slab[Taken]
 	return Result{
 		Version: Third,
 		Stale:   stale,
@@ -186,9 +186,10 @@ func (r reader) resultThird(stale bool) Result {
 			flags := r.Uint("flags", 0, flagSuperseded|flagByCaller)
 			d.Superseded, d.ByCaller = flags&flagSuperseded != 0, flags&flagByCaller != 0
 			d.RetryAfter = r.time("retry after")
-			d.Taken = wire.List(r.Reader, "counters", MaxCounters, func() Taken {
-				return Taken{r.time("window"), r.time("ends in"), r.number("max"), r.number("left")}
-			})
+			d.Taken = taken.take(int(r.Uint("number of counters", 0, MaxCounters)))
+			for i := range d.Taken {
+				d.Taken[i] = Taken{r.time("window"), r.time("ends in"), r.number("max"), r.number("left")}
+			}
 			return d
 		}),
 		Grants: wire.List(r.Reader, "grants", MaxFrameItems, func() Grant {

@@ -15,11 +15,22 @@ type counter struct {
 	// beyond Condition.MaxCallers.
 	caller Digest
 	shared bool
-	// indexed is the end under which callers.ends has it; 0 if it has not.
+	// indexed is the end under which callers.ends has it; 0 if it has not. kept is which
+	// of the callers it is among.
 	indexed int64
+	kept    place
 
 	window window
 }
+
+// place is where a rule's callers have one.
+type place uint8
+
+const (
+	nowhere   place = iota
+	atRest          // as a record
+	amongBusy       // as this counter itself
+)
 
 // clone is the counter as the state goes on to change it.
 func (c *counter) clone(epoch uint64, of *rule) *counter {

@@ -26,8 +26,11 @@ type part struct {
 //   - else they are not decided, and what is leased is called back.
 //
 // Calls of which none is decided open no window.
-func (s *State) decide(h holder, t Take) Decision {
-	d := Decision{Taken: make([]Taken, len(t.Items))}
+//
+// Where they stand afterwards goes into taken, which has room for each of t.Items.
+func (s *State) decide(h holder, t *Take, taken []Taken) Decision {
+	d := Decision{Taken: taken}
+	s.spares.free()
 	var few [8]part
 	parts, ok := s.parts(few[:0], t)
 	if !ok {
@@ -80,7 +83,7 @@ func (s *State) decide(h holder, t Take) Decision {
 
 // parts finds the counters of a Take. It reports false if a rule is gone. A part
 // without a counter is of a window that cannot be opened yet.
-func (s *State) parts(parts []part, t Take) ([]part, bool) {
+func (s *State) parts(parts []part, t *Take) ([]part, bool) {
 	for _, item := range t.Items {
 		if r := s.rules[item.ID.Rule]; r == nil || (r.own == nil) == (item.ID.Caller == Digest{}) {
 			return nil, false
@@ -133,7 +136,7 @@ func (c *counter) show(s *State, shown uint64) bool {
 }
 
 // judge finds out what the counter can say of the calls.
-func (p *part) judge(s *State, t Take) {
+func (p *part) judge(s *State, t *Take) {
 	w, n, units := &p.c.window, uint64(t.N), uint64(t.Units)
 	if w.refuses(t.Units) {
 		p.final, p.known = true, true
@@ -281,6 +284,7 @@ func (s *State) charge(ch Charge) {
 		r.own.chargeFirst(s, ch.N)
 		return
 	}
+	s.spares.free()
 	c := s.counter(ch.Counter)
 	if !c.show(s, ch.Limit) {
 		return

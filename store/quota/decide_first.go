@@ -4,8 +4,8 @@ package quota
 // and admits as many as the narrowest of them allows. It decides as many calls as every
 // counter can tell of. Where one counter refuses in any case it decides all, and charges
 // the others without waiting. A counter that is gone allows everything.
-func (s *State) decideFirst(_ holder, t Take) Decision {
-	d := Decision{Taken: make([]Taken, len(t.Items))}
+func (s *State) decideFirst(_ holder, t *Take, taken []Taken) Decision {
+	d := Decision{Taken: taken}
 	decided, refused := uint64(t.N), false
 	for _, item := range t.Items {
 		r := s.rule(item.ID.Rule)

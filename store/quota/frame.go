@@ -194,8 +194,10 @@ func (s *State) once(h holder, f *Frame) Result {
 	if s.version < Third {
 		decide = s.decideFirst
 	}
-	for i, t := range f.Takes {
-		res.Decisions[i] = decide(h, t)
+	taken := slab[Taken]{room: f.items()}
+	for i := range f.Takes {
+		t := &f.Takes[i]
+		res.Decisions[i] = decide(h, t, taken.take(len(t.Items)))
 	}
 	for _, ch := range f.Charges {
 		s.charge(ch)
@@ -210,6 +212,14 @@ func (s *State) once(h holder, f *Frame) Result {
 	return res
 }
 
+// items is how many counters the Takes are of.
+func (f *Frame) items() (n int) {
+	for i := range f.Takes {
+		n += len(f.Takes[i].Items)
+	}
+	return n
+}
+
 // with does something to a counter, if it is there. The counter that callers share is
 // meant by whoever names its window.
 func (s *State) with(id ID, window int64, do func(*counter)) {
@@ -222,7 +232,8 @@ func (s *State) with(id ID, window int64, do func(*counter)) {
 			s.alert(r.own)
 		}
 	default:
-		c := r.get(id.Caller)
+		s.spares.free()
+		c := s.get(r, id.Caller)
 		if shared := r.callers.shared; shared != nil && window != 0 && shared.window.is(window) {
 			c = shared.clone(r.epoch, r)
 		}

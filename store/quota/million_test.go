@@ -48,6 +48,79 @@ func BenchmarkMillionCallers(b *testing.B) {
 	}
 }
 
+// BenchmarkCallers is the cost of what a frame of callers has, decoded, applied, and its
+// result encoded: a call of one of 100,000 who call seldom, and a report on the lease of
+// one of 1,000 who call often.
+func BenchmarkCallers(b *testing.B) {
+	const aFrame = 50
+	far := Condition{Max: 1 << 39, ResetSeconds: 3600, By: ByIP, MaxCallers: 1_000_000}
+	leasing := NewState().params
+	apply := func(s *State, f *Frame, buf []byte) []byte {
+		f.Seq++
+		f.Version = Third
+		decoded, err := DecodeFrame(f.Append(buf[:0]), Third)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.Advance(s.Now() + 1)
+		s.BeginFrames(leasing)
+		return s.Apply(decoded).Append(buf[:0])
+	}
+	b.Run("call", func(b *testing.B) {
+		const callers = 100_000
+		s, f, buf, next := machine(far), frameOf("n1", 1, 0), []byte(nil), uint64(0)
+		some := func() {
+			f.Takes = f.Takes[:0]
+			for range aFrame {
+				f.Takes = append(f.Takes, calling(1, 1, next%callers*0x9e3779b97f4a7c15))
+				next++
+			}
+			buf = apply(s, f, buf)
+		}
+		for range callers / aFrame {
+			some()
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			some()
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/aFrame, "ns/item")
+	})
+	b.Run("report", func(b *testing.B) {
+		const callers = 1000
+		s, buf, next := machine(far), []byte(nil), uint64(0)
+		nodes := []*Frame{frameOf("n1", 1, 0), frameOf("n2", 1, 0), frameOf("n3", 1, 0)}
+		s.SetMembers(len(nodes))
+		some := func(report Report) {
+			f := nodes[next/callers%uint64(len(nodes))]
+			f.Reports = f.Reports[:0]
+			for range aFrame {
+				report.Counter = ID{Rule: of(1).Rule, Caller: caller(next % callers * 0x9e3779b97f4a7c15)}
+				f.Reports = append(f.Reports, report)
+				next++
+			}
+			buf = apply(s, f, buf)
+		}
+		opened := frameOf("n1", 1, 0)
+		for n := range uint64(callers) {
+			opened.Takes = append(opened.Takes[:0], calling(1, 1, n*0x9e3779b97f4a7c15))
+			buf = apply(s, opened, buf)
+		}
+		nodes[0].Seq = opened.Seq
+		for range callers / aFrame * len(nodes) {
+			some(Report{Want: 20})
+		}
+		if busy := s.rules[1].callers.busy.Len(); busy != callers {
+			b.Fatalf("units of %d callers are leased", busy)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			some(Report{Window: s.rules[1].peek(caller(0)).window.serial, Spent: 0, Want: 1, Renew: true})
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/aFrame, "ns/item")
+	})
+}
+
 func elapsed(do func()) time.Duration {
 	begin := time.Now()
 	do()

@@ -82,7 +82,7 @@ func (s *State) restartAll(r *rule) *callers {
 		if busy.rests() {
 			cs.resting.Load(busy.record())
 		} else {
-			cs.busy.Load(busy)
+			cs.busy.Load(busyCaller{busy.caller, busy})
 		}
 		return true
 	})

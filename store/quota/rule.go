@@ -134,7 +134,7 @@ func (s *State) index(r *rule) {
 		s.calendar.Set(ending{r.ends, r.id})
 	}
 	if r.callers != nil {
-		s.sweeping(r, func() {})
+		s.sweepNext(r)
 	}
 }
 

@@ -67,14 +67,14 @@ func (cs *callers) each(visit func(record, *counter) bool) {
 	goOn := true
 	cs.resting.Scan(func(rec record) bool {
 		for more && goOn && rest.Item().caller.compare(rec.caller) < 0 {
-			goOn = visit(record{}, rest.Item())
+			goOn = visit(record{}, rest.Item().counter)
 			more = rest.Next()
 		}
 		goOn = goOn && visit(rec, nil)
 		return goOn
 	})
 	for more && goOn {
-		goOn = visit(record{}, rest.Item())
+		goOn = visit(record{}, rest.Item().counter)
 		more = rest.Next()
 	}
 }
@@ -151,8 +151,8 @@ func (r reader) readCallers(of *rule, term uint64) {
 		last = d
 		if busy {
 			c := r.counter(of, term)
-			c.caller, c.indexed = d, c.window.ends
-			cs.busy.Load(c)
+			c.caller, c.indexed, c.kept = d, c.window.ends, amongBusy
+			cs.busy.Load(busyCaller{d, c})
 			if cs.ends.Set(callerEnd{c.window.ends, d}); c.rests() {
 				r.Fail("a caller at rest is encoded as a busy one")
 			}

@@ -41,6 +41,7 @@ type State struct {
 	// one may be shared with them, and is copied before it is changed.
 	epoch uint64
 
+	spares spares
 	// changed is the counters that entered a phase since TakeChanges, and events what
 	// has happened since TakeEvents; they are no part of what replicas share.
 	changed []Info

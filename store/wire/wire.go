@@ -120,6 +120,11 @@ func (r *Reader) Uint(what string, least, most uint64) uint64 {
 // Bytes reads a string of least to most bytes without copying it.
 func (r *Reader) Bytes(what string, least, most int) []byte {
 	n := int(r.Uint(what+" length", uint64(least), uint64(most)))
+	return r.Fixed(what, n)
+}
+
+// Fixed reads n bytes without copying them; nil if there are fewer.
+func (r *Reader) Fixed(what string, n int) []byte {
 	if r.err == nil && n > len(r.b)-r.at {
 		r.Fail("truncated %s", what)
 	}
@@ -135,10 +140,17 @@ func (r *Reader) String(what string, least, most int) string {
 	return string(r.Bytes(what, least, most))
 }
 
+// roomAtOnce bounds what is allocated by the word of an encoding alone, in elements.
+const roomAtOnce = 1024
+
 // List reads a number of at most most, and that many elements.
 func List[T any](r *Reader, what string, most uint64, element func() T) []T {
-	var l []T
-	for range r.Uint("number of "+what, 0, most) {
+	n := r.Uint("number of "+what, 0, most)
+	if n == 0 {
+		return nil
+	}
+	l := make([]T, 0, min(n, uint64(len(r.b)-r.at), roomAtOnce)) // each has a byte at least
+	for range n {
 		if r.err != nil {
 			return nil
 		}
