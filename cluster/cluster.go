@@ -101,7 +101,7 @@ func Open(cfg Config) *Cluster {
 		leaderMoved: newSignal(), changes: make(chan struct{}, 1), stop: stop,
 	}
 	c.ledger = ledger.Open(ledger.Config{
-		Node: cfg.ID, Incarnation: cfg.Store.Incarnation(), Wait: cfg.QuotaWait, MinLease: cfg.Leases.MinLease,
+		Node: cfg.ID, Incarnation: cfg.Store.Incarnation(), Wait: cfg.QuotaWait, Leases: cfg.Leases,
 		Sender: frameSender{c}, Registerer: cfg.Registerer,
 	})
 	registerMembership(cfg.Registerer, cfg.Transport, cfg.Store)

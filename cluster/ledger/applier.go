@@ -73,9 +73,6 @@ func (a *applier) apply(r *round, res quota.Result, err error) {
 // granted takes one grant in.
 func (a *applier) granted(h *holding, g quota.Grant, now int64, sent instant) {
 	h.learn(g.Phase, span{g.Window, now + g.EndsIn, g.Max})
-	if g.LeaseMillis > 0 {
-		h.leaseTime = g.LeaseMillis * int64(time.Millisecond)
-	}
 	current := h.lease.Load() // nil, if the report gave it up
 	switch {
 	case g.Units == 0:

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"math"
+	"time"
 
 	"github.com/tollgate/tollgate/store/quota"
 )
@@ -9,18 +10,18 @@ import (
 // collector makes the node's frames of what is in the books.
 type collector struct {
 	*books
-	node     string
-	minLease uint32 // asked for at least
-	clock    clock
-	cluster  *clusterClock
-	metrics  *metrics
+	node    string
+	leases  quota.Params
+	clock   clock
+	cluster *clusterClock
+	metrics *metrics
 
 	// The rest is under the books' lock. incarnation and seq number the frames.
 	incarnation, seq uint64
 	// lastFlush is when charges last had a frame of their own, mono ns; 0 has
 	// them sent.
 	lastFlush int64
-	// lastBeat is when those that could wait were last reported on, mono ns.
+	// lastBeat is the beat at which those that could wait were last reported on.
 	lastBeat int64
 }
 
@@ -101,15 +102,30 @@ func (c *collector) askFor(r *round) {
 			if first.missing&(1<<n) == 0 {
 				continue
 			}
-			often := t.N > 1 || r.sent.mono-a.asked < a.callerPause()
+			since := r.sent.mono - a.asked
 			a.asked = r.sent.mono
-			// A holding that is not remembered, or was forgotten while the call waited, gets
-			// no lease: another one of the same counter would have its units too.
-			if a.id.Caller == (quota.Digest{}) || often && c.callers.find(a.id) == a.holding {
-				c.markLocked(a.holding, max(c.minLease, uint32(min(4*uint64(t.N)*uint64(t.Units), math.MaxUint32))))
+			if a.id.Caller != (quota.Digest{}) {
+				seldom := t.N == 1 && since >= c.callerPause(&first.class.rules[n].Condition, a.holding, r.sent)
+				// A holding that is not remembered, or was forgotten while the call waited, gets
+				// no lease: another one of the same counter would have its units too.
+				if seldom || c.callers.find(a.id) != a.holding {
+					continue
+				}
 			}
+			c.markLocked(a.holding, max(c.leases.MinLease, uint32(min(4*uint64(t.N)*uint64(t.Units), math.MaxUint32))))
 		}
 	}
+}
+
+// callerPause is how long after a caller's call another makes it worth a lease, ns: as
+// long as the lease would last. Those who call more seldom cost an item of an entry each.
+func (c *collector) callerPause(cond *quota.Condition, h *holding, at instant) int64 {
+	ms := int64(c.leases.LongLeaseMillis)
+	if m := h.newest.Load(); m != nil && at.mono < m.ends {
+		elapsed := cond.Seconds()*1000 - (m.ends-at.mono)/int64(time.Millisecond)
+		ms = cond.LeaseMillis(c.leases, elapsed, m.left, m.max)
+	}
+	return ms * int64(time.Millisecond)
 }
 
 // collectClaims adds uses of signatures.
@@ -129,7 +145,10 @@ func (c *collector) collectClaims(r *round, size int) int {
 // beat is how often a frame is sent for nothing but reports that can wait, ns. A frame
 // costs the cluster a write to all disks, a report in it next to nothing: thousands of
 // leases, each renewed when it is time, would have every node send all the time.
-const beat = int64(5 * tick)
+const beat = int64(10 * tick)
+
+// beatRound is the time, ns, that a frame takes at most, mostly.
+const beatRound = int64(5 * tick)
 
 // canWait reports whether a lease lasts so long that the beat makes no difference to it.
 func (l *lease) canWait() bool { return l.length >= 8*beat }
@@ -143,6 +162,33 @@ func (b *books) waitForBeat(h *holding) {
 	}
 }
 
+// beatTime is the time, ns, whose multiples of beat are the beats: cluster time, as far as
+// it is known, so that the frames of all nodes come to the leader together.
+func (c *collector) beatTime(at instant) int64 {
+	if now, known := c.cluster.atMost(at); known {
+		return now * int64(time.Millisecond)
+	}
+	return at.mono
+}
+
+// untilBeat is the time, ns, until the next beat.
+func (c *collector) untilBeat(at instant) int64 { return beat - c.beatTime(at)%beat }
+
+// untilDue is for how long nothing is to be done but what a wake or a tick brings; a long
+// time if there is nothing.
+func (c *collector) untilDue(at instant) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	due := int64(time.Hour)
+	if len(c.parked.calls) > 0 {
+		due = c.parked.until - at.mono
+	}
+	if len(c.patient) > 0 {
+		due = min(due, c.untilBeat(at))
+	}
+	return time.Duration(max(due, 0))
+}
+
 // endWait marks those that can wait, if a frame is sent anyway, or with the beat.
 func (c *collector) endWait(r *round) {
 	if len(c.patient) == 0 {
@@ -150,10 +196,11 @@ func (c *collector) endWait(r *round) {
 	}
 	f := &r.frame
 	others := len(f.Takes) + len(f.Claims) + len(c.marked) + len(c.returns) + len(c.settles)
-	if others == 0 && !c.closing && r.sent.mono-c.lastBeat < beat {
+	now := c.beatTime(r.sent) / beat
+	if others == 0 && !c.closing && (now == c.lastBeat || now == c.lastBeat-1) { // a new stamp may set it back
 		return
 	}
-	c.lastBeat = r.sent.mono
+	c.lastBeat = now
 	for _, h := range c.patient {
 		h.patient = false
 		c.markLocked(h, 0)
@@ -192,7 +239,7 @@ func (c *collector) report(h *holding, at instant) (rep quota.Report, ok bool) {
 	rep.Counter = h.id
 	switch {
 	case le == nil:
-		if c.leases(h, at) {
+		if c.mayLease(h, at) {
 			rep.Want = h.want
 		}
 		return rep, rep.Want > 0
@@ -208,7 +255,7 @@ func (c *collector) report(h *holding, at instant) (rep quota.Report, ok bool) {
 		}
 		rep.Reserved, le.reserved = le.reserved, 0
 		c.metrics.givenBack.Add(float64(rep.Back))
-		if at.mono >= le.windowEnds.Load() && c.leases(h, at) && !c.closing { // of the next window
+		if at.mono >= le.windowEnds.Load() && c.mayLease(h, at) && !c.closing { // of the next window
 			rep.Want = h.want
 		}
 	default:
@@ -222,9 +269,9 @@ func (c *collector) report(h *holding, at instant) (rep quota.Report, ok bool) {
 	return rep, true
 }
 
-// leases reports whether the counter may be leasing. It is not while a window that is
+// mayLease reports whether the counter may be leasing. It is not while a window that is
 // known to be past its leasing certainly runs.
-func (c *collector) leases(h *holding, at instant) bool {
+func (c *collector) mayLease(h *holding, at instant) bool {
 	now, known := c.cluster.atMost(at)
 	return h.phase == quota.Leasing || !known || now >= h.phaseOf.ends
 }

@@ -118,10 +118,13 @@ func allAlive(paid []*lease, at instant) bool {
 	return true
 }
 
-// runsLow has more units asked for, under the lock, as a lease has a quarter left of
-// what it was given.
+// runsLow has more units asked for, under the lock, as few are left of what a lease was
+// given.
 func (l *Ledger) runsLow(h *holding, le *lease) {
-	if l.clock().mono-le.reported > 6*beat && le.canWait() {
+	if h.asking { // the answer has it asked for again, if that is not enough
+		return
+	}
+	if at := l.clock(); le.canWait() && le.lasts(l.collector.untilBeat(at)+beatRound, at.mono) {
 		l.waitForBeat(h)
 		return
 	}

@@ -41,8 +41,6 @@ type holding struct {
 	marked, patient, asking bool
 	// asked is when calls on it were sent to be decided last, mono ns.
 	asked int64
-	// leaseTime is how long the newest lease was to last, ns; 0 where there was none.
-	leaseTime int64
 	// want is how many units the next report asks for at least.
 	want uint32
 	// giveUp: the next report gives the lease back.
@@ -59,16 +57,6 @@ type span struct {
 type dear struct {
 	span
 	units uint32
-}
-
-// callerPause is how long after a caller's call another makes it worth a lease, ns: as
-// long as a lease is likely to last. Those who call more seldom cost an item of an entry
-// each.
-func (h *holding) callerPause() int64 {
-	if h.leaseTime == 0 {
-		return int64(quota.DefaultLongLeaseMillis * time.Millisecond)
-	}
-	return max(h.leaseTime, leastSupply)
 }
 
 // learn takes in what is known of the counter's phase.
@@ -118,6 +106,10 @@ type lease struct {
 	// the lease was last reported on, mono ns. length is how long the lease lasts, ns.
 	windowEnds       atomic.Int64
 	length, reported int64
+	// rate is how many units were spent a ns before the newest report, granted how many
+	// the newest grant left to spend.
+	rate    float64
+	granted int64
 }
 
 // stripe is units in a cache line of their own.
@@ -244,17 +236,34 @@ func (l *lease) extend(g quota.Grant, sent instant) {
 		l.units.Add(int64(l.last))
 	}
 	l.out = g.Units
-	l.low.Store(int64(l.left() / 4))
+	l.granted = int64(l.left())
+	low := l.granted / 4
+	if l.canWait() {
+		low = max(low, min(int64(math.Ceil(enough(l.rate*float64(beat+beatRound)))), l.granted/2))
+	}
+	l.low.Store(low)
 	l.asked.Store(false)
+}
+
+// lasts reports whether what is left when more is to be asked for will last for a time, ns,
+// if units go on being spent as since the newest report.
+func (l *lease) lasts(wait, now int64) bool {
+	low := l.low.Load()
+	return float64(low)*float64(now-l.reported) >= float64(l.granted-low)*float64(wait)
 }
 
 // appetite is how many units more the lease should have, to last for what was
 // spent lately: spent units in the time since the last report.
 func (l *lease) appetite(spent uint64, now int64) uint32 {
-	elapsed := max(now-l.reported, int64(time.Millisecond))
-	target := 2 * float64(spent) * float64(min(l.length, max(leastSupply, l.length/4))) / float64(elapsed)
+	rate := float64(spent) / float64(max(now-l.reported, int64(time.Millisecond)))
+	l.rate = max(rate, (l.rate+rate)/2)
+	target := enough(2 * l.rate * float64(min(l.length, max(leastSupply, l.length/4))))
 	// Growing by a factor finds the right size in a few rounds, without
 	// taking what others need on the strength of one burst.
 	target = min(target, 4*float64(max(l.last, l.out)))
 	return uint32(min(max(target-float64(l.left()), 0), math.MaxUint32/2))
 }
+
+// enough is how many units last while so many are expected to be spent, by calls that come
+// at random: three standard deviations more.
+func enough(expected float64) float64 { return expected + 3*math.Sqrt(expected) }

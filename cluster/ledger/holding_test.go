@@ -80,7 +80,7 @@ func TestLeaseEndsWithItsWindow(t *testing.T) {
 	g.after(40*time.Millisecond - 1)
 	are(t, "just before the end", []*caller{g.call("")}, local)
 	g.after(1)
-	g.collector.lastBeat = g.clock().mono
+	g.collector.lastBeat = g.collector.beatTime(g.clock()) / beat
 	g.look()
 	g.quiet("when a window has ended,")
 	one := g.call("")
@@ -409,26 +409,32 @@ func TestNewWindowNewLease(t *testing.T) {
 }
 
 // TestWhoIsWorthALease: a caller who calls again while a lease would last is admitted
-// here from then on. Calls of one who calls more seldom cost an item each, and no lease;
-// so it is too where leases turn out to be short.
+// here from then on. Calls of one who calls more seldom cost an item each, and no lease.
+// A lease that was short because its window had just begun says nothing of the next.
 func TestWhoIsWorthALease(t *testing.T) {
 	byCaller := quota.Condition{Max: 1_000_000, ResetSeconds: 3600, By: quota.ByHeader("x"), MaxCallers: 10}
 	for _, c := range []struct {
 		name   string
 		longMs uint32
+		burst  int // calls at once, before those that come one by one
 		pause  time.Duration
 		want   []outcome
 		leases int // that are asked for
 	}{
-		{"once a second", 2000, time.Second, []outcome{logged, logged, local, local, local, local}, 1},
-		{"every three seconds", 2000, 3 * time.Second, all(6, logged), 0},
-		{"once a second, leases of half a second", 500, time.Second, all(6, logged), 1},
+		{"once a second", 2000, 0, time.Second, []outcome{logged, logged, local, local, local, local}, 1},
+		{"every three seconds", 2000, 0, 3 * time.Second, all(6, logged), 0},
+		{"once a second, leases of half a second", 500, 0, time.Second, all(6, logged), 0},
+		{"at once, then once a second", 2000, 3, time.Second, []outcome{logged, logged, logged, logged, logged, local, local}, 2},
 	} {
 		g := newRig(t, byCaller)
 		g.params = quota.Params{LeaseMillis: quota.DefaultLeaseMillis, LongLeaseMillis: c.longMs, MinLease: 4}
+		g.collector.leases = g.params
 		asked := 0
 		var calls []*caller
-		for range c.want {
+		for range c.burst {
+			calls = append(calls, g.callAs("kim"))
+		}
+		for len(calls) < len(c.want) {
 			calls = append(calls, g.callAs("kim"))
 			for range int64(c.pause) / int64(tick) { // as the ledger's loop does
 				for f := g.step(); f != nil; f = g.step() {

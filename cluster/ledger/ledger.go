@@ -48,9 +48,10 @@ type Config struct {
 	Incarnation uint64
 	// Wait is how long a call waits for its decision.
 	Wait time.Duration
-	// MinLease is how many units are asked for at least, as quota.Params has it.
-	MinLease uint32
-	Sender   FrameSender
+	// Leases are what this node would have leases granted by. MinLease is how many units it
+	// asks for at least; the others tell it how long a lease is likely to last.
+	Leases quota.Params
+	Sender FrameSender
 	// Registerer receives the ledger's metrics.
 	Registerer prometheus.Registerer
 }
@@ -96,7 +97,7 @@ func newLedger(cfg Config, m *metrics, c clock) *Ledger {
 		books: newBooks(), stop: func() {},
 	}
 	l.collector = collector{
-		books: &l.books, node: cfg.Node, incarnation: cfg.Incarnation, minLease: cfg.MinLease,
+		books: &l.books, node: cfg.Node, incarnation: cfg.Incarnation, leases: cfg.Leases,
 		clock: c, cluster: &l.cluster, metrics: m,
 	}
 	l.applier = applier{books: &l.books, ledger: l, stripes: runtime.GOMAXPROCS(0), cluster: &l.cluster, metrics: m}
@@ -204,7 +205,7 @@ func (l *Ledger) run(ctx context.Context) {
 			l.applier.apply(&r, res, err)
 			Gather() // the callers that were just answered call again
 		}
-		retry.Reset(l.untilRetry(l.clock().mono))
+		retry.Reset(l.collector.untilDue(l.clock()))
 	}
 }
 

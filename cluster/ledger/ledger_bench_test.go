@@ -10,7 +10,7 @@ import (
 // rich is a ledger that holds units of four counters, two of the domain "d" and
 // two of its endpoint "e", for an hour.
 func rich(units int64) *Ledger {
-	l := newLedger(Config{Node: "n1", Incarnation: 1, Wait: time.Second, MinLease: 16}, simMetrics, systemClock())
+	l := newLedger(Config{Node: "n1", Incarnation: 1, Wait: time.Second, Leases: strictly}, simMetrics, systemClock())
 	l.RulesChanged(map[string][]quota.Rule{"d": {{ID: 1}, {ID: 2}, ruleOf(3, "e"), ruleOf(4, "e")}}, quota.Third)
 	for _, h := range l.holdings {
 		le := newLease(h.id, 1, l.applier.stripes)
@@ -70,7 +70,7 @@ func (c *benchCaller) CallerPlan(string) string { return "" }
 
 // hotCaller is a ledger that holds units of one caller, and a call of that caller.
 func hotCaller() (*Ledger, *quota.Call) {
-	l := newLedger(Config{Node: "n1", Incarnation: 1, Wait: time.Second, MinLease: 16}, simMetrics, systemClock())
+	l := newLedger(Config{Node: "n1", Incarnation: 1, Wait: time.Second, Leases: strictly}, simMetrics, systemClock())
 	r := quota.Rule{ID: 1, Condition: quota.Condition{By: quota.ByConsumer}}
 	l.RulesChanged(map[string][]quota.Rule{"d": {r}}, quota.Third)
 	c := &quota.Call{Domain: "d", Caller: &benchCaller{[]byte("0f0e0d0c-0b0a-4908-8706-050403020100")}}

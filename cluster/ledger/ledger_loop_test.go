@@ -274,7 +274,7 @@ func crowd(t *testing.T, budget time.Duration, delay func(), conditions ...quota
 	g.state.SetMembers(2)
 	g.applier.stripes = 2
 	g.budget = budget
-	other := newLedger(Config{Node: "n2", Incarnation: 1, Wait: budget, MinLease: g.params.MinLease, Sender: g}, newMetrics(prometheus.NewRegistry()), g.clocks)
+	other := newLedger(Config{Node: "n2", Incarnation: 1, Wait: budget, Leases: g.params, Sender: g}, newMetrics(prometheus.NewRegistry()), g.clocks)
 	g.others = []*Ledger{other}
 	g.deploy(conditions...)
 	g.start()

@@ -44,7 +44,7 @@ func (m *machine) Send(_ context.Context, frame []byte) (quota.Result, error) {
 // for ever.
 func TestLockOrder(t *testing.T) {
 	m := &machine{state: newState(), params: rigLeases}
-	m.ledger = newLedger(Config{Node: "n1", Incarnation: 1, Wait: patience, MinLease: 4, Sender: m}, newMetrics(prometheus.NewRegistry()), systemClock())
+	m.ledger = newLedger(Config{Node: "n1", Incarnation: 1, Wait: patience, Leases: rigLeases, Sender: m}, newMetrics(prometheus.NewRegistry()), systemClock())
 	m.state.SetMembers(1)
 	deploy := func(limit uint64) {
 		m.mu.Lock()

@@ -67,14 +67,3 @@ func (b *books) putBehind(again []*call) {
 	}
 	b.waiting = append(append(sorted, again...), later...)
 }
-
-// untilRetry is for how long nothing is to be done about what is parked; a long time, if
-// nothing is.
-func (b *books) untilRetry(now int64) time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.parked.calls) == 0 {
-		return time.Hour
-	}
-	return time.Duration(max(b.parked.until-now, 0))
-}

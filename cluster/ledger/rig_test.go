@@ -93,7 +93,7 @@ func newRig(t *testing.T, conditions ...quota.Condition) *rig {
 		t: t, registry: prometheus.NewRegistry(), params: rigLeases, begun: 1_000_000,
 		now: instant{mono: 5000 * ms}, state: newState(), seqs: map[string]uint64{},
 	}
-	g.Ledger = newLedger(Config{Node: "n1", Incarnation: 7, Wait: patience, MinLease: g.params.MinLease, Sender: g}, newMetrics(g.registry), g.clocks)
+	g.Ledger = newLedger(Config{Node: "n1", Incarnation: 7, Wait: patience, Leases: g.params, Sender: g}, newMetrics(g.registry), g.clocks)
 	g.applier.stripes = 1 // so that the last unit is found in one place
 	g.state.SetMembers(1)
 	g.deploy(conditions...)

@@ -143,7 +143,7 @@ func ledgerCost(b *testing.B, counters int) {
 	for _, key := range domains {
 		infos[key] = s.Rules(key)
 	}
-	l := newLedger(Config{Node: "n001", Incarnation: 1, Wait: scaleWait, MinLease: quota.DefaultMinLease}, simMetrics, systemClock())
+	l := newLedger(Config{Node: "n001", Incarnation: 1, Wait: scaleWait, Leases: quota.Params{MinLease: quota.DefaultMinLease}}, simMetrics, systemClock())
 	l.applier.stripes = 2
 	before := inUse()
 	b.ReportMetric(took(func() {
@@ -164,7 +164,7 @@ func ledgerCost(b *testing.B, counters int) {
 // domainsCost measures what it takes a node to learn of so many domains, as it
 // does when it starts, and of one more.
 func domainsCost(b *testing.B, domains int) {
-	l := newLedger(Config{Node: "n001", Incarnation: 1, Wait: scaleWait, MinLease: quota.DefaultMinLease}, simMetrics, systemClock())
+	l := newLedger(Config{Node: "n001", Incarnation: 1, Wait: scaleWait, Leases: quota.Params{MinLease: quota.DefaultMinLease}}, simMetrics, systemClock())
 	infos := map[string][]quota.Rule{}
 	for i := range domains {
 		infos[fmt.Sprintf("d%05d", i)] = []quota.Rule{{ID: uint64(i + 1)}}

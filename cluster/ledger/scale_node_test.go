@@ -55,7 +55,7 @@ type queuedCall struct {
 
 func newScaleNode(f *fleet, i int) *scaleNode {
 	n := &scaleNode{f: f, classes: map[uint64]*class{}, waiting: map[*call]scaleCall{}, calling: true}
-	n.ledger = newLedger(Config{Node: fmt.Sprintf("n%03d", i+1), Incarnation: 1, Wait: scaleWait, MinLease: f.params().MinLease}, simMetrics, n.clock)
+	n.ledger = newLedger(Config{Node: fmt.Sprintf("n%03d", i+1), Incarnation: 1, Wait: scaleWait, Leases: f.params()}, simMetrics, n.clock)
 	n.ledger.applier.stripes = 2 // whatever this machine has: a seed gives the same figures anywhere
 	n.nextAt = n.gap()
 	f.after(scaleBatch*int64(i)/int64(f.spec.nodes), n.batch) // not all at once

@@ -18,7 +18,7 @@ func (n *simNode) clock() instant {
 // boot starts a new incarnation of the node on the state it has.
 func (n *simNode) boot() {
 	n.incarnation++
-	n.ledger = newLedger(Config{Node: n.id, Incarnation: n.incarnation, Wait: time.Hour, MinLease: n.w.params.MinLease}, simMetrics, n.clock)
+	n.ledger = newLedger(Config{Node: n.id, Incarnation: n.incarnation, Wait: time.Hour, Leases: n.w.params}, simMetrics, n.clock)
 	n.ledger.applier.stripes = 2 // whatever this machine has: a seed is a schedule anywhere
 	if n.w.kinds.forgetful {
 		n.ledger.callers.rest = callerShards // one tick, as they are counted here

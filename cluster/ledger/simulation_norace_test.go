@@ -68,8 +68,8 @@ var sourceChanges = map[string][]sourceChange{
 	}},
 	"a caller that the node does not remember gets a lease": {{
 		file:    "collector.go",
-		is:      " || often && c.callers.find(a.id) == a.holding {",
-		becomes: " || often {",
+		is:      "seldom || c.callers.find(a.id) != a.holding {",
+		becomes: "seldom {",
 	}, {
 		file:    "../../store/quota/lease.go",
 		is:      "r.Want > 0 && !w.is(r.Window) {",

@@ -102,7 +102,7 @@ func (r *rule) peek(d Digest) *counter {
 
 func (rec record) counter(r *rule) counter {
 	return counter{epoch: r.epoch, rule: r, caller: rec.caller, indexed: rec.ends, kept: atRest, window: window{
-		start: rec.ends - r.seconds()*1000, serial: rec.serial, ends: rec.ends, limit: rec.limit, used: rec.used,
+		start: rec.ends - r.cond.Seconds()*1000, serial: rec.serial, ends: rec.ends, limit: rec.limit, used: rec.used,
 		refusedFrom: rec.refusedFrom, phase: rec.phase, alerted: rec.alerted,
 	}}
 }

@@ -82,6 +82,11 @@ func (c *Condition) Most() uint64 {
 	return most
 }
 
+// Seconds is the nominal length of a window.
+func (c *Condition) Seconds() int64 {
+	return int64(max(c.ResetSeconds, c.Period.Unit.Seconds()))
+}
+
 // IsPlain reports whether the condition is one of all calls in windows of seconds, before
 // authentication, and nothing else: as they all were by the first version.
 func (c *Condition) IsPlain() bool {

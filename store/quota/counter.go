@@ -164,7 +164,7 @@ func (c *counter) open(s *State, limit uint64) bool {
 	}
 	c.window = window{serial: s.nextSerial(), start: s.now, ends: ends, limit: limit}
 	if c.rule.callers != nil {
-		c.window.start = ends - c.rule.seconds()*1000 // records have no start
+		c.window.start = ends - c.rule.cond.Seconds()*1000 // records have no start
 	}
 	if c.shared || c.share(s) < uint64(s.params.MinLease) {
 		c.window.phase = Strict

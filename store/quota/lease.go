@@ -11,18 +11,25 @@ const (
 	WaitMillis  = 60
 )
 
-// leaseMillis is how long a holder may spend a lease of the counter that is
-// granted now: a twentieth of the time for which the pool will last if the window goes
-// on as before, within bounds. Near the window's end a lease must be short, because a
-// lost holder is felt for as long as its lease lasts. Far from the end it may be long:
-// short leases of many counters would go idle, and be renewed, all the time.
-func (c *counter) leaseMillis(s *State) int64 {
-	w, tenth := &c.window, max(MinLeaseMillis, c.rule.seconds()*1000/10)
-	least := max(MinLeaseMillis, min(int64(s.params.LeaseMillis), tenth))
-	most := min(max(int64(s.params.LongLeaseMillis), least), tenth)
+// LeaseMillis is how long, in ms, a holder may spend a lease of a window of the condition
+// that has run for so many ms and has a pool of so many units of its maximum: a twentieth
+// of the time for which the pool will last if the window goes on as before, within bounds.
+// Near the window's end a lease must be short, because a lost holder is felt for as long
+// as its lease lasts. Far from the end it may be long: short leases of many counters would
+// go idle, and be renewed, all the time.
+func (c *Condition) LeaseMillis(p Params, elapsed int64, pool, most uint64) int64 {
+	tenth := max(MinLeaseMillis, c.Seconds()*1000/10)
+	shortest := max(MinLeaseMillis, min(int64(p.LeaseMillis), tenth))
+	longest := min(max(int64(p.LongLeaseMillis), shortest), tenth)
 	// times is the pool divided by what is gone; a thousand is far from the end.
-	times := min(w.pool()/max(w.max()-min(w.max(), w.pool()), 1), 1000)
-	return max(least, min(most, max(s.now-w.start, 0)*int64(times)/20))
+	times := min(pool/max(most-min(most, pool), 1), 1000)
+	return max(shortest, min(longest, max(elapsed, 0)*int64(times)/20))
+}
+
+// leaseMillis is how long a lease lasts that is granted now.
+func (c *counter) leaseMillis(s *State) int64 {
+	w := &c.window
+	return c.rule.cond.LeaseMillis(s.params, s.now-w.start, w.pool(), w.max())
 }
 
 // renew records that the lease was granted or renewed for t ms now, and so how long

@@ -42,16 +42,11 @@ type domain struct {
 	rules []*rule
 }
 
-// seconds is the nominal length of a window.
-func (r *rule) seconds() int64 {
-	return int64(max(r.cond.ResetSeconds, r.cond.Period.Unit.Seconds()))
-}
-
 // nextEnd is when a window ends that opens now; 0 if that is not known.
 func (r *rule) nextEnd(now int64) int64 {
 	switch {
 	case r.cond.Period.Unit == NoUnit:
-		return now + r.seconds()*1000
+		return now + r.cond.Seconds()*1000
 	case r.ends > now:
 		return r.ends
 	}

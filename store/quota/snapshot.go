@@ -211,7 +211,7 @@ func (r reader) rule(s *State) *rule {
 		}),
 	}}
 	if w := &one.own.window; w.start != 0 {
-		w.serial, w.ends = w.start, w.start+one.seconds()*1000
+		w.serial, w.ends = w.start, w.start+one.cond.Seconds()*1000
 	}
 	return one
 }
