@@ -16,11 +16,10 @@ import (
 // signed with the domain's secret key, at the time of the call. What is signed
 // tells whole seconds, so a target is signed once a second, for all connections.
 func HMAC(secretKey string, targets ...Target) func(req *fasthttp.Request, conn, n int) (counter int) {
-	plain := Plain(targets...)
+	next := inTurn(targets)
 	signatures := make([]atomic.Pointer[signature], len(targets))
-	return func(req *fasthttp.Request, conn, n int) int {
-		counter := plain(req, conn, n)
-		i := turn(conn, n, len(targets))
+	return func(req *fasthttp.Request, _, n int) int {
+		i := next(req, n)
 		now := time.Now().Unix()
 		s := signatures[i].Load()
 		if s == nil || s.second != now {
@@ -31,17 +30,16 @@ func HMAC(secretKey string, targets ...Target) func(req *fasthttp.Request, conn,
 			req.Header.Set(hmacsign.TimestampField, s.timestamp)
 			req.Header.Set(hmacsign.AuthorizationField, s.authorization)
 		}
-		return counter
+		return targets[i].Counter
 	}
 }
 
 // SingleUse makes the calls of a Plan for domains whose signatures are good once:
 // as HMAC, but each call has a query of its own, and a signature.
 func SingleUse(secretKey string, targets ...Target) func(req *fasthttp.Request, conn, n int) (counter int) {
-	plain := Plain(targets...)
+	next := inTurn(targets)
 	return func(req *fasthttp.Request, conn, n int) int {
-		counter := plain(req, conn, n)
-		own := targets[turn(conn, n, len(targets))]
+		own := targets[next(req, n)]
 		separator := "?"
 		if strings.Contains(own.URI, "?") {
 			separator = "&"
@@ -51,7 +49,7 @@ func SingleUse(secretKey string, targets ...Target) func(req *fasthttp.Request, 
 		req.SetRequestURI(own.URI)
 		req.Header.Set(hmacsign.TimestampField, s.timestamp)
 		req.Header.Set(hmacsign.AuthorizationField, s.authorization)
-		return counter
+		return own.Counter
 	}
 }
 

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -89,28 +90,25 @@ func TestTokensThatAreNone(t *testing.T) {
 	}
 }
 
-// TestTargetsAreCalledInTurn counts what each of some targets gets of calls
-// that many connections make.
+// TestTargetsAreCalledInTurn counts what each of some targets gets of calls that
+// connections make, of which some are faster: all get the same, and none twice before the
+// others had their turn.
 func TestTargetsAreCalledInTurn(t *testing.T) {
-	for _, count := range []int{1, 2, 3, 7, 1000} {
-		called := make([]int, count)
-		first := map[int]bool{}
-		for conn := range 64 {
-			for n := range 3 * count {
-				i := turn(conn, n, count)
-				called[i]++
-				if n == 0 {
-					first[i] = true
-				}
-			}
+	for _, count := range []int{2, 3, 7, 1000} {
+		targets := make([]Target, count)
+		for i := range targets {
+			targets[i] = Target{URI: "/", Counter: i}
 		}
-		for i, n := range called {
-			if n != 3*64 {
-				t.Fatalf("%d targets: number %d was called %d times, want %d", count, i, n, 3*64)
+		prepare := Plain(targets...)
+		called, made := make([]int, count), make([]int, 8)
+		for call := range 5 * count {
+			conn := call * call % len(made) // some come more often
+			var req fasthttp.Request
+			called[prepare(&req, conn, made[conn])]++
+			made[conn]++
+			if most, least := slices.Max(called), slices.Min(called); most-least > 1 {
+				t.Fatalf("%d targets: one was called %d times, another %d", count, most, least)
 			}
-		}
-		if want := min(count, 64); len(first) < want*3/4 {
-			t.Errorf("%d targets: 64 connections begin at %d of them", count, len(first))
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package load
 
 import (
+	"sync/atomic"
+
 	"github.com/valyala/fasthttp"
 )
 
@@ -21,15 +23,29 @@ type Target struct {
 	Counter int
 }
 
-// Plain makes the calls of a Plan as they are. Every connection calls the
-// targets in turn, each beginning at another. There must be one or more.
+// Plain makes the calls of a Plan as they are, of the targets in turn. There must be one
+// or more.
 func Plain(targets ...Target) func(req *fasthttp.Request, conn, n int) (counter int) {
-	return func(req *fasthttp.Request, conn, n int) int {
-		t := &targets[turn(conn, n, len(targets))]
-		if n == 0 || len(targets) > 1 {
-			t.write(req)
+	next := inTurn(targets)
+	return func(req *fasthttp.Request, _, n int) int { return targets[next(req, n)].Counter }
+}
+
+// inTurn makes a request that of the next target, which it returns the number of, whichever
+// connection asks; n is the number of the connection's call. Were each connection to go
+// round by itself, those that are answered sooner would come up with one that waits, and
+// they would go on in step, calling one target all at once and then not for long.
+func inTurn(targets []Target) func(req *fasthttp.Request, n int) int {
+	var turn atomic.Uint64
+	return func(req *fasthttp.Request, n int) int {
+		if len(targets) == 1 {
+			if n == 0 {
+				targets[0].write(req)
+			}
+			return 0
 		}
-		return t.Counter
+		i := int((turn.Add(1) - 1) % uint64(len(targets)))
+		targets[i].write(req)
+		return i
 	}
 }
 
@@ -52,16 +68,4 @@ func (t *Target) method() string {
 		return fasthttp.MethodGet
 	}
 	return t.Method
-}
-
-// turn is which of count targets a connection calls next. The connections
-// begin far from each other however many they are: where the multiples of the
-// golden ratio lie between two whole numbers.
-func turn(conn, n, count int) int {
-	if count == 1 {
-		return 0
-	}
-	const golden = 0x9E3779B9 // 2^32 divided by the golden ratio
-	start := uint64(uint32(conn)*golden) * uint64(count) >> 32
-	return int((start + uint64(n)) % uint64(count))
 }
