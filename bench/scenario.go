@@ -165,6 +165,8 @@ type Value struct {
 	Label string
 	// Nonvoters goes with VaryNodes.
 	Nonvoters int
+	// Free goes with VaryCallers: they say who they are, and no quota is in force.
+	Free bool
 }
 
 // numbers makes values of plain numbers.
@@ -216,6 +218,9 @@ func (s *Setup) set(f Field, v Value) error {
 		s.Endpoints = n
 	case VaryCallers:
 		s.Callers = n
+		if v.Free {
+			s.Quotas = nil
+		}
 	case VaryConnections:
 		s.Connections = n
 	case VaryRate:

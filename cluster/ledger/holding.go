@@ -21,13 +21,13 @@ type holding struct {
 	// this counter alone to ask for: calls of as many units, or more, are refused
 	// without asking. An exhausted window refuses those of one.
 	tooDear atomic.Pointer[dear]
+	// seen is the tick at which a caller called last. What every call reads is above.
+	seen atomic.Int64
 	// owed is the units of calls that other counters refused here, or that a shadow
 	// condition counts, and that this counter is still to be charged for; owedLimit is
 	// the highest maximum that they showed.
 	owed      atomic.Int64
 	owedLimit atomic.Uint64
-	// seen is the tick at which a caller called last.
-	seen atomic.Int64
 	// newest is what the newest call met that the log has decided.
 	newest atomic.Pointer[met]
 
@@ -76,18 +76,12 @@ func (h *holding) learn(p quota.Phase, of span) {
 }
 
 // lease is a block of units this node may spend.
+//
+// The first fields are what every call reads, in a cache line.
 type lease struct {
-	counter quota.ID
-	window  int64
-	// max is the window's maximum.
-	max atomic.Uint64
 	// units is what is left beside the stripes. Once the lease is closed, units and
 	// stripes are far below zero.
 	units atomic.Int64
-	// stripes have a few units each. There is one for every core, so that cores do
-	// not fight over one number. moving is held while units move to a stripe.
-	stripes []stripe
-	moving  sync.Mutex
 	// deadline is when spending ends, mono ns. drift is the drift of the clocks when
 	// the deadline was set.
 	deadline, drift atomic.Int64
@@ -95,6 +89,16 @@ type lease struct {
 	// that it happens once.
 	low   atomic.Int64
 	asked atomic.Bool
+	// striped is set once a stripe has had units.
+	striped atomic.Bool
+	// max is the window's maximum.
+	max atomic.Uint64
+	// stripes have a few units each. There is one for every core, so that cores do
+	// not fight over one number. moving is held while units move to a stripe.
+	stripes []stripe
+	moving  sync.Mutex
+	counter quota.ID
+	window  int64
 
 	// The rest is under the ledger's lock. out is how many units the cluster believes
 	// to be here, last how many it gave last.
@@ -151,8 +155,11 @@ func takeFrom(units *atomic.Int64, n int64) bool {
 // between can thus never admit late.
 func (l *lease) take(core int, n int64) bool {
 	own := &l.stripes[core%len(l.stripes)].units
-	if takeFrom(own, n) || n == 1 && l.fill(own) || takeFrom(&l.units, n) {
+	if l.striped.Load() && takeFrom(own, n) || n == 1 && l.share() >= 2 && l.fill(own) || takeFrom(&l.units, n) {
 		return true
+	}
+	if !l.striped.Load() {
+		return false
 	}
 	for i := range l.stripes {
 		if takeFrom(&l.stripes[i].units, n) {
@@ -175,13 +182,17 @@ func (l *lease) gather(n int64) bool {
 	return takeFrom(&l.units, n)
 }
 
+// share is how many units a stripe is filled with; fewer than 2 are not worth it.
+func (l *lease) share() int64 { return min(l.units.Load()/int64(4*len(l.stripes)), stripeUnits) }
+
 // fill moves a share of the units to a stripe and takes one of them. It and
 // close exclude each other: units that were on their way as the lease is closed
 // would be nobody's, and lost to the window.
 func (l *lease) fill(stripe *atomic.Int64) bool {
 	l.moving.Lock()
 	defer l.moving.Unlock()
-	n := min(l.units.Load()/int64(4*len(l.stripes)), stripeUnits)
+	l.striped.Store(true) // before: who finds no units looks there then
+	n := l.share()
 	if n < 2 || !takeFrom(&l.units, n) {
 		return false
 	}

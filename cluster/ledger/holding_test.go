@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -452,6 +453,51 @@ func TestWhoIsWorthALease(t *testing.T) {
 		if asked != c.leases {
 			t.Errorf("%s: %d leases were asked for, want %d", c.name, asked, c.leases)
 		}
+	}
+}
+
+// TestRandomCallsStayHere: a hundred callers call nine times a second each, at random. Few
+// of their calls find a lease without units, and the leases take little more than a frame a
+// beat.
+func TestRandomCallsStayHere(t *testing.T) {
+	g := newRig(t, quota.Condition{Max: 1_000_000, ResetSeconds: 3600, By: quota.ByHeader("x"), MaxCallers: 1000})
+	g.params = quota.Params{LeaseMillis: quota.DefaultLeaseMillis, LongLeaseMillis: quota.DefaultLongLeaseMillis, MinLease: 4}
+	g.collector.leases = g.params
+	rng := rand.New(rand.NewPCG(1, 2))
+	const callers, rate, seconds, warm = 100, 9, 20, 5
+	const pause = 5 * time.Millisecond // a frame takes one to eight
+	var under *quota.Frame
+	made, waited, frames, answered := 0, 0, 0, 0
+	for step := range seconds * int(time.Second/pause) {
+		counts := step >= warm*int(time.Second/pause)
+		for who := range callers {
+			if rng.Float64() >= rate*pause.Seconds() {
+				continue
+			}
+			if c := g.callAs(fmt.Sprint(who)); counts {
+				made++
+				if c.outcome == waits {
+					waited++
+				}
+			}
+		}
+		if under != nil && step >= answered {
+			g.answer(under)
+			under = nil
+		}
+		if g.look(); under == nil {
+			under, answered = g.collect(), step+1+rng.IntN(8)
+			if under != nil && counts {
+				frames++
+			}
+		}
+		g.after(pause)
+	}
+	if waited > made/200 {
+		t.Errorf("%d of %d calls found no units", waited, made)
+	}
+	if most := (seconds - warm) * int(int64(time.Second)/beat) * 16 / 15; frames > most {
+		t.Errorf("%d frames in %d s: want at most %d", frames, seconds-warm, most)
 	}
 }
 
