@@ -151,7 +151,7 @@ const beat = int64(10 * tick)
 const beatRound = int64(5 * tick)
 
 // canWait reports whether a lease lasts so long that the beat makes no difference to it.
-func (l *lease) canWait() bool { return l.length >= 8*beat }
+func (l *lease) canWait() bool { return l.length >= 4*beat }
 
 // waitForBeat has, under the lock, a frame report on a holding: the next one that is
 // sent for something else, or the beat's.
