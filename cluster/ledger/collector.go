@@ -11,7 +11,7 @@ import (
 type collector struct {
 	*books
 	node    string
-	leases  quota.Params
+	leases  quota.Params // as Config has them
 	clock   clock
 	cluster *clusterClock
 	metrics *metrics

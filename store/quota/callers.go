@@ -123,8 +123,14 @@ func (sp *spares) next() *counter {
 	return sp.all[sp.used-1]
 }
 
-// free says that none is in use.
-func (sp *spares) free() { sp.used = 0 }
+// free says that none is in use. They let go of their rules, which may be gone, with a
+// million callers.
+func (sp *spares) free() {
+	for _, c := range sp.all[:sp.used] {
+		c.rule = nil
+	}
+	sp.used = 0
+}
 
 // rests reports whether a record says all there is to say of the counter.
 func (c *counter) rests() bool {

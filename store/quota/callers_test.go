@@ -538,3 +538,17 @@ func (b *crowd) end() {
 		}
 	}
 }
+
+// TestGoneCallersAreLetGo: what was used to decide on a caller does not keep the rule in
+// memory that is gone since, and all its callers.
+func TestGoneCallersAreLetGo(t *testing.T) {
+	d := strictDesk(t, byIP(5))
+	d.says("a call", d.decides(calling(1, 1, 1)), 1, 1)
+	d.SetConditions("d", nil, "")
+	d.decides(calling(1, 1, 1)) // superseded
+	for _, c := range d.spares.all {
+		if c.rule != nil {
+			t.Errorf("rule %d is kept", c.rule.id)
+		}
+	}
+}
