@@ -26,7 +26,7 @@ type books struct {
 	waiting []*call
 	parked  parked
 	marked  []*holding // to report on
-	patient []*holding // to report on, but not before the beat
+	patient []*holding // to report on, but not before patience
 	owing   []*holding // to charge
 	returns []quota.Return
 	settles []quota.Settle
@@ -34,6 +34,8 @@ type books struct {
 
 	sending bool // a frame is under way
 	closing bool
+	// patience is when the beat comes that the first of patient waits for, mono ns.
+	patience int64
 	// answered is the newest frame that was answered; moved is closed, and made
 	// anew, whenever one is.
 	answered uint64

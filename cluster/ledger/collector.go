@@ -21,7 +21,7 @@ type collector struct {
 	// lastFlush is when charges last had a frame of their own, mono ns; 0 has
 	// them sent.
 	lastFlush int64
-	// lastBeat is the beat at which those that could wait were last reported on.
+	// lastBeat is the beat at which a frame was last sent for those that could wait.
 	lastBeat int64
 }
 
@@ -144,8 +144,12 @@ func (c *collector) collectClaims(r *round, size int) int {
 
 // beat is how often a frame is sent for nothing but reports that can wait, ns. A frame
 // costs the cluster a write to all disks, a report in it next to nothing: thousands of
-// leases, each renewed when it is time, would have every node send all the time.
-const beat = int64(10 * tick)
+// leases, each renewed when it is time, would have every node send all the time. Leases
+// that last longer wait for every second beat, every fourth, or every eighth.
+const (
+	beat     = int64(10 * tick)
+	longBeat = 8 * beat
+)
 
 // beatRound is the time, ns, that a frame takes at most, mostly.
 const beatRound = int64(5 * tick)
@@ -153,17 +157,31 @@ const beatRound = int64(5 * tick)
 // canWait reports whether a lease lasts so long that the beat makes no difference to it.
 func (l *lease) canWait() bool { return l.length >= 4*beat }
 
-// waitForBeat has, under the lock, a frame report on a holding: the next one that is
-// sent for something else, or the beat's.
-func (b *books) waitForBeat(h *holding) {
-	if !h.patient && !h.marked {
-		h.patient = true
-		b.patient = append(b.patient, h)
+// beat is the time, ns, between the beats that a lease can wait for: a fifth of its length,
+// so that one that has half of its time left still has a quarter at the next.
+func (l *lease) beat() int64 {
+	every := beat
+	for every < longBeat && 2*every <= l.length/5 {
+		every *= 2
 	}
+	return every
 }
 
-// beatTime is the time, ns, whose multiples of beat are the beats: cluster time, as far as
-// it is known, so that the frames of all nodes come to the leader together.
+// waitForBeat has, under the lock, a frame report on a holding: the next one that is
+// sent for something else, or the one that is sent after a time, ns.
+func (b *books) waitForBeat(h *holding, at instant, wait int64) {
+	if h.patient || h.marked {
+		return
+	}
+	if due := at.mono + wait; len(b.patient) == 0 || due < b.patience {
+		b.patience = due
+	}
+	h.patient = true
+	b.patient = append(b.patient, h)
+}
+
+// beatTime is the time, ns, whose multiples are the beats: cluster time, as far as it is
+// known, so that the frames of all nodes come to the leader together.
 func (c *collector) beatTime(at instant) int64 {
 	if now, known := c.cluster.atMost(at); known {
 		return now * int64(time.Millisecond)
@@ -171,8 +189,16 @@ func (c *collector) beatTime(at instant) int64 {
 	return at.mono
 }
 
-// untilBeat is the time, ns, until the next beat.
-func (c *collector) untilBeat(at instant) int64 { return beat - c.beatTime(at)%beat }
+// untilBeat is the time, ns, until the next of the beats that come after each other by so
+// many ns.
+func (c *collector) untilBeat(at instant, every int64) int64 {
+	now := c.beatTime(at)
+	next := (now/every + 1) * every
+	if next/beat == c.lastBeat { // it has been, and a new stamp has set the time back
+		next += every
+	}
+	return next - now
+}
 
 // untilDue is for how long nothing is to be done but what a wake or a tick brings; a long
 // time if there is nothing.
@@ -184,7 +210,7 @@ func (c *collector) untilDue(at instant) time.Duration {
 		due = c.parked.until - at.mono
 	}
 	if len(c.patient) > 0 {
-		due = min(due, c.untilBeat(at))
+		due = min(due, c.patience-at.mono)
 	}
 	return time.Duration(max(due, 0))
 }
@@ -196,11 +222,12 @@ func (c *collector) endWait(r *round) {
 	}
 	f := &r.frame
 	others := len(f.Takes) + len(f.Claims) + len(c.marked) + len(c.returns) + len(c.settles)
-	now := c.beatTime(r.sent) / beat
-	if others == 0 && !c.closing && (now == c.lastBeat || now == c.lastBeat-1) { // a new stamp may set it back
-		return
+	if others == 0 && !c.closing {
+		if r.sent.mono < c.patience {
+			return
+		}
+		c.lastBeat = (c.beatTime(r.sent) + beat/2) / beat
 	}
-	c.lastBeat = now
 	for _, h := range c.patient {
 		h.patient = false
 		c.markLocked(h, 0)
@@ -263,6 +290,7 @@ func (c *collector) report(h *holding, at instant) (rep quota.Report, ok bool) {
 		rep.Window, rep.Spent, rep.Renew = le.window, le.out-left, true
 		rep.Want = max(h.want, le.appetite(rep.Spent, at.mono))
 		rep.Reserved, le.reserved = le.reserved, 0
+		le.idle = rep.Spent == 0
 	}
 	le.out -= rep.Spent + rep.Back
 	le.reported = at.mono

@@ -124,9 +124,14 @@ func (l *Ledger) runsLow(h *holding, le *lease) {
 	if h.asking { // the answer has it asked for again, if that is not enough
 		return
 	}
-	if at := l.clock(); le.canWait() && le.lasts(l.collector.untilBeat(at)+beatRound, at.mono) {
-		l.waitForBeat(h)
-		return
+	if le.canWait() {
+		at := l.clock()
+		for every := le.beat(); every >= beat; every /= 2 {
+			if wait := l.collector.untilBeat(at, every); le.lasts(wait+beatRound, at.mono) {
+				l.waitForBeat(h, at, wait)
+				return
+			}
+		}
 	}
 	l.markLocked(h, 0)
 	l.due()

@@ -110,10 +110,19 @@ type lease struct {
 	// the lease was last reported on, mono ns. length is how long the lease lasts, ns.
 	windowEnds       atomic.Int64
 	length, reported int64
+	// idle: the newest report had nothing to say but that the lease is to be renewed.
+	idle bool
 	// rate is how many units were spent a ns before the newest report, granted how many
 	// the newest grant left to spend.
 	rate    float64
 	granted int64
+}
+
+// rests reports whether a lease that nobody has used is renewed once all the same: of callers
+// who call at random, many call seldom, and giving the lease back costs their next calls, and
+// the cluster, more than a report.
+func (h *holding) rests(l *lease) bool {
+	return h.id.Caller != (quota.Digest{}) && l.canWait() && !l.idle
 }
 
 // stripe is units in a cache line of their own.
@@ -250,25 +259,30 @@ func (l *lease) extend(g quota.Grant, sent instant) {
 	l.granted = int64(l.left())
 	low := l.granted / 4
 	if l.canWait() {
-		low = max(low, min(int64(math.Ceil(enough(l.rate*float64(beat+beatRound)))), l.granted/2))
+		low = max(low, min(int64(math.Ceil(enough(l.rate*float64(l.beat()+beatRound)))), l.granted/2))
 	}
 	l.low.Store(low)
 	l.asked.Store(false)
 }
 
-// lasts reports whether what is left when more is to be asked for will last for a time, ns,
-// if units go on being spent as since the newest report.
+// lasts reports whether what is left when more is to be asked for will last for a time, ns.
+// Calls come at random: those of the time since the newest report count as much as it is
+// long, beside those of before.
 func (l *lease) lasts(wait, now int64) bool {
-	low := l.low.Load()
-	return float64(low)*float64(now-l.reported) >= float64(l.granted-low)*float64(wait)
+	low, before := l.low.Load(), float64(l.supply())
+	spent := l.rate*before + float64(l.granted-low)
+	return float64(low)*(before+float64(now-l.reported)) >= spent*float64(wait)
 }
+
+// supply is the time, ns, for which the lease is to have units at least.
+func (l *lease) supply() int64 { return min(l.length, max(leastSupply, l.length/4)) }
 
 // appetite is how many units more the lease should have, to last for what was
 // spent lately: spent units in the time since the last report.
 func (l *lease) appetite(spent uint64, now int64) uint32 {
 	rate := float64(spent) / float64(max(now-l.reported, int64(time.Millisecond)))
 	l.rate = max(rate, (l.rate+rate)/2)
-	target := enough(2 * l.rate * float64(min(l.length, max(leastSupply, l.length/4))))
+	target := enough(2 * l.rate * float64(l.supply()))
 	// Growing by a factor finds the right size in a few rounds, without
 	// taking what others need on the strength of one burst.
 	target = min(target, 4*float64(max(l.last, l.out)))

@@ -251,18 +251,18 @@ func (l *Ledger) look() {
 			// By the cluster's clock the window may run on: it stands still where a new
 			// leader's is behind. What was spent must be said before more is asked for.
 			h.giveUp = true
-			l.waitForBeat(h)
+			l.waitForBeat(h, at, l.collector.untilBeat(at, beat))
 		case at.mono >= le.windowEnds.Load(), left <= 0 && le.out == 0:
 			h.lease.Store(nil)
 			le.close()
 		case left > le.length/2 || h.marked:
-		case le.left() == le.out: // nobody used it, and somebody may until it ends
+		case le.left() == le.out && !h.rests(le): // nobody used it, and somebody may until it ends
 			if left < le.length/8 {
 				h.giveUp = true
 				l.markLocked(h, 0)
 			}
 		case left > le.length/4 && le.canWait():
-			l.waitForBeat(h)
+			l.waitForBeat(h, at, l.collector.untilBeat(at, le.beat()))
 		default:
 			l.markLocked(h, 0)
 		}

@@ -135,6 +135,9 @@ func (g *rig) after(d time.Duration) {
 	g.now.mono += int64(d)
 }
 
+// toBeat moves both clocks on to when a frame is sent for reports that can wait.
+func (g *rig) toBeat() { g.after(time.Duration(g.collector.patience - g.now.mono)) }
+
 // Send implements FrameSender.
 func (g *rig) Send(ctx context.Context, frame []byte) (quota.Result, error) {
 	if g.hold != nil {
