@@ -21,7 +21,7 @@ type books struct {
 	version  quota.Version
 	holdings map[quota.ID]*holding // of all calls
 	callers  *callers
-	leased   []*holding // those that may have a lease, to look after
+	leased   agenda
 
 	waiting []*call
 	parked  parked

@@ -34,8 +34,8 @@ type holding struct {
 	// phase is the newest known phase, phaseOf the window that it is of.
 	phase   quota.Phase
 	phaseOf span
-	// listed: the counter is in the ledger's list of those with a lease.
-	listed bool
+	// visit is when the counter is looked after next, mono ns; 0 if it has no lease.
+	visit int64
 	// marked: the counter is in the ledger's list to report on; patient: in the list of
 	// those that can wait; asking: it is in the frame under way.
 	marked, patient, asking bool
@@ -264,6 +264,9 @@ func (l *lease) extend(g quota.Grant, sent instant) {
 	l.low.Store(low)
 	l.asked.Store(false)
 }
+
+// has is when the lease has one nth of its time left, or its window ends, mono ns.
+func (l *lease) has(n int64) int64 { return min(l.deadline.Load()-l.length/n, l.windowEnds.Load()) }
 
 // lasts reports whether what is left when more is to be asked for will last for a time, ns.
 // Calls come at random: those of the time since the newest report count as much as it is

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -136,7 +135,7 @@ func (l *Ledger) Settle(ctx context.Context, domain string) {
 	}
 	for _, h := range l.leased {
 		if le := h.lease.Load(); rules[h.id.Rule] && le != nil && le.left() != le.out {
-			l.markLocked(h, 0)
+			l.markLocked(h.holding, 0)
 		}
 	}
 	if !l.sending && !owing && len(l.marked) == 0 {
@@ -169,7 +168,7 @@ func (l *Ledger) Close(ctx context.Context) {
 	for _, h := range l.leased {
 		if h.lease.Load() != nil {
 			h.giveUp = true
-			l.markLocked(h, 0)
+			l.markLocked(h.holding, 0)
 		}
 	}
 	l.due()
@@ -237,34 +236,46 @@ func (l *Ledger) look() {
 	defer l.mu.Unlock()
 	l.callers.forget()
 	at := l.clock()
-	l.leased = slices.DeleteFunc(l.leased, func(h *holding) bool {
-		h.listed = h.lease.Load() != nil && (h.id.Caller != quota.Digest{} || l.holdings[h.id] == h)
-		return !h.listed
-	})
-	for _, h := range l.leased {
-		le := h.lease.Load()
-		switch left := le.deadline.Load() - at.mono; {
-		case h.asking:
-			// A grant counts what was held as the frame was made. Without the lease nobody
-			// would know what has been spent of that since.
-		case at.mono >= le.windowEnds.Load() && le.left() < le.out:
-			// By the cluster's clock the window may run on: it stands still where a new
-			// leader's is behind. What was spent must be said before more is asked for.
-			h.giveUp = true
-			l.waitForBeat(h, at, l.collector.untilBeat(at, beat))
-		case at.mono >= le.windowEnds.Load(), left <= 0 && le.out == 0:
-			h.lease.Store(nil)
-			le.close()
-		case left > le.length/2 || h.marked:
-		case le.left() == le.out && !h.rests(le): // nobody used it, and somebody may until it ends
-			if left < le.length/8 {
-				h.giveUp = true
-				l.markLocked(h, 0)
-			}
-		case left > le.length/4 && le.canWait():
-			l.waitForBeat(h, at, l.collector.untilBeat(at, le.beat()))
-		default:
-			l.markLocked(h, 0)
+	for h := l.leased.next(at.mono); h != nil; h = l.leased.next(at.mono) {
+		if next := l.lookAfter(h, at); next > 0 {
+			l.leased.add(h, max(next, at.mono+1))
 		}
 	}
+}
+
+// lookAfter looks after what the node has leased of a counter. It returns when to do so
+// again, mono ns: 0 is never.
+func (l *Ledger) lookAfter(h *holding, at instant) (next int64) {
+	le := h.lease.Load()
+	if le == nil || h.id.Caller == (quota.Digest{}) && l.holdings[h.id] != h {
+		return 0
+	}
+	switch left := le.deadline.Load() - at.mono; {
+	case h.asking:
+		// A grant counts what was held as the frame was made. Without the lease nobody
+		// would know what has been spent of that since.
+	case at.mono >= le.windowEnds.Load() && le.left() < le.out:
+		// By the cluster's clock the window may run on: it stands still where a new
+		// leader's is behind. What was spent must be said before more is asked for.
+		h.giveUp = true
+		l.waitForBeat(h, at, l.collector.untilBeat(at, beat))
+	case at.mono >= le.windowEnds.Load(), left <= 0 && le.out == 0:
+		h.lease.Store(nil)
+		le.close()
+		return 0
+	case left > le.length/2:
+		return le.has(2)
+	case h.marked:
+	case le.left() == le.out && !h.rests(le): // nobody used it, and somebody may until it ends
+		if left < le.length/8 {
+			h.giveUp = true
+			l.markLocked(h, 0)
+		}
+	case left > le.length/4 && le.canWait():
+		l.waitForBeat(h, at, l.collector.untilBeat(at, le.beat()))
+		return le.has(4)
+	default:
+		l.markLocked(h, 0)
+	}
+	return at.mono // with the next tick
 }

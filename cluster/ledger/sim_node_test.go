@@ -69,7 +69,7 @@ func (n *simNode) step() {
 	}
 	if n.w.broken == stopAfterReport {
 		for _, h := range n.ledger.leased {
-			n.leases[h] = h.lease.Load()
+			n.leases[h.holding] = h.lease.Load()
 		}
 	}
 	if !n.ledger.collector.collect(&n.r) {
@@ -255,7 +255,7 @@ func (w *world) fault() {
 		for _, h := range n.ledger.leased {
 			if h.lease.Load() != nil {
 				h.giveUp = true
-				n.ledger.markLocked(h, 0)
+				n.ledger.markLocked(h.holding, 0)
 			}
 		}
 		n.ledger.mu.Unlock()
