@@ -85,14 +85,14 @@ func (a *applier) granted(h *holding, g quota.Grant, now int64, sent instant) {
 	case current != nil && current.window == g.Window:
 		before := current.out
 		current.extend(g, sent)
-		a.leased.add(h, current.has(2))
+		a.leased.add(h, current.remains(2))
 		a.metrics.leased.Add(float64(g.Units - min(before, g.Units)))
 	default:
 		fresh := newLease(h.id, g.Window, a.stripes)
 		fresh.reported = sent.mono
 		fresh.extend(g, sent)
 		h.lease.Store(fresh)
-		a.leased.add(h, fresh.has(2))
+		a.leased.add(h, fresh.remains(2))
 		a.metrics.leased.Add(float64(g.Units))
 		if a.closing || h.phase != quota.Leasing && h.phaseOf.window == g.Window {
 			// It was called back while the answer was under way.

@@ -157,8 +157,8 @@ const beatRound = int64(5 * tick)
 // canWait reports whether a lease lasts so long that the beat makes no difference to it.
 func (l *lease) canWait() bool { return l.length >= 4*beat }
 
-// beat is the time, ns, between the beats that a lease can wait for: a fifth of its length,
-// so that one that has half of its time left still has a quarter at the next.
+// beat is the time, ns, between the beats that a lease can wait for: a fifth of its length at
+// most, so that one that has half of its time left still has a quarter at the next.
 func (l *lease) beat() int64 {
 	every := beat
 	for every < longBeat && 2*every <= l.length/5 {
@@ -168,16 +168,18 @@ func (l *lease) beat() int64 {
 }
 
 // waitForBeat has, under the lock, a frame report on a holding: the next one that is
-// sent for something else, or the one that is sent after a time, ns.
+// sent for something else, or one that is sent after a time, ns.
 func (b *books) waitForBeat(h *holding, at instant, wait int64) {
-	if h.patient || h.marked {
+	if h.marked {
 		return
 	}
 	if due := at.mono + wait; len(b.patient) == 0 || due < b.patience {
 		b.patience = due
 	}
-	h.patient = true
-	b.patient = append(b.patient, h)
+	if !h.patient {
+		h.patient = true
+		b.patient = append(b.patient, h)
+	}
 }
 
 // beatTime is the time, ns, whose multiples are the beats: cluster time, as far as it is

@@ -265,8 +265,8 @@ func (l *lease) extend(g quota.Grant, sent instant) {
 	l.asked.Store(false)
 }
 
-// has is when the lease has one nth of its time left, or its window ends, mono ns.
-func (l *lease) has(n int64) int64 { return min(l.deadline.Load()-l.length/n, l.windowEnds.Load()) }
+// remains is when one nth of the lease's time remains, or its window ends, mono ns.
+func (l *lease) remains(n int64) int64 { return min(l.deadline.Load()-l.length/n, l.windowEnds.Load()) }
 
 // lasts reports whether what is left when more is to be asked for will last for a time, ns.
 // Calls come at random: those of the time since the newest report count as much as it is

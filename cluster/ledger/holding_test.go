@@ -198,6 +198,21 @@ func TestRenewedAtHalfTime(t *testing.T) {
 	are(t, "renewed by that", []*caller{g.call("")}, local)
 }
 
+// TestSoonerBeatCounts: who waits for a beat and then needs an earlier one gets it.
+func TestSoonerBeatCounts(t *testing.T) {
+	g := leased(t)
+	g.call("")
+	for _, wait := range []time.Duration{200, 100, 150} {
+		g.waitForBeat(g.holdings[of(1)], g.clock(), int64(wait*time.Millisecond))
+	}
+	g.after(100*time.Millisecond - 1)
+	g.quiet("before the first of the beats")
+	g.after(1)
+	if f := g.collect(); f == nil || len(f.Reports) != 1 {
+		t.Errorf("at the first of the beats there is %+v", f)
+	}
+}
+
 // TestUnusedLeaseGoesBack at its end: until then somebody may call.
 func TestUnusedLeaseGoesBack(t *testing.T) {
 	g := leased(t)

@@ -264,7 +264,7 @@ func (l *Ledger) lookAfter(h *holding, at instant) (next int64) {
 		le.close()
 		return 0
 	case left > le.length/2:
-		return le.has(2)
+		return le.remains(2)
 	case h.marked:
 	case le.left() == le.out && !h.rests(le): // nobody used it, and somebody may until it ends
 		if left < le.length/8 {
@@ -273,7 +273,7 @@ func (l *Ledger) lookAfter(h *holding, at instant) (next int64) {
 		}
 	case left > le.length/4 && le.canWait():
 		l.waitForBeat(h, at, l.collector.untilBeat(at, le.beat()))
-		return le.has(4)
+		return le.remains(4)
 	default:
 		l.markLocked(h, 0)
 	}
