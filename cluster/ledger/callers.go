@@ -27,7 +27,13 @@ type callers struct {
 	rest int64
 	// tick counts the ticks.
 	tick atomic.Int64
+	// near are some of those in the shards, each in the slot of its digest. Who calls often
+	// is found here, without the lock.
+	near [nearCallers]atomic.Pointer[holding]
 }
+
+// nearCallers is how many slots there are, 64 KiB.
+const nearCallers = 1 << 13
 
 type callerShard struct {
 	mu   sync.RWMutex
@@ -46,12 +52,24 @@ func (cs *callers) shard(id quota.ID) *callerShard {
 	return &cs.shards[binary.LittleEndian.Uint64(id.Caller[:])%callerShards]
 }
 
+func (cs *callers) slot(id quota.ID) *atomic.Pointer[holding] {
+	return &cs.near[binary.LittleEndian.Uint64(id.Caller[8:])%nearCallers]
+}
+
 // find is a caller's holding; nil if the node does not remember it.
 func (cs *callers) find(id quota.ID) *holding {
+	near := cs.slot(id)
+	if h := near.Load(); h != nil && h.id == id {
+		return h
+	}
 	s := cs.shard(id)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.held[id]
+	h := s.held[id]
+	if h != nil {
+		near.Store(h) // under the lock: nobody is forgotten meanwhile
+	}
+	return h
 }
 
 // get is a caller's holding. Where there is no more room it is good for one call.
@@ -91,6 +109,7 @@ func (cs *callers) forget() {
 	for id, h := range s.held {
 		if tick-h.seen.Load() > cs.rest && h.lease.Load() == nil && h.owed.Load() == 0 && !h.marked && !h.patient && !h.asking {
 			delete(s.held, id)
+			cs.slot(id).CompareAndSwap(h, nil)
 		}
 	}
 }
