@@ -62,10 +62,11 @@ func TestForgottenWhileCalling(t *testing.T) {
 		cs.tick.Store(callerShards - 2) // the next is of this caller's shard
 		cs.forget()
 		s.mu.RLock()
-		if near := cs.slot(id).Load(); near != nil && near != s.held[id] {
+		near, held := cs.slot(id).Load(), s.held[id]
+		s.mu.RUnlock()
+		if near != nil && near != held {
 			t.Fatal("found is who was forgotten")
 		}
-		s.mu.RUnlock()
 	}
 	calling.Wait()
 }

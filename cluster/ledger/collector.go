@@ -157,8 +157,8 @@ const beatRound = int64(5 * tick)
 // canWait reports whether a lease lasts so long that the beat makes no difference to it.
 func (l *lease) canWait() bool { return l.length >= 4*beat }
 
-// beat is the time, ns, between the beats that a lease can wait for: a fifth of its length at
-// most, so that one that has half of its time left still has a quarter at the next.
+// beat is the time, ns, between the beats that a lease can wait for: the shortest, or up to a
+// fifth of its length, so that one that has half of its time left still has a quarter then.
 func (l *lease) beat() int64 {
 	every := beat
 	for every < longBeat && 2*every <= l.length/5 {

@@ -34,7 +34,7 @@ type holding struct {
 	// phase is the newest known phase, phaseOf the window that it is of.
 	phase   quota.Phase
 	phaseOf span
-	// visit is when the counter is looked after next, mono ns; 0 if it has no lease.
+	// visit is when the counter is looked after next, mono ns; 0 if it is not.
 	visit int64
 	// marked: the counter is in the ledger's list to report on; patient: in the list of
 	// those that can wait; asking: it is in the frame under way.
